@@ -1,0 +1,23 @@
+"""The harness's own errors: each message says what was got, what is allowed and what to do."""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Anything that the harness refuses or cannot finish; its message is one line for people."""
+
+
+class InvalidInput(HarnessError, ValueError):
+    """A configuration, option, data file or claim that does not make sense."""
+
+
+class NotFinite(HarnessError, ArithmeticError):
+    """NaN or infinity in data, loss, Jacobian or decomposition; names the step and the value."""
+
+
+class DecompositionFailed(HarnessError, ArithmeticError):
+    """A decomposition did not pass its checks; the message carries the measured numbers."""
+
+
+class NotRun(HarnessError):
+    """Raised by a claim that cannot be judged here for a declared reason (never a success)."""
