@@ -1,0 +1,22 @@
+"""What long work tells about itself. The default is silent; the pytest plugin brings one that prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Step:
+    """A running stage; ``advance`` says how much of its total is done."""
+
+    def advance(self, n: float = 1) -> None:
+        """``n`` more units of the stage are done."""
+
+
+class Progress:
+    """Sink of progress reports."""
+
+    @contextmanager
+    def stage(self, label: str, total: float = 1) -> Iterator[Step]:
+        """A stage called ``label`` of ``total`` units; leave the context when it is done."""
+        yield Step()

@@ -1,0 +1,134 @@
+"""The training map f: theta_0 -> theta_T, its step and its trajectory, as pure functions of the parameters.
+
+The factories take the static choices; what they return is pure, and the caller decides on jit, jvp, vmap and sharding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from harness import model as networks
+from harness.config import Experiment, Optimiser
+from harness.data import Dataset, batches
+from harness.errors import NotFinite
+
+Loss = Callable[[Array, Array], Array]
+State = tuple[Any, Any]
+
+
+def cross_entropy(logits: Float[Array, "batch classes"], y: Int[Array, " batch"]) -> Float[Array, ""]:
+    """Mean over the batch of -log softmax(logits)[y], in nats."""
+    one_hot = jax.nn.one_hot(y, logits.shape[-1], dtype=logits.dtype)
+    return -jnp.mean(jnp.sum(one_hot * jax.nn.log_softmax(logits), axis=-1))
+
+
+def squared_error(logits: Float[Array, "batch classes"], y: Int[Array, " batch"]) -> Float[Array, ""]:
+    """Half the squared distance of the logits from the one-hot label, summed over classes, mean over the batch."""
+    one_hot = jax.nn.one_hot(y, logits.shape[-1], dtype=logits.dtype)
+    return jnp.mean(jnp.sum((logits - one_hot) ** 2, axis=-1)) / 2
+
+
+LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "squared-error": squared_error}
+
+
+def optimiser(config: Optimiser, steps: int) -> optax.GradientTransformation:
+    """The optax optimiser of ``config`` for a run of ``steps`` steps.
+
+    SGD is the heavy ball m <- mu m + g, theta <- theta - eta_t m (Nesterov: theta <- theta - eta_t (g + mu m)).
+    """
+    schedule: Any = config.step_size
+    if config.schedule == "cosine" and steps:
+        schedule = optax.cosine_decay_schedule(config.step_size, steps)
+    if config.name == "adam":
+        return optax.adam(schedule, eps_root=config.eps_root)
+    return optax.sgd(schedule, momentum=config.momentum or None, nesterov=config.nesterov)
+
+
+def training_step(apply: networks.Apply, loss: Loss, update: optax.GradientTransformation) -> Callable[[State, Any], tuple[State, Array]]:
+    """One optimiser step: ((params, optimiser state), (x, y)) -> (the next state, the loss before the step)."""
+
+    def step(state: State, example: tuple[Array, Array]) -> tuple[State, Array]:
+        params, memory = state
+        value, gradient = jax.value_and_grad(lambda p: loss(apply(p, example[0]), example[1]))(params)
+        change, memory = update.update(gradient, memory, params)
+        return (optax.apply_updates(params, change), memory), value
+
+    return step
+
+
+def trajectory(
+    apply: networks.Apply, loss: Loss, update: optax.GradientTransformation, x: Any, y: Any, epochs: int
+) -> Callable[[Any], tuple[Any, Array]]:
+    """theta_0 -> (theta_T, loss at every step).
+
+    Args:
+        x, y: batches in their fixed order, (steps an epoch, batch, ...) and (steps an epoch, batch).
+        epochs: passes over the batches.
+
+    Returns:
+        A pure function of the parameter tree; losses have shape (epochs * steps an epoch,).
+    """
+    step = training_step(apply, loss, update)
+
+    def epoch(state: State, _: None) -> tuple[State, Array]:
+        return jax.lax.scan(step, state, (x, y))
+
+    def run(params: Any) -> tuple[Any, Array]:
+        (final, _), losses = jax.lax.scan(epoch, (params, update.init(params)), None, length=epochs)
+        return final, losses.reshape(-1)
+
+    return run
+
+
+def training_map(
+    apply: networks.Apply, loss: Loss, update: optax.GradientTransformation, x: Any, y: Any, epochs: int
+) -> Callable[[Any], Any]:
+    """f: theta_0 -> theta_T (paper, section 2), a pure function of the parameter tree. Arguments as in :func:`trajectory`."""
+    step = training_step(apply, loss, update)
+
+    def epoch(state: State, _: None) -> tuple[State, None]:
+        return jax.lax.scan(lambda s, example: (step(s, example)[0], None), state, (x, y))
+
+    def run(params: Any) -> Any:
+        return jax.lax.scan(epoch, (params, update.init(params)), None, length=epochs)[0][0]
+
+    return run
+
+
+def ingredients(experiment: Experiment, data: Dataset) -> tuple[Any, ...]:
+    """What :func:`training_map` and :func:`trajectory` take, in order, for an experiment, at its precision."""
+    x, y = batches(data, experiment.batch, experiment.remainder)
+    return (
+        networks.apply(experiment.model),
+        LOSSES[experiment.loss],
+        optimiser(experiment.optimiser, experiment.steps),
+        jnp.asarray(x, experiment.precision),
+        jnp.asarray(y),
+        experiment.epochs,
+    )
+
+
+def initial_parameters(experiment: Experiment, data: Dataset) -> networks.Params:
+    """theta_0 in float64; the trainer casts it to the experiment's precision."""
+    if experiment.initialisation == "published":
+        return networks.published_init()
+    return networks.init(experiment.model, data, experiment.seed)
+
+
+def cast(params: Any, precision: str) -> Any:
+    """The parameter tree as JAX arrays of ``precision``."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), params)
+
+
+def check_losses(losses: Any, name: str) -> None:
+    """Raise NotFinite naming the first step at which the loss is NaN or infinite."""
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if bad.size:
+        raise NotFinite(f"{name}: the loss at step {bad[0]} of {len(losses)} is {losses[bad[0]]}; lower the step size or check the data")
