@@ -114,7 +114,9 @@ def claim(
         InvalidInput: malformed or duplicate id, unknown scale, or no control.
     """
     if not _ID.fullmatch(id):
-        raise InvalidInput(f"claim id {id!r}: write paper/statement or paper/statement[reading] in lower case, digits and hyphens")
+        raise InvalidInput(
+            f"claim id {id!r}: write paper/statement or paper/statement[reading] in lower case, digits and hyphens"
+        )
     unknown = [scale for scale in scales if scale not in SCALES]
     if unknown or not scales:
         raise InvalidInput(f"claim {id}: scale {unknown} is unknown; allowed: {', '.join(SCALES)}")
@@ -123,12 +125,25 @@ def claim(
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         made = Claim(
-            id, where, says, reading, accept, function, tuple(controls), (on,) if isinstance(on, str) else tuple(on), over,
-            dict(given or {}), tuple(scales), unit, published,
+            id,
+            where,
+            says,
+            reading,
+            accept,
+            function,
+            tuple(controls),
+            (on,) if isinstance(on, str) else tuple(on),
+            over,
+            dict(given or {}),
+            tuple(scales),
+            unit,
+            published,
         )
         before = REGISTRY.get(id)
         if before is not None and _place(before.function) != _place(function):
-            raise InvalidInput(f"claim id {id} is declared twice, in {_place(before.function)} and {_place(function)}: ids are unique")
+            raise InvalidInput(
+                f"claim id {id} is declared twice, in {_place(before.function)} and {_place(function)}: ids are unique"
+            )
         REGISTRY[id] = made
         function.__claims__ = (made, *getattr(function, "__claims__", ()))  # type: ignore[attr-defined]
         return function

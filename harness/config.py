@@ -96,7 +96,9 @@ class Model:
     activation: str = "gelu"
 
     def __post_init__(self) -> None:
-        require(len(self.hidden) > 0 and all(width > 0 for width in self.hidden), "model", "hidden", self.hidden, "positive widths")
+        require(
+            len(self.hidden) > 0 and all(width > 0 for width in self.hidden), "model", "hidden", self.hidden, "positive widths"
+        )
         require_one_of("model", "activation", self.activation, ("gelu", "relu", "softplus", "tanh"))
 
 
@@ -122,10 +124,17 @@ class Optimiser:
     def __post_init__(self) -> None:
         require_one_of("optimiser", "name", self.name, ("sgd", "adam"))
         require_one_of("optimiser", "schedule", self.schedule, ("cosine", "constant"))
-        require(math.isfinite(self.step_size) and self.step_size >= 0, "optimiser", "step_size", self.step_size, "finite, 0 or more")
+        require(
+            math.isfinite(self.step_size) and self.step_size >= 0, "optimiser", "step_size", self.step_size, "finite, 0 or more"
+        )
         require(0 <= self.momentum < 1, "optimiser", "momentum", self.momentum, "0 <= momentum < 1")
-        require(self.name != "adam" or self.eps_root > 0, "optimiser", "eps_root", self.eps_root,
-                "positive under Adam (the derivative of its square root at 0 is infinite without it)")
+        require(
+            self.name != "adam" or self.eps_root > 0,
+            "optimiser",
+            "eps_root",
+            self.eps_root,
+            "positive under Adam (the derivative of its square root at 0 is infinite without it)",
+        )
 
 
 @dataclass(frozen=True)
@@ -160,8 +169,13 @@ class Experiment:
         require(self.seed >= 0, owner, "seed", self.seed, "0 or more")
         examples = 1797 - self.data.test_size
         require(0 < self.batch <= examples, owner, "batch", self.batch, f"1 to {examples}, the number of training examples")
-        require(self.remainder == "drop" or examples % self.batch == 0, owner, "batch", self.batch,
-                f"a divisor of the {examples} training examples, or remainder='drop'")
+        require(
+            self.remainder == "drop" or examples % self.batch == 0,
+            owner,
+            "batch",
+            self.batch,
+            f"a divisor of the {examples} training examples, or remainder='drop'",
+        )
 
     @property
     def steps(self) -> int:

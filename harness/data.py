@@ -40,7 +40,7 @@ class Dataset:
             if not np.isfinite(x).all():
                 row, pixel = np.argwhere(~np.isfinite(x))[0]
                 raise NotFinite(f"{part} data: pixel {pixel} of image {row} is {x[row, pixel]}; clean the data before training")
-            if len(y) and not (0 <= y.min() and y.max() < self.classes):
+            if len(y) and not (y.min() >= 0 and y.max() < self.classes):
                 raise InvalidInput(f"{part} data: labels from {y.min()} to {y.max()}; need 0 to {self.classes - 1}")
 
     @property

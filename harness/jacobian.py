@@ -8,6 +8,7 @@ since columns need nothing from each other. A Python loop over blocks can be sto
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -40,7 +41,7 @@ def unit_vectors(x: Any, columns: Any) -> Any:
     edges = np.cumsum([0, *(leaf.size for leaf in leaves)])
     units = [
         (jnp.arange(start, stop)[:, None] == columns).astype(leaf.dtype).reshape(*leaf.shape, -1)
-        for leaf, start, stop in zip(leaves, edges, edges[1:], strict=False)
+        for leaf, (start, stop) in zip(leaves, pairwise(edges), strict=True)
     ]
     return jax.tree.unflatten(structure, units)
 
@@ -82,7 +83,9 @@ def dense_jacobian(
     mesh = Mesh(np.array(devices), ("columns",))
     shards = NamedSharding(mesh, PartitionSpec("columns"))
     spread = NamedSharding(mesh, PartitionSpec(None, "columns"))
-    block = jax.jit(lambda point, columns: jax.lax.with_sharding_constraint(rows(tangents(f)(point, unit_vectors(point, columns))), spread))
+    block = jax.jit(
+        lambda point, columns: jax.lax.with_sharding_constraint(rows(tangents(f)(point, unit_vectors(point, columns))), spread)
+    )
     x = jax.device_put(x, NamedSharding(mesh, PartitionSpec()))
 
     def start(first: int) -> Any:
@@ -102,7 +105,9 @@ def dense_jacobian(
 def _finite(block: Matrix, first: int, label: str) -> Matrix:
     if not np.isfinite(block).all():
         row, column = np.argwhere(~np.isfinite(block))[0]
-        raise NotFinite(f"{label}: entry ({row}, {first + column}) is {block[row, column]}; the map is not differentiable or overflows there")
+        raise NotFinite(
+            f"{label}: entry ({row}, {first + column}) is {block[row, column]}; the map is not differentiable or overflows there"
+        )
     return block
 
 

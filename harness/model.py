@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def init(model: Model, data: Dataset, seed: int) -> Params:
             _truncated_normal(seed, f"kernel-{i}", (n_in, n_out)) / (TRUNCATED_STD * np.sqrt(n_in)),
             numpy_stream(seed, f"bias-{i}").normal(size=n_out) / np.sqrt(model.hidden[min(i, len(model.hidden) - 1)]),
         )
-        for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False))
+        for i, (n_in, n_out) in enumerate(pairwise(sizes))
     )
 
 
@@ -70,9 +71,13 @@ def published_init(path: Path | None = None) -> Params:
     path = path or Path(str(resources.files("harness"))).parent / "fixtures" / "published_init.npz"
     try:
         with np.load(path, allow_pickle=False) as held:
-            leaves = [np.asarray(held[name], np.float64) for name in ("hidden_kernel", "hidden_bias", "output_kernel", "output_bias")]
+            leaves = [
+                np.asarray(held[name], np.float64) for name in ("hidden_kernel", "hidden_bias", "output_kernel", "output_bias")
+            ]
     except (OSError, KeyError, ValueError) as error:
-        raise InvalidInput(f"published initialisation {path}: {error}; make it again with fixtures/make_published_init.py") from error
+        raise InvalidInput(
+            f"published initialisation {path}: {error}; make it again with fixtures/make_published_init.py"
+        ) from error
     shapes = [leaf.shape for leaf in leaves]
     if shapes != [(64, 64), (64,), (64, 10), (10,)]:
         raise InvalidInput(f"published initialisation {path}: shapes {shapes}; need (64, 64), (64,), (64, 10), (10,)")
@@ -104,5 +109,7 @@ def unflatten(theta: Any, like: Any) -> Any:
     if theta.shape[-1] != sum(sizes):
         raise InvalidInput(f"theta has {theta.shape[-1]} parameters; this model has {sum(sizes)}")
     edges = np.cumsum([0, *sizes])
-    parts = [theta[..., a:b].reshape(*theta.shape[:-1], *np.shape(leaf)) for a, b, leaf in zip(edges, edges[1:], leaves, strict=False)]
+    parts = [
+        theta[..., a:b].reshape(*theta.shape[:-1], *np.shape(leaf)) for (a, b), leaf in zip(pairwise(edges), leaves, strict=True)
+    ]
     return jax.tree.unflatten(structure, parts)

@@ -22,7 +22,7 @@ from harness.errors import DecompositionFailed, InvalidInput, NotFinite
 Array = np.ndarray[Any, Any]
 # Below this share of sigma_1 the squared spectrum is not used: eps * (sigma_1 / sigma)^2 is then 2e-10.
 SQUARED_LIMIT = 1e-3
-# Residual and orthogonality that a backward-stable method meets with a wide margin (N eps is 1e-12 at N = 4810; the squared route adds 2e-10).
+# Residual and orthogonality that a stable method meets with a wide margin (N eps is 1e-12 at N = 4810; squaring adds 2e-10).
 CHECK_BOUND = 1e-8
 
 
@@ -37,7 +37,7 @@ class Spectrum:
         structural: which i are structural directions (carried exactly for trivial reasons), shape (N,).
         residual: ||J V - U diag(sigma)||_F / ||J||_F outside the structural directions.
         orthogonality: largest entry of |V^T V - I| and |U^T U - I|.
-        structural_error: largest singular value error that setting the structural sigma to 1 brings: max(||J S - S||, ||S^T J - S^T||)_F.
+        structural_error: max(||J S - S||_F, ||S^T J - S^T||_F), which bounds the error of setting the structural sigma to 1.
     """
 
     sigma: Array
@@ -96,15 +96,22 @@ def decompose(jacobian: Array, carried: Any = None, rest: Any = None, *, structu
         return Spectrum(sigma, initial, final, np.zeros(len(sigma), bool), residual, skew, 0.0)
     drift = max(float(np.linalg.norm(full @ carried - carried)), float(np.linalg.norm(carried.T @ full - carried.T)))
     if not drift <= structural_bound:
-        raise DecompositionFailed(f"structural directions move by {drift:.3g}, allowed {structural_bound:.3g}: J is wrong, or the optimiser mixes them")
+        raise DecompositionFailed(
+            f"structural directions move by {drift:.3g}, allowed {structural_bound:.3g}: J is wrong, or the optimiser mixes them"
+        )
     sigma, initial, final, residual, skew = checked_svd(rest.T @ (full @ rest))
     basis = carried.toarray() if hasattr(carried, "toarray") else carried
     values = np.concatenate([sigma, np.ones(basis.shape[1])])
     order = np.argsort(-values, kind="stable")
     flags = np.concatenate([np.zeros(len(sigma), bool), np.ones(basis.shape[1], bool)])
     return Spectrum(
-        values[order], np.hstack([rest @ initial, basis])[:, order], np.hstack([rest @ final, basis])[:, order],
-        flags[order], residual, skew, drift,
+        values[order],
+        np.hstack([rest @ initial, basis])[:, order],
+        np.hstack([rest @ final, basis])[:, order],
+        flags[order],
+        residual,
+        skew,
+        drift,
     )
 
 
@@ -114,7 +121,11 @@ def checked_svd(matrix: Array) -> tuple[Array, Array, Array, float, float]:
     Raises:
         DecompositionFailed: with every method's residual and orthogonality.
     """
-    methods: dict[str, Callable[[Array], tuple[Array, Array, Array]]] = {"eigh of J^T J": _squared, "gesdd": _divide, "gesvd": _iterate}
+    methods: dict[str, Callable[[Array], tuple[Array, Array, Array]]] = {
+        "eigh of J^T J": _squared,
+        "gesdd": _divide,
+        "gesvd": _iterate,
+    }
     failures = []
     for name, method in methods.items():
         try:
@@ -122,7 +133,9 @@ def checked_svd(matrix: Array) -> tuple[Array, Array, Array, float, float]:
         except linalg.LinAlgError as error:
             failures.append(f"{name}: {error}")
             continue
-        residual = float(np.linalg.norm(matrix @ initial - final * sigma) / max(float(np.linalg.norm(matrix)), np.finfo(float).tiny))
+        residual = float(
+            np.linalg.norm(matrix @ initial - final * sigma) / max(float(np.linalg.norm(matrix)), np.finfo(float).tiny)
+        )
         skew = max(_skew(initial), _skew(final))
         if residual <= CHECK_BOUND and skew <= CHECK_BOUND:
             return sigma, initial, final, residual, skew

@@ -8,6 +8,7 @@ the digits have 65 + 192 = 257 of them, white noise 65.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def structural_split(experiment: Experiment, data: Dataset) -> tuple[Any, Any]:
     """
     sizes = widths(experiment.model, data)
     blocks = [_inputs(sizes, data)]
-    for n_in, n_out in zip(sizes[1:-2], sizes[2:-1], strict=True):
+    for n_in, n_out in pairwise(sizes[1:-1]):
         blocks.append((_empty((n_in + 1) * n_out), identity((n_in + 1) * n_out)))
     outputs = (sizes[-2] + 1) * sizes[-1]
     blocks.append(_shifts(sizes) if experiment.loss == "cross-entropy" else (_empty(outputs), identity(outputs)))

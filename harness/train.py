@@ -51,7 +51,9 @@ def optimiser(config: Optimiser, steps: int) -> optax.GradientTransformation:
     return optax.sgd(schedule, momentum=config.momentum or None, nesterov=config.nesterov)
 
 
-def training_step(apply: networks.Apply, loss: Loss, update: optax.GradientTransformation) -> Callable[[State, Any], tuple[State, Array]]:
+def training_step(
+    apply: networks.Apply, loss: Loss, update: optax.GradientTransformation
+) -> Callable[[State, Any], tuple[State, Array]]:
     """One optimiser step: ((params, optimiser state), (x, y)) -> (the next state, the loss before the step)."""
 
     def step(state: State, example: tuple[Array, Array]) -> tuple[State, Array]:
@@ -131,4 +133,6 @@ def check_losses(losses: Any, name: str) -> None:
     """Raise NotFinite naming the first step at which the loss is NaN or infinite."""
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
-        raise NotFinite(f"{name}: the loss at step {bad[0]} of {len(losses)} is {losses[bad[0]]}; lower the step size or check the data")
+        raise NotFinite(
+            f"{name}: the loss at step {bad[0]} of {len(losses)} is {losses[bad[0]]}; lower the step size or check the data"
+        )

@@ -1,0 +1,23 @@
+"""Every named experiment of the training-Jacobian paper, once."""
+
+from dataclasses import replace
+
+from harness.config import Data, Experiment, Model, register
+
+# Section 3 and the authors' notebook: 64-64-10, tanh-form GELU, heavy ball 0.9, cosine 0.1 -> 0, 25 epochs of 25 batches of 64.
+PAPER = Experiment("digits", "paper")
+# The same pipeline on the same digits, small: N = 1210, 10 epochs.
+SMOKE = Experiment("digits", "smoke", model=Model(hidden=(16,)), epochs=10)
+
+register("digits", {"paper": PAPER, "smoke": SMOKE})
+register("as-published", {"paper": replace(PAPER, name="as-published", initialisation="published", fixed_seed=True)})
+
+
+def _variants(name: str, data: Data) -> None:
+    register(name, {base.scale: replace(base, name=name, data=data, fixed_seed=True) for base in (PAPER, SMOKE)})
+
+
+_variants("white-noise", Data(inputs="white-noise"))
+_variants("shuffled-labels", Data(labels="shuffled"))
+# Training undone: zero steps leave f the identity, so that J = I.
+register("untrained", {base.scale: replace(base, name="untrained", epochs=0) for base in (PAPER, SMOKE)})

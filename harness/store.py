@@ -1,0 +1,214 @@
+"""The only cache I/O: arrays computed once and kept on disk, each under the hash of everything they depend on.
+
+An entry is a folder of ``.npy`` files and a manifest with their checksums and the key that they answer. Writes go to a
+temporary folder that is renamed into place, under a lock, so a killed process leaves nothing half-written that could
+be read. What does not match its manifest is reported, removed and computed again. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from harness import provenance
+from harness.errors import InvalidInput
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+FORMAT = 1
+
+
+class StoreWarning(UserWarning):
+    """The store could not be used as wanted; the run goes on without that entry."""
+
+
+class Corrupt(Exception):
+    """An entry that does not match its manifest."""
+
+
+class Store:
+    """Cache of arrays under a folder of its own.
+
+    Args:
+        root: the folder; made if it is not there.
+        fresh: forget what was stored before this process; each entry is computed once more.
+
+    Raises:
+        InvalidInput: the folder cannot be made or written.
+    """
+
+    def __init__(self, root: Path | None = None, *, fresh: bool = False) -> None:
+        self.root = Path(root) if root is not None else user_cache_path("training-jacobian-claims")
+        self.fresh = fresh
+        self._seen: set[str] = set()
+        try:
+            (self.root / "locks").mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise InvalidInput(
+                f"store {self.root} cannot be written ({error.strerror}): give a writable folder with --claims-store"
+            ) from error
+
+    def arrays(
+        self, kind: str, key: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]], *, modules: Sequence[str] = ()
+    ) -> Arrays:
+        """The arrays of ``kind`` for ``key``: from the store, or computed and stored.
+
+        Args:
+            kind: what they are, in one word.
+            key: what tells them from others of that kind, JSON-able: at least the experiment's fingerprint.
+            compute: called without arguments when the store does not have them; returns named arrays.
+            modules: the modules whose code decides the numbers; the module of ``compute`` by default.
+
+        Returns:
+            Read-only arrays, mapped from disk when they come from the store.
+        """
+        full = self._key(kind, key, modules or (compute.__module__,))
+        folder = self.root / f"{kind}-{_digest(full)}"
+        with FileLock(self.root / "locks" / f"{folder.name}.lock"):
+            held = self._read(folder, full)
+            if held is None:
+                held = {name: np.asarray(value) for name, value in compute().items()}
+                self._write(folder, full, held)
+            self._seen.add(folder.name)
+        return held
+
+    def blocks(self, kind: str, key: Mapping[str, Any], modules: Sequence[str]) -> Blocks:
+        """Finished blocks of a long computation, so that an interrupted one is taken up where it stopped."""
+        return Blocks(self, kind, dict(key), tuple(modules))
+
+    def _key(self, kind: str, key: Mapping[str, Any], modules: Sequence[str]) -> dict[str, Any]:
+        full = {
+            "format": FORMAT,
+            "kind": kind,
+            "key": dict(key),
+            "code": provenance.code_hash(tuple(sorted(modules))),
+            "versions": provenance.versions(),
+            "processor": provenance.processor(),
+            "backend": provenance.backend(),
+        }
+        return json.loads(json.dumps(full))  # type: ignore[no-any-return]
+
+    def _read(self, folder: Path, key: Mapping[str, Any]) -> Arrays | None:
+        if not folder.exists() or (self.fresh and folder.name not in self._seen):
+            return None
+        try:
+            return read_entry(folder, key)
+        except Corrupt as error:
+            warnings.warn(f"store: {folder} is not trusted ({error}); it is computed again", StoreWarning, stacklevel=3)
+            return None
+
+    def _write(self, folder: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
+        try:
+            write_entry(folder, key, arrays)
+        except OSError as error:
+            warnings.warn(
+                f"store: {folder.name} could not be kept ({error.strerror}); the run goes on without it. "
+                f"Free space in {self.root} or give another folder with --claims-store",
+                StoreWarning,
+                stacklevel=3,
+            )
+
+
+class Blocks(MutableMapping[int, Any]):
+    """Finished blocks by number; each is an entry of the store, and ``clear`` removes them all."""
+
+    def __init__(self, store: Store, kind: str, key: dict[str, Any], modules: tuple[str, ...]) -> None:
+        self.store, self.kind, self.modules, self.key = store, kind, modules, key
+        self.folder = store.root / f"{kind}-{_digest(store._key(kind, key, modules))}.blocks"
+        self._held: dict[int, Any] = {}
+        if store.fresh and self.folder.name not in store._seen:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        store._seen.add(self.folder.name)
+
+    def _full(self, number: int) -> dict[str, Any]:
+        return self.store._key(self.kind, {**self.key, "block": number}, self.modules)
+
+    def __getitem__(self, number: int) -> Any:
+        if number not in self._held:
+            entry = self.store._read(self.folder / str(number), self._full(number)) if not self.store.fresh else None
+            if entry is None:
+                raise KeyError(number)
+            self._held[number] = entry["block"]
+        return self._held[number]
+
+    def __setitem__(self, number: int, block: Any) -> None:
+        self._held[number] = block
+        self.store._write(self.folder / str(number), self._full(number), {"block": block})
+
+    def __delitem__(self, number: int) -> None:
+        del self._held[number]
+        shutil.rmtree(self.folder / str(number), ignore_errors=True)
+
+    def __contains__(self, number: object) -> bool:
+        try:
+            self[number]  # type: ignore[index]
+        except KeyError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def clear(self) -> None:
+        self._held.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _digest(key: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_entry(folder: Path, key: Mapping[str, Any]) -> Arrays:
+    """The arrays of an entry, after its key and every checksum were compared.
+
+    Raises:
+        Corrupt: naming what does not match.
+    """
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if manifest["key"] != key:
+            raise Corrupt("it answers another key")
+        arrays: Arrays = {}
+        for name, checksum in manifest["arrays"].items():
+            path = folder / f"{name}.npy"
+            if _checksum(path) != checksum:
+                raise Corrupt(f"checksum of {path.name} does not match")
+            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Corrupt(f"{type(error).__name__}: {error}") from error
+    return arrays
+
+
+def write_entry(folder: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
+    """Write an entry beside ``folder`` and rename it into place; what was there is replaced."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for name, array in arrays.items():
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+        manifest = {"key": key, "arrays": {name: _checksum(temporary / f"{name}.npy") for name in arrays}}
+        (temporary / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
