@@ -1,0 +1,73 @@
+"""The engine under test on the problems of :mod:`harness.closed_form`: the same training map and tangents as any experiment.
+
+Compiled once a shape, so that thousands of cases cost milliseconds each. Arguments and layouts are those of the lab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+from harness.closed_form import Momentum
+from harness.jacobian import rows, tangents, unit_vectors
+from harness.train import cross_entropy, training_map
+
+Floats = NDArray[np.float64]
+Wrap = Callable[[optax.GradientTransformation], optax.GradientTransformation]
+PLAIN = Momentum()
+
+
+def faithful(update: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The optimiser as it is."""
+    return update
+
+
+def momentum_left_out(update: optax.GradientTransformation) -> optax.GradientTransformation:
+    """A broken engine: the same training, but the tangent does not pass through the momentum buffer."""
+
+    def forget(gradient: Any, state: Any, params: Any = None) -> Any:
+        return update.update(gradient, jax.lax.stop_gradient(state), params)
+
+    return optax.GradientTransformation(update.init, forget)
+
+
+def quadratic_jacobian(hessians: Any, rates: Any, momentum: Momentum = PLAIN, *, wrap: Wrap = faithful) -> Floats:
+    """The engine's J of T steps, step t on 1/2 theta.H_t.theta; hessians (T, N, N), rates (T,)."""
+    return _run("quadratic", np.ones(hessians.shape[-1]), hessians, np.zeros(len(hessians)), rates, momentum, wrap)
+
+
+def least_squares_jacobian(inputs: Any, targets: Any, rates: Any, momentum: Momentum = PLAIN) -> Floats:
+    """The engine's J of T steps on 1/(2b) |X_t theta - y_t|^2; inputs (T, b, N), targets (T, b), rates (T,)."""
+    return _run("least squares", np.zeros(inputs.shape[-1]), inputs, targets, rates, momentum, faithful)
+
+
+def softmax_jacobian(theta: Any, inputs: Any, labels: Any, rates: Any, momentum: Momentum = PLAIN) -> Floats:
+    """The engine's J of T steps of softmax regression from ``theta`` (d k,); inputs (T, b, d), labels (T, b), rates (T,)."""
+    return _run("softmax", theta, inputs, labels, rates, momentum, faithful)
+
+
+# apply(theta, x) and loss(prediction, y) of each problem; a quadratic's "input" is its Hessian
+PROBLEMS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
+    "quadratic": (lambda theta, hessian: theta @ hessian @ theta / 2, lambda value, _: value),
+    "least squares": (lambda theta, x: x @ theta, lambda fitted, y: jnp.mean((fitted - y) ** 2) / 2),
+    "softmax": (lambda theta, x: x @ theta.reshape(x.shape[-1], -1), cross_entropy),
+}
+
+
+def _run(problem: str, theta: Any, x: Any, y: Any, rates: Any, momentum: Momentum, wrap: Wrap) -> Floats:
+    reals = (jnp.asarray(value, jnp.float64) for value in (theta, x, rates, momentum.mu))
+    return np.asarray(_jacobian(problem, wrap, momentum.nesterov, jnp.asarray(y), *reals))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _jacobian(problem: str, wrap: Wrap, nesterov: bool, y: Any, theta: Any, x: Any, rates: Any, mu: Any) -> Any:
+    update = wrap(optax.sgd(lambda count: rates[count], momentum=mu, nesterov=nesterov))
+    f = training_map(*PROBLEMS[problem], update, x, y, epochs=1)
+    return rows(tangents(f)(theta, unit_vectors(theta, jnp.arange(theta.size))))
