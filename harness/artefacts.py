@@ -1,4 +1,4 @@
-"""Composes data, training, Jacobian, spectrum and store for an experiment: what a claim is called on.
+"""Runs and the lab that holds them: what a claim is called on, whatever the paper.
 
 A lab holds the runs of one session. A run is one experiment with one seed; its artefacts are computed when they are
 first asked for, and kept in the store.
@@ -11,20 +11,14 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from harness import data, jacobian, train
-from harness import model as networks
-from harness.config import AnyExperiment, Experiment, find
+from harness.config import AnyExperiment, find
 from harness.progress import Progress
-from harness.spectrum import Spectrum, decompose
 from harness.store import Store
-from harness.structural import structural_split
 
 
 class Run:
@@ -71,112 +65,10 @@ class Run:
         self.stages.append({"name": name, "digest": digest.hexdigest()})
 
 
-class TrainingRun(Run):
-    """A run of the training-Jacobian paper."""
-
-    experiment: Experiment
-
-    @cached_property
-    def dataset(self) -> data.Dataset:
-        return data.load(self.experiment.data)
-
-    @cached_property
-    def theta_0(self) -> networks.Params:
-        """Initial parameters, float64 tree."""
-        return train.initial_parameters(self.experiment, self.dataset)
-
-    @cached_property
-    def apply(self) -> networks.Apply:
-        return networks.apply(self.experiment.model)
-
-    @cached_property
-    def training_map(self) -> jacobian.Map:
-        """f: theta_0 -> theta_T in the experiment's precision."""
-        return train.training_map(*train.ingredients(self.experiment, self.dataset))
-
-    @cached_property
-    def training(self) -> Any:
-        """Arrays ``theta_0``, ``theta_T`` (N,), ``losses`` (steps,); scalars ``train_loss``, ``test_loss``, ``test_accuracy``."""
-        return self.arrays("training", self._train, modules=("harness.train",))
-
-    def _train(self) -> dict[str, Any]:
-        import jax
-
-        start = train.cast(self.theta_0, self.experiment.precision)
-        final, losses = jax.jit(train.trajectory(*train.ingredients(self.experiment, self.dataset)))(start)
-        train.check_losses(np.asarray(losses), self.label)
-        d, loss = self.dataset, train.LOSSES[self.experiment.loss]
-        logits = self.apply(final, d.x_test.astype(self.experiment.precision))
-        return {
-            "theta_0": networks.flatten(start),
-            "theta_T": networks.flatten(final),
-            "losses": np.asarray(losses),
-            "train_loss": np.asarray(
-                loss(self.apply(final, d.x_train.astype(self.experiment.precision)), jnp.asarray(d.y_train))
-            ),
-            "test_loss": np.asarray(loss(logits, jnp.asarray(d.y_test))),
-            "test_accuracy": np.asarray((np.asarray(logits).argmax(axis=-1) == d.y_test).mean()),
-        }
-
-    @cached_property
-    def theta_T(self) -> Any:
-        """Final parameters as a float64 tree."""
-        return networks.unflatten(np.asarray(self.training["theta_T"], np.float64), self.theta_0)
-
-    @cached_property
-    def structural(self) -> tuple[Any, Any]:
-        """Sparse orthonormal bases of the structural directions and of their complement."""
-        return structural_split(self.experiment, self.dataset)
-
-    def jacobian(self) -> jacobian.Matrix:
-        """J of shape (final, initial); not kept: the spectrum is. Finished blocks are, until then."""
-        self.training  # noqa: B018 - a diverging run must say so before minutes are spent on its derivative
-        return jacobian.dense_jacobian(
-            self.training_map,
-            train.cast(self.theta_0, self.experiment.precision),
-            done=self._blocks,
-            progress=self.lab.progress,
-            label=f"{self.label}: Jacobian",
-        )
-
-    @cached_property
-    def _blocks(self) -> Any:
-        import jax
-
-        key = {"experiment": self.experiment.fingerprint(), "width": jacobian.CHUNK * len(jax.devices())}
-        return self.lab.store.blocks("jacobian", key, ("harness.train", "harness.jacobian"))
-
-    def _decompose(self) -> dict[str, Any]:
-        started = time.perf_counter()
-        matrix = self.jacobian()
-        self.seconds["jacobian"] = time.perf_counter() - started
-        self.record("jacobian", {"jacobian": matrix})
-        sgd = self.experiment.optimiser.name == "sgd"
-        with self.lab.progress.stage(f"{self.label}: spectrum"):
-            spectrum = decompose(matrix, *(self.structural if sgd else (None, None)))
-        return {field.name: np.asarray(getattr(spectrum, field.name)) for field in dataclasses.fields(spectrum)}
-
-    @cached_property
-    def spectrum(self) -> Spectrum:
-        modules = ("harness.train", "harness.jacobian", "harness.spectrum", "harness.structural")
-        held = self.arrays("spectrum", self._decompose, modules=modules)
-        self._blocks.clear()
-        scalars = {name: float(held[name]) for name in ("residual", "orthogonality", "structural_error")}
-        return Spectrum(**{**held, **scalars})
-
-    def prepare(self) -> None:
-        self.spectrum  # noqa: B018
-
-
 @functools.singledispatch
 def open_run(experiment: AnyExperiment, lab: Lab) -> Run:
     """The run of an experiment; each paper registers its own class for its own experiments."""
     raise TypeError(f"no run is registered for {type(experiment).__name__}: use open_run.register")
-
-
-@open_run.register(Experiment)
-def _open_training(experiment: Experiment, lab: Lab) -> Run:
-    return TrainingRun(experiment, lab)
 
 
 class Lab:

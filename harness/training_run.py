@@ -1,0 +1,200 @@
+"""A run of the training-Jacobian paper: composes data, training, Jacobian, spectrum and measurements with the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from functools import cached_property
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from harness import data, jacobian, train
+from harness import model as networks
+from harness.artefacts import Lab, Run, open_run
+from harness.config import Experiment
+from harness.keys import numpy_stream
+from harness.measure import influence, overlap, response
+from harness.spectrum import Spectrum, decompose
+from harness.structural import structural_split
+
+# Modules whose code decides a spectrum.
+SPECTRUM_CODE = ("harness.train", "harness.jacobian", "harness.spectrum", "harness.structural")
+# |sigma - 1| below this is the bulk: not the paper's number, but the one that makes its count of 3000 come out.
+BULK = 0.1
+
+
+class TrainingRun(Run):
+    """A run of the training-Jacobian paper."""
+
+    experiment: Experiment
+
+    @cached_property
+    def dataset(self) -> data.Dataset:
+        return data.load(self.experiment.data)
+
+    @cached_property
+    def theta_0(self) -> networks.Params:
+        """Initial parameters, float64 tree."""
+        return train.initial_parameters(self.experiment, self.dataset)
+
+    @cached_property
+    def apply(self) -> networks.Apply:
+        return networks.apply(self.experiment.model)
+
+    @cached_property
+    def training_map(self) -> jacobian.Map:
+        """f: theta_0 -> theta_T in the experiment's precision."""
+        return train.training_map(*train.ingredients(self.experiment, self.dataset))
+
+    @cached_property
+    def training(self) -> Any:
+        """Arrays ``theta_0``, ``theta_T`` (N,), ``losses`` (steps,); scalars ``train_loss``, ``test_loss``, ``test_accuracy``."""
+        return self.arrays("training", self._train, modules=("harness.train",))
+
+    def _train(self) -> dict[str, Any]:
+        import jax
+
+        start = train.cast(self.theta_0, self.experiment.precision)
+        final, losses = jax.jit(train.trajectory(*train.ingredients(self.experiment, self.dataset)))(start)
+        train.check_losses(np.asarray(losses), self.label)
+        d, loss = self.dataset, train.LOSSES[self.experiment.loss]
+        logits = self.apply(final, d.x_test.astype(self.experiment.precision))
+        return {
+            "theta_0": networks.flatten(start),
+            "theta_T": networks.flatten(final),
+            "losses": np.asarray(losses),
+            "train_loss": np.asarray(
+                loss(self.apply(final, d.x_train.astype(self.experiment.precision)), jnp.asarray(d.y_train))
+            ),
+            "test_loss": np.asarray(loss(logits, jnp.asarray(d.y_test))),
+            "test_accuracy": np.asarray((np.asarray(logits).argmax(axis=-1) == d.y_test).mean()),
+        }
+
+    @cached_property
+    def theta_T(self) -> Any:
+        """Final parameters as a float64 tree."""
+        return networks.unflatten(np.asarray(self.training["theta_T"], np.float64), self.theta_0)
+
+    @cached_property
+    def structural(self) -> tuple[Any, Any]:
+        """Sparse orthonormal bases of the structural directions and of their complement."""
+        return structural_split(self.experiment, self.dataset)
+
+    def jacobian(self) -> jacobian.Matrix:
+        """J of shape (final, initial); not kept: the spectrum is. Finished blocks are, until then."""
+        self.training  # noqa: B018 - a diverging run must say so before minutes are spent on its derivative
+        return jacobian.dense_jacobian(
+            self.training_map,
+            train.cast(self.theta_0, self.experiment.precision),
+            done=self._blocks,
+            progress=self.lab.progress,
+            label=f"{self.label}: Jacobian",
+        )
+
+    @cached_property
+    def _blocks(self) -> Any:
+        import jax
+
+        key = {"experiment": self.experiment.fingerprint(), "width": jacobian.CHUNK * len(jax.devices())}
+        return self.lab.store.blocks("jacobian", key, ("harness.train", "harness.jacobian"))
+
+    def _decompose(self) -> dict[str, Any]:
+        started = time.perf_counter()
+        matrix = self.jacobian()
+        self.seconds["jacobian"] = time.perf_counter() - started
+        self.record("jacobian", {"jacobian": matrix})
+        sgd = self.experiment.optimiser.name == "sgd"
+        with self.lab.progress.stage(f"{self.label}: spectrum"):
+            spectrum = decompose(matrix, *(self.structural if sgd else (None, None)))
+        return {field.name: np.asarray(getattr(spectrum, field.name)) for field in dataclasses.fields(spectrum)}
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        held = self.arrays("spectrum", self._decompose, modules=SPECTRUM_CODE)
+        self._blocks.clear()
+        scalars = {name: float(held[name]) for name in ("residual", "orthogonality", "structural_error")}
+        return Spectrum(**{**held, **scalars})
+
+    @cached_property
+    def response_directions(self) -> Any:
+        """24 directions drawn from the bulk, structural ones among them as they come."""
+        bulk = self.spectrum.region(1 - BULK, 1 + BULK)
+        draw = numpy_stream(self.experiment.seed, "response-directions")
+        return np.sort(draw.choice(bulk, size=min(24, len(bulk)), replace=False))
+
+    @cached_property
+    def bulk_responses(self) -> Any:
+        """Responses along :attr:`response_directions` (see :func:`harness.measure.response.responses`)."""
+        return self._responses("bulk", self.response_directions, (1,))
+
+    @cached_property
+    def top_responses(self) -> Any:
+        """Responses along v_1, both signs."""
+        return self._responses("top", [0], (1, -1))
+
+    def _responses(self, name: str, indices: Any, signs: tuple[int, ...]) -> Any:
+        def compute() -> dict[str, Any]:
+            precision, progress = self.experiment.precision, self.lab.progress
+            label = f"{self.label}: trainings along {name} directions"
+            return response.responses(self.training_map, self.theta_0, self.spectrum, indices, signs, precision, progress, label)
+
+        modules = (*SPECTRUM_CODE, "harness.measure.response")
+        return self.arrays("response", compute, modules=modules, directions=[int(i) for i in indices], signs=signs)
+
+    @cached_property
+    def probe_inputs(self) -> dict[str, Any]:
+        """Inputs in and out of distribution; the noise images are fixed parts of the experiment."""
+        d, shape = self.dataset, self.dataset.x_test.shape
+        return {
+            "test": d.x_test,
+            "train": d.x_train[:400],
+            "inverted": 1 - d.x_test,
+            "uniform": numpy_stream(self.experiment.data.noise_seed, "probe-uniform").uniform(size=shape),
+            "normal": numpy_stream(self.experiment.data.noise_seed, "probe-normal").normal(size=shape),
+        }
+
+    @cached_property
+    def influence(self) -> Any:
+        """KL divergences along u_i (``final_...``) and v_i (``initial_...``), see :mod:`harness.measure.influence`."""
+
+        def compute() -> dict[str, Any]:
+            out: dict[str, Any] = {}
+            for side in ("final", "initial"):
+                label = f"{self.label}: predictions along {side} directions"
+                directions = getattr(self.spectrum, side)
+                found = influence.divergences(self.apply, self.theta_T, directions, self.probe_inputs, self.lab.progress, label)
+                out |= {f"{side}_{name}": values for name, values in found.items()}
+            return out
+
+        return self.arrays("influence", compute, modules=(*SPECTRUM_CODE, "harness.measure.influence"))
+
+    def overlap(self, other: TrainingRun, *, structural: bool = True) -> Any:
+        """Overlap of this run's bulk at k with another's, over a grid of k; arrays ``dimensions``, ``cosine``, ``geodesic``.
+
+        Args:
+            structural: False leaves the structural directions out of both bases, and their dimensions out of the space.
+        """
+
+        def compute() -> dict[str, Any]:
+            with self.lab.progress.stage(f"{self.label} and {other.label}: overlap of the bulks"):
+                cross = self._bulk_basis(structural).T @ other._bulk_basis(structural)
+                dimensions = np.round(len(cross) * np.array(overlap.SHARES)).astype(int)
+                cosine, geodesic = overlap.overlap_curve(cross, dimensions)
+            return {"dimensions": dimensions, "cosine": cosine, "geodesic": geodesic, "size": np.asarray(len(cross))}
+
+        modules = (*SPECTRUM_CODE, "harness.measure.overlap")
+        return self.arrays("overlap", compute, modules=modules, other=other.experiment.fingerprint(), structural=structural)
+
+    def _bulk_basis(self, structural: bool) -> Any:
+        order = self.spectrum.by_distance
+        return self.spectrum.initial[:, order if structural else order[~self.spectrum.structural[order]]]
+
+    def prepare(self) -> None:
+        self.spectrum  # noqa: B018
+
+
+@open_run.register(Experiment)
+def _open_training(experiment: Experiment, lab: Lab) -> Run:
+    return TrainingRun(experiment, lab)
