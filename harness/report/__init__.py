@@ -1,0 +1,30 @@
+"""Reports: verdicts as JSON, Markdown and JUnit, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.report import json_file, junit, markdown
+from harness.report.records import Report
+
+# each writes its file(s) of the report into the folder; JSON comes first, so that a broken page costs no numbers
+WRITERS: list[Callable[[Report, Path], None]] = [json_file.write, markdown.write, junit.write]
+
+
+def write(report: Report, folder: Path) -> list[str]:
+    """Write every file of the report into ``folder``; returns what went wrong, a line for each writer that failed.
+
+    Raises:
+        OSError: a file cannot be written (no space, no permission).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    problems = []
+    for writer in WRITERS:
+        try:
+            writer(report, folder)
+        except OSError:
+            raise
+        except Exception as error:
+            problems.append(f"{writer.__module__} could not write its part of the report ({type(error).__name__}: {error})")
+    return problems

@@ -1,0 +1,87 @@
+"""Which verdict is expected: SUPPORTED, unless the deviations file lists the claim at this scale with another one."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.claim import SCALES, Claim
+from harness.errors import InvalidInput
+from harness.report.records import LedgerEntry
+from harness.verdict import Verdict
+
+_FIELDS = {"id", "scale", "verdict", "reason"}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The verdict that lets a claim pass; ``reason`` says why when it is not SUPPORTED."""
+
+    verdict: Verdict = Verdict.SUPPORTED
+    reason: str | None = None
+
+
+Deviations = Mapping[tuple[str, str], Expectation]
+
+
+def read_deviations(path: Path, registry: Mapping[str, Claim]) -> Deviations:
+    """The listed deviations by (claim id, scale); an absent file lists none.
+
+    Raises:
+        InvalidInput: not TOML, a field missing, or an id or scale that no declared claim has.
+    """
+    listed: dict[tuple[str, str], Expectation] = {}
+    for entry in read_tables(path, "deviation"):
+        key = _checked(entry, path, registry)
+        if key in listed:
+            raise InvalidInput(f"{path}: {key[0]} at scale {key[1]} is listed twice: keep one")
+        listed[key] = Expectation(Verdict[entry["verdict"]], entry["reason"])
+    return listed
+
+
+def read_ledger(path: Path) -> list[LedgerEntry]:
+    """What the papers say and no claim judges; an absent file lists nothing.
+
+    Raises:
+        InvalidInput: not TOML, or an entry without exactly id, where, says and reason.
+    """
+    try:
+        return [LedgerEntry(**entry) for entry in read_tables(path, "entry")]
+    except TypeError as error:
+        raise InvalidInput(f"{path}: each [[entry]] has id, where, says, reason and nothing else ({error})") from None
+
+
+def read_tables(path: Path, name: str) -> list[dict[str, Any]]:
+    """The ``[[name]]`` tables of a TOML file, [] if there is no such file."""
+    if not path.exists():
+        return []
+    try:
+        tables: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8")).get(name, [])
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} is not TOML: {error}") from None
+    return tables
+
+
+def unknown_id(got: str, known: Iterable[str]) -> str:
+    """One line about an id that no claim has, naming close matches."""
+    near = difflib.get_close_matches(got, list(known), 3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`python -m harness list` shows all"
+    return f"unknown claim id {got!r}; {hint}"
+
+
+def _checked(entry: Mapping[str, Any], path: Path, registry: Mapping[str, Claim]) -> tuple[str, str]:
+    if set(entry) != _FIELDS or not all(isinstance(value, str) and value.strip() for value in entry.values()):
+        raise InvalidInput(f"{path}: [[deviation]] {dict(entry)}: give id, scale, verdict and reason as texts, none empty")
+    id, scale, verdict = entry["id"], entry["scale"], entry["verdict"]
+    if id not in registry:
+        raise InvalidInput(f"{path}: {unknown_id(id, registry)}")
+    if scale not in registry[id].scales:
+        where = ", ".join(registry[id].scales)
+        raise InvalidInput(f"{path}: {id} is not judged at scale {scale!r} (scales: {', '.join(SCALES)}); it is at: {where}")
+    if verdict not in (Verdict.REFUTED.name, Verdict.INCONCLUSIVE.name):
+        raise InvalidInput(f"{path}: {id} lists verdict {verdict!r}; allowed: REFUTED, INCONCLUSIVE (SUPPORTED needs no entry)")
+    return id, scale

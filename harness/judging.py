@@ -1,0 +1,187 @@
+"""Measure one claim on its runs, judge it, run its controls: everything about a verdict that pytest need not know."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.claim import Claim, Control
+from harness.ensemble import Ensembles, reference_fingerprint
+from harness.errors import HarnessError, InvalidInput, NotRun
+from harness.expectation import Expectation
+from harness.report.evidence import pack
+from harness.report.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, RuleRecord
+from harness.report.rejudge import deciding_seeds, interval_of
+from harness.verdict import Interval, Measurement, Verdict, exact, judge
+
+Run = Any
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a verdict depends on besides the claim: the scale, the expected verdict, the ensembles, who opens runs."""
+
+    scale: str
+    expected: Expectation
+    ensembles: Ensembles
+    open_runs: Callable[[str], Sequence[Run]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The record of a judged claim, the npz of arrays its figures need, and the traceback of an error nobody foresaw."""
+
+    record: ClaimRecord
+    evidence: bytes = b""
+    traceback: str = ""
+
+
+def judge_claim(claim: Claim, terms: Terms, node: str) -> Outcome:
+    """Judge one claim; whatever goes wrong becomes NOT_RUN with its reason. Only KeyboardInterrupt and its like get out."""
+    started = time.perf_counter()
+    blank = _blank(claim, terms, node)
+    try:
+        outcome = _judged(claim, terms, blank)
+    except NotRun as reason:
+        outcome = Outcome(replace(blank, declared=True, message=f"{claim.id}: not run: {reason}"))
+    except Exception as error:
+        broken = replace(blank, message=f"{_where(claim, terms.scale)}: NOT_RUN by failure: {_cause(error)}")
+        outcome = Outcome(broken, traceback="" if isinstance(error, HarnessError) else traceback.format_exc())
+    return replace(outcome, record=replace(outcome.record, seconds=time.perf_counter() - started))
+
+
+def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
+    if terms.scale not in claim.scales:
+        raise NotRun(f"it is judged at scale {', '.join(claim.scales)}, this run is at {terms.scale}")
+    runs = [run for name in claim.on for run in terms.open_runs(name)]
+    fingerprints = {run.experiment.name: reference_fingerprint(run.experiment) for run in runs}
+    groups = groups_of(claim, runs)
+    measured = [_measurement(claim.measure(*group)) for group in groups]
+    judged, *details = _records(claim, groups, measured)
+    ensemble = terms.ensembles.of(claim.id, fingerprints) if claim.over in ("seeds", "pairs") and len(runs) < 3 else None
+    interval = interval_of(claim.over, judged, ensemble)
+    verdict = judge(interval, claim.accept)
+    record = replace(
+        blank,
+        verdict=verdict.name,
+        measurements=[replace(judged, interval=[interval.low, interval.high], method=interval.method), *details],
+        seeds_to_decide=deciding_seeds(claim.over, judged, claim.accept, ensemble) if verdict is Verdict.INCONCLUSIVE else None,
+        ensemble=None if ensemble is None else EnsembleRecord(list(ensemble.values), ensemble.provenance),
+        controls=[run_control(claim, control, groups[0]) for control in claim.controls],
+        experiments=fingerprints,
+    )
+    complaints = _complaints(claim, terms.expected, record)
+    record = replace(record, passed=not complaints, message="; ".join([_sentence(claim, terms.scale, record), *complaints]))
+    arrays = {f"{i}/{name}": np.asarray(array) for i, m in enumerate(measured) for name, array in m.arrays.items()}
+    evidence, content = pack(claim.id, arrays) if arrays else (None, b"")
+    return Outcome(replace(record, evidence=evidence), content)
+
+
+def groups_of(claim: Claim, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
+    """What the claim's function is called on: each run, each unordered pair, or one run (none for a claim without runs).
+
+    Raises:
+        NotRun: fewer than two runs for a claim over pairs.
+        InvalidInput: an experiment without runs.
+    """
+    if claim.on and not runs:
+        raise InvalidInput(f"{', '.join(claim.on)} has no runs: ask for one seed or more (--claims-seeds)")
+    if claim.over == "pairs":
+        if len(runs) < 2:
+            raise NotRun(f"it needs a pair of runs and there is {len(runs)}: ask for more seeds (--claims-seeds 3)")
+        return list(itertools.combinations(runs, 2))
+    return [tuple(runs[:1])] if claim.over == "once" or not claim.on else [(run,) for run in runs]
+
+
+def run_control(claim: Claim, control: Control, runs: tuple[Run, ...]) -> ControlRecord:
+    """Measure the claim in the control's world, as an exact point against the same region; a crash proves nothing."""
+    blank = ControlRecord(control.name, control.expect.name, None, None)
+    try:
+        value = _measurement(_in_world(claim, control, runs)).value
+        if not math.isfinite(value):
+            raise InvalidInput(f"it measured {value}, which cannot be judged")
+    except Exception as error:
+        return replace(blank, message=f"control '{control.name}' crashed, which proves nothing: {_cause(error)}")
+    verdict = judge(exact(value), claim.accept)
+    blind = f"the claim cannot tell '{control.name}' from its own world: there {value:.6g} is {verdict.name}, not {blank.expect}"
+    return replace(blank, verdict=verdict.name, value=value, message="" if verdict is control.expect else blind)
+
+
+def _in_world(claim: Claim, control: Control, runs: tuple[Run, ...]) -> Any:
+    world = control.world(*runs)
+    if not runs:
+        return claim.function(**{**claim.given, **world})
+    return claim.measure(*world) if claim.over == "pairs" else claim.measure(world)
+
+
+def _measurement(got: Any) -> Measurement:
+    return replace(got, value=float(got.value)) if isinstance(got, Measurement) else Measurement(float(got))
+
+
+def _records(claim: Claim, groups: Sequence[tuple[Run, ...]], measured: Sequence[Measurement]) -> list[MeasurementRecord]:
+    """The judged quantity first, then each detail that was reported beside it."""
+    runs = [[f"{run.experiment.name}[{run.experiment.seed}]" for run in group] for group in groups]
+    trials = [m.trials for m in measured if m.trials is not None] if claim.over == "trials" else None
+    name, unit = claim.function.__name__.removeprefix("test_"), measured[0].unit or claim.unit
+    judged = MeasurementRecord(name, unit, measured[0].counted, runs, [m.value for m in measured], trials)
+    names = dict.fromkeys(detail for m in measured for detail in m.details)
+    return [judged, *(MeasurementRecord(name, "", "", runs, [_finite(m.details.get(name)) for m in measured]) for name in names)]
+
+
+def _blank(claim: Claim, terms: Terms, node: str) -> ClaimRecord:
+    rule = RuleRecord([_finite(claim.accept.low), _finite(claim.accept.high)], claim.accept.reason)
+    return ClaimRecord(
+        claim.id, claim.paper, claim.where, claim.says, claim.reading, claim.over, claim.unit, claim.published, node, rule,
+        terms.expected.verdict.name, terms.expected.reason,
+    )
+
+
+def _complaints(claim: Claim, expected: Expectation, record: ClaimRecord) -> list[str]:
+    """Why the claim fails; [] when it passes."""
+    complaints = []
+    if record.verdict == Verdict.SUPPORTED.name and expected.verdict is not Verdict.SUPPORTED:
+        complaints.append(f"listed as {expected.verdict.name} but no longer deviates: remove it from the deviations")
+    elif record.verdict != expected.verdict.name:
+        complaints.append(f"expected {expected.verdict.name}{_remedy(claim, record)}")
+    needed = Verdict.SUPPORTED if expected.verdict is Verdict.REFUTED else Verdict.REFUTED
+    if not any(control.expect is needed for control in claim.controls):
+        complaints.append(f"a claim expected {expected.verdict.name} needs a control expected {needed.name} and has none")
+    return complaints + [control.message for control in record.controls if control.message]
+
+
+def _remedy(claim: Claim, record: ClaimRecord) -> str:
+    """What would decide an open verdict."""
+    if record.verdict != Verdict.INCONCLUSIVE.name or claim.over not in ("seeds", "pairs"):
+        return ""
+    seeds = record.seeds_to_decide
+    return f" (--claims-seeds {seeds} would decide)" if seeds else " (more seeds would not decide: the mean is at the edge)"
+
+
+def _sentence(claim: Claim, scale: str, record: ClaimRecord) -> str:
+    """Claim, experiments, verdict, value, region and seeds in one line."""
+    measured = record.measurements[0]
+    low, high = measured.interval or [math.nan, math.nan]
+    values = [f"{value:.6g}" for value in measured.values if value is not None]
+    shown = ", ".join(values[:12] + ["..."] * (len(values) > 12))
+    got = f"{Interval(low, high, '')} {measured.unit}".rstrip() + f" ({measured.method}: {shown})"
+    return f"{_where(claim, scale)}: {record.verdict}, measured {got}, accepted {claim.accept}"
+
+
+def _where(claim: Claim, scale: str) -> str:
+    return f"{claim.id} [{', '.join(claim.on) or 'no experiment'}, {scale}]"
+
+
+def _cause(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, HarnessError) and text else f"{type(error).__name__}: {text}"
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

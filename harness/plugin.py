@@ -1,0 +1,197 @@
+"""The pytest plugin: claims become items, judged against the expected verdicts, and the session ends in a report.
+
+Without claims in the session nothing is printed and nothing is written. Side effects: ``XLA_FLAGS`` and ``JAX_ENABLE_X64`` in
+the environment (only where the claims folder exists), the report folder, and the store.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Generator
+from functools import partial
+from types import FunctionType
+from typing import Any, TypeVar
+
+import pytest
+
+from harness import hooks, items, options
+from harness.claim import REGISTRY, Claim
+from harness.ensemble import load
+from harness.errors import InvalidInput
+from harness.expectation import Deviations, Expectation, read_deviations
+from harness.items import JUDGING, ClaimItem, named
+from harness.judging import Outcome, Terms, judge_claim
+from harness.options import Settings
+from harness.progress import Progress
+from harness.report import environment
+from harness.report.records import Json
+from harness.reporting import Reporting
+from harness.runs import Runs
+from harness.terminal import PrintedProgress, uncaptured
+
+T = TypeVar("T")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hooks)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Before any conftest can import JAX: x64, and the cores shared between xdist's workers."""
+    if _active(early_config):
+        workers = getattr(early_config.known_args_namespace, "numprocesses", None)
+        options.share_cores((os.cpu_count() or 1) if isinstance(workers, str) else workers or 1)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+    """With ``-n`` alone, keep the claims of one experiment on one worker."""
+    if _active(config) and getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadgroup"
+    return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options, then register who judges (not xdist's controller) and who reports (not its workers)."""
+    if not _active(config):
+        return
+    settings = _usage(Settings.of, config)
+    worker = hasattr(config, "workerinput")
+    controller = not worker and getattr(config.option, "dist", "no") != "no"
+    if not controller:
+        config.pluginmanager.register(Judging(config, settings), JUDGING)
+    if not worker:
+        config.pluginmanager.register(Reporting(config, settings), "claims-reporting")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """xdist's controller collects nothing: it learns the claims here, where a usage error still stops the run cleanly."""
+    reporting = session.config.pluginmanager.get_plugin("claims-reporting")
+    if reporting is not None and not session.config.pluginmanager.hasplugin(JUDGING) and options.touches_claims(session.config):
+        _usage(declared, session.config, reporting.settings)  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[ClaimItem] | None:
+    """A function that declares claims becomes one item a claim, and no test."""
+    if not (isinstance(obj, FunctionType) and hasattr(obj, "__claims__")):
+        return None
+    if not _active(collector.config):
+        folder = options.folder(collector.config, "claims_paths")
+        raise collector.CollectError(f"claims are judged in a project with a claims folder, {folder} is none: set claims_paths")
+    return items.collect(collector, obj)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_claims_lab(settings: Settings, progress: Progress) -> Any:
+    """The real lab, on the store of this run."""
+    from harness.artefacts import Lab
+    from harness.store import Store
+
+    return Lab(
+        Store(settings.store, fresh=settings.fresh), scale=settings.scale, seeds=settings.seeds, precision=settings.override,
+        progress=progress, mnist=settings.mnist, every_seed=settings.ensemble,
+    )
+
+
+def declared(config: pytest.Config, settings: Settings) -> Deviations:
+    """Know every claim there is, check the ids that were asked for, and read the deviations.
+
+    Raises:
+        InvalidInput: a claims module that cannot be imported, an unknown id, or a deviations file that does not fit.
+    """
+    items.declare_all(settings.claims, settings.root, config.getini("python_files"))
+    items.check_ids(settings.ids)
+    return read_deviations(settings.deviations, REGISTRY)
+
+
+class Judging:
+    """Judges claim items: the whole session's, or those that xdist gives this worker."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.settings = settings
+        worker = getattr(config, "workerinput", {}).get("workerid", "")
+        self.progress = PrintedProgress(uncaptured(sys.stderr if worker else sys.stdout), f"[{worker}] " if worker else "")
+        make_lab = partial(config.hook.pytest_claims_lab, config=config, settings=settings, progress=self.progress)
+        self.runs = Runs(make_lab, self.progress)
+        self.ensembles = _usage(load, settings.ensembles, settings.scale, settings.precision)
+        self.deviations: Deviations = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """``--claims-id`` leaves the named claims and nothing else."""
+        if self.settings.ids:
+            kept = named(items, self.settings.ids)
+            config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+            items[:] = kept
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Before anything long starts: the deviations must fit the claims that exist, selected or not."""
+        if (_claims(session) or self.settings.ids) and not _broken(session):
+            self.deviations = _usage(declared, session.config, self.settings)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Prepare every experiment that the selected claims need; an xdist worker prepares what it is given, when it is."""
+        if not (session.config.option.collectonly or hasattr(session.config, "workerinput") or _broken(session)):
+            self.runs.prepare(name for claim in _claims(session) if self.settings.scale in claim.scales for name in claim.on)
+
+    def judge(self, item: ClaimItem) -> Outcome:
+        """The outcome of one claim."""
+        expected = self.deviations.get((item.claim.id, self.settings.scale), Expectation())
+        terms = Terms(self.settings.scale, expected, self.ensembles, self.runs.of)
+        with self.progress.quiet_task(item.claim.id):
+            return judge_claim(item.claim, terms, items.node_id(item.claim, self.settings.root))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        """The record travels on the test report, as JSON, so that it also survives the way from an xdist worker."""
+        report = yield
+        if isinstance(item, ClaimItem) and item.outcome is not None and call.when == "call":
+            report.claim_data = self._data(item.outcome)
+            if report.skipped:
+                path, line, _ = item.reportinfo()
+                report.longrepr = (str(path), line + 1, item.outcome.record.message)
+        return report
+
+    def pytest_unconfigure(self) -> None:
+        self.progress.close()
+
+    def _data(self, outcome: Outcome) -> Json:
+        return {
+            "record": dataclasses.asdict(outcome.record),
+            "experiments": [dataclasses.asdict(record) for record in self.runs.records()],
+            "environment": environment.collect(self.settings.precision),
+            "evidence": base64.b64encode(outcome.evidence).decode(),
+        }
+
+
+def _active(config: pytest.Config) -> bool:
+    """Whether this is a project with claims: everywhere else the plugin does nothing."""
+    return options.folder(config, "claims_paths").is_dir()
+
+
+def _claims(session: pytest.Session) -> list[Claim]:
+    return [item.claim for item in session.items if isinstance(item, ClaimItem)]
+
+
+def _broken(session: pytest.Session) -> bool:
+    """Whether collection errors will stop the session."""
+    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
+
+
+def _usage(check: Callable[..., T], *arguments: Any) -> T:
+    """Input that makes no sense ends pytest with one line and the usage exit code."""
+    try:
+        return check(*arguments)
+    except InvalidInput as error:
+        raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,60 @@
+"""Where a run took place: versions, processor, precision. Looks at JAX only if somebody imported it already."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+
+from harness import provenance
+
+PACKAGES = {"jax": "jax", "jaxlib": "jaxlib", "numpy": "numpy", "scipy": "scipy", "optax": "optax", "sklearn": "scikit-learn"}
+
+
+def collect(precision: str) -> dict[str, str]:
+    """Everything that can move a number, as text; "" for what cannot be known."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(package) for name, package in PACKAGES.items()},
+        "blas": blas(),
+        "device": device(),
+        "cpu": provenance.processor(),
+        "simd": simd(),
+        "cores": str(os.cpu_count() or ""),
+        "system": f"{platform.system()} {platform.machine()}",
+        "precision": precision,
+    }
+
+
+def version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def blas() -> str:
+    """The BLAS and thread pools that are loaded, with their kernels (``openblas 0.3.30 Haswell``)."""
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
+
+    pools = [f"{pool['internal_api']} {pool['version'] or ''} {pool.get('architecture', '')}" for pool in threadpool_info()]
+    return ", ".join(dict.fromkeys(" ".join(pool.split()) for pool in pools))
+
+
+def device() -> str:
+    """JAX's devices, as ``2 x cpu (cpu)``; "" if JAX was not imported."""
+    jax = sys.modules.get("jax")
+    if jax is None:
+        return ""
+    devices = jax.devices()
+    return f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})"
+
+
+def simd() -> str:
+    """The widest vector instructions that NumPy found, e.g. ``AVX512_ICL``."""
+    import numpy as np
+
+    config = np.show_config(mode="dicts") or {}
+    found = config.get("SIMD Extensions", {}).get("found", [])
+    return str(found[-1]) if found else ""

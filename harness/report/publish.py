@@ -1,0 +1,44 @@
+"""The one writer of the report folder: ``<time>/`` keeps every run, ``latest/`` the full one, ``partial/`` a selection."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from harness.report import write
+from harness.report.records import Report
+
+
+def publish(report: Report, root: Path) -> tuple[Path, list[str]]:
+    """Write the report below ``root``; a folder that vanished is made again, one that cannot be written is replaced by a new one.
+
+    Returns:
+        The folder to look at, and what went wrong, a line each.
+    """
+    try:
+        return _publish(report, root)
+    except OSError as error:
+        rescue = Path(tempfile.mkdtemp(prefix="claims-report-"))
+        folder, problems = _publish(report, rescue)
+        return folder, [f"the report could not be written to {root} ({error}): it is in {rescue}; repair {root}", *problems]
+
+
+def _publish(report: Report, root: Path) -> tuple[Path, list[str]]:
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=root, ignore_cleanup_errors=True) as working:
+        problems = write(report, Path(working) / "report")
+        shutil.copytree(Path(working) / "report", Path(working) / "copy")
+        os.rename(Path(working) / "report", _unused(root / report.created.replace(":", "-")))
+        shown = root / ("partial" if report.partial else "latest")
+        if shown.exists():
+            os.rename(shown, Path(working) / "old")
+        os.rename(Path(working) / "copy", shown)
+    return shown, problems
+
+
+def _unused(folder: Path) -> Path:
+    """The folder, or one beside it if two runs ended in the same second."""
+    tries = (folder.with_name(f"{folder.name}-{n}") for n in range(2, 1000))
+    return folder if not folder.exists() else next(path for path in tries if not path.exists())

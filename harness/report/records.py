@@ -1,0 +1,177 @@
+"""What a report holds: frozen values that turn into JSON and back, enough to judge again without JAX."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+SCHEMA_VERSION = 1
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class MeasurementRecord:
+    """One measured quantity: a value for each run, pair of runs, or the one call of a deterministic claim.
+
+    ``runs`` names the runs behind each value, e.g. ``[["digits[0]"], ["digits[1]"]]``, or two names a value over pairs.
+    ``interval`` is None for quantities that are reported beside the judged one, and when nothing could be judged.
+    """
+
+    name: str
+    unit: str
+    counted: str
+    runs: list[list[str]]
+    values: list[float | None]
+    trials: list[int] | None = None
+    interval: list[float] | None = None
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class EnsembleRecord:
+    """The reference ensemble that supplied the spread when fewer than three seeds ran."""
+
+    values: list[float]
+    provenance: str
+
+
+@dataclass(frozen=True)
+class RuleRecord:
+    """The accepted region; None stands for an infinite bound."""
+
+    accept: list[float | None]
+    reason: str
+
+
+@dataclass(frozen=True)
+class ControlRecord:
+    """A world in which the claim had to come out as ``expect``; ``verdict`` is None when it crashed."""
+
+    name: str
+    expect: str
+    verdict: str | None
+    value: float | None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The file of arrays that the claim's figures are drawn from, relative to the report's folder."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ClaimRecord:
+    """One claim: what the paper says, what was measured, the verdict, and why it passed or failed.
+
+    ``declared`` tells a NOT_RUN that was declared (a skip) from one by failure; ``experiments`` maps each experiment's
+    name to its fingerprint at seed 0; ``node`` runs the claim alone when given to pytest.
+    """
+
+    id: str
+    paper: str
+    where: str
+    says: str
+    reading: str
+    over: str
+    unit: str
+    published: float | None
+    node: str
+    rule: RuleRecord
+    expected: str
+    expected_reason: str | None
+    verdict: str = "NOT_RUN"
+    declared: bool = False
+    passed: bool = False
+    message: str = ""
+    seeds_to_decide: int | None = None
+    measurements: list[MeasurementRecord] = field(default_factory=list)
+    ensemble: EnsembleRecord | None = None
+    controls: list[ControlRecord] = field(default_factory=list)
+    experiments: dict[str, str] = field(default_factory=dict)
+    evidence: Evidence | None = None
+    seconds: float = 0.0
+
+    @property
+    def judged(self) -> bool:
+        return self.verdict != "NOT_RUN"
+
+    @property
+    def deviates(self) -> bool:
+        """Whether a verdict other than SUPPORTED is listed for this claim."""
+        return self.expected != "SUPPORTED"
+
+    @classmethod
+    def from_json(cls, data: Json) -> ClaimRecord:
+        nested = {
+            "rule": RuleRecord(**data["rule"]),
+            "measurements": [MeasurementRecord(**entry) for entry in data["measurements"]],
+            "ensemble": _maybe(EnsembleRecord, data["ensemble"]),
+            "controls": [ControlRecord(**entry) for entry in data["controls"]],
+            "evidence": _maybe(Evidence, data["evidence"]),
+        }
+        return cls(**{**data, **nested})
+
+
+@dataclass(frozen=True)
+class ExperimentRecord:
+    """One run of one experiment: what it was, how long it took, the digest of each stage."""
+
+    name: str
+    seed: int
+    fingerprint: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    stages: list[Json] = field(default_factory=list)
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """A sentence of a paper that no claim judges, and why."""
+
+    id: str
+    where: str
+    says: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a run leaves behind. ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it."""
+
+    complete: bool
+    partial: bool
+    scale: str
+    seeds: int
+    precision: str
+    created: str
+    seconds: float
+    environment: dict[str, str]
+    experiments: list[ExperimentRecord]
+    claims: list[ClaimRecord]
+    ledger: list[LedgerEntry] = field(default_factory=list)
+    schema_version: int = SCHEMA_VERSION
+    evidence: Mapping[str, bytes] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        data = dataclasses.asdict(self)
+        del data["evidence"]
+        return {"schema_version": data.pop("schema_version"), **data}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Report:
+        nested = {
+            "experiments": [ExperimentRecord(**entry) for entry in data["experiments"]],
+            "claims": [ClaimRecord.from_json(entry) for entry in data["claims"]],
+            "ledger": [LedgerEntry(**entry) for entry in data["ledger"]],
+        }
+        return cls(**{**data, **nested})
+
+
+def _maybe(record: type[T], data: Json | None) -> T | None:
+    return None if data is None else record(**data)

@@ -1,0 +1,154 @@
+"""The session's report: gathers records from this process or xdist's workers, summarises, writes, sets the exit code."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.claim import REGISTRY
+from harness.expectation import read_ledger
+from harness.items import ClaimItem, node_id
+from harness.options import Settings
+from harness.report import environment
+from harness.report.publish import publish
+from harness.report.records import ClaimRecord, ExperimentRecord, Json, Report
+from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
+
+MARK = {"failed": "FAILED", "deviates": "listed", "passed": "", "not run": ""}
+
+
+class Reporting:
+    """Registered where no xdist worker runs; silent as long as no claim is selected."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.config, self.settings = config, settings
+        self.selected: list[str] = []
+        self.records: dict[str, ClaimRecord] = {}
+        self.experiments: dict[tuple[str, int], ExperimentRecord] = {}
+        self.environment: dict[str, str] = {}
+        self.evidence: dict[str, bytes] = {}
+        self.began, self.created = time.monotonic(), datetime.datetime.now(datetime.UTC)
+        self.report: Report | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.selected = [item.claim.id for item in session.items if isinstance(item, ClaimItem)]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """Every worker collects the same items; the controller knows their claims by node id."""
+        if not self.selected:
+            nodes = {node_id(claim, self.settings.root): claim.id for claim in REGISTRY.values()}
+            self.selected = [nodes[id] for id in ids if id in nodes]
+            for line in self.header():
+                self.config.pluginmanager.get_plugin("terminalreporter").write_line(line)  # type: ignore[union-attr]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """With ``--dist loadgroup``, the claims of one experiment go to one worker."""
+        if config.option.dist != "loadgroup":
+            return None
+        from harness.scheduling import ByExperiment
+
+        return ByExperiment(config, log, {node_id(claim, self.settings.root): claim.on for claim in REGISTRY.values()})
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        return [] if self.config.option.collectonly else self.header()
+
+    def header(self) -> list[str]:
+        """What a reader of the verdicts has to know; nothing when there are none to come."""
+        s = self.settings
+        if not self.selected:
+            return []
+        return [
+            f"claims: {len(self.selected)} of {len(REGISTRY)}, scale {s.scale}, seeds {s.seeds}, {s.precision}, devices {s.devices}",
+            f"store: {s.store}{' (everything is computed again)' if s.fresh else ''}",
+        ]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data: Json | None = getattr(report, "claim_data", None)
+        if data is None:
+            return
+        record = ClaimRecord.from_json(data["record"])
+        self.records[record.id] = record
+        self.environment = data["environment"] if data["environment"]["device"] or not self.environment else self.environment
+        self.experiments |= {(entry["name"], entry["seed"]): ExperimentRecord(**entry) for entry in data["experiments"]}
+        if record.evidence is not None:
+            self.evidence[record.evidence.file] = base64.b64decode(data["evidence"])
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, Any, Any]:
+        """Write the report before the summary, name its place after it."""
+        if not self.selected or self.config.option.collectonly:
+            return (yield)
+        self.report = self.gathered(interrupted=exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
+        folder, problems = publish(self.report, self.settings.report)
+        if (problems or not self.judged()) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        result = yield
+        self._say([*problems, f"report{'' if self.report.complete else ' (incomplete)'}: {_short(folder)}"])
+        return result
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.report is None:
+            return
+        terminalreporter.section("claims")
+        for line in table(self.report):
+            terminalreporter.write_line(line)
+        terminalreporter.write_line(counts(self.report))
+        if not self.judged():
+            terminalreporter.write_line("error: zero claims were judged, which is not a success: see the reasons above", red=True)
+
+    def judged(self) -> bool:
+        """Whether any claim got a verdict."""
+        return any(record.judged for record in self.records.values())
+
+    def gathered(self, interrupted: bool) -> Report:
+        """The report of what was judged so far."""
+        s = self.settings
+        return Report(
+            complete=not interrupted and set(self.selected) <= set(self.records),
+            partial=set(self.selected) != set(REGISTRY),
+            scale=s.scale,
+            seeds=s.seeds,
+            precision=s.precision,
+            created=self.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds=time.monotonic() - self.began,
+            environment=self.environment or environment.collect(s.precision),
+            experiments=list(self.experiments.values()),
+            claims=[self.records[id] for id in self.selected if id in self.records],
+            ledger=read_ledger(s.ledger),
+            evidence=self.evidence,
+        )
+
+    def _say(self, lines: Sequence[str]) -> None:
+        writer = self.config.get_terminal_writer()
+        for line in lines:
+            writer.line(line)
+
+
+def table(report: Report, width: int = 120) -> list[str]:
+    """One aligned line a claim, worst last: verdict, id, measured interval, accepted region (or why it was not run), mark."""
+    records = worst_first(report.claims, last=True)
+    cells = [[record.verdict, record.id, measured(record), accepted(record)] for record in records]
+    pad = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for record, (verdict, id, value, region) in zip(records, cells, strict=True):
+        shown = f"{value:<{pad[2]}}  in {region:<{pad[3]}}" if record.judged else reason(record)
+        mark = MARK[outcome(record)]
+        lines.append(f"{_cut(f'{verdict:<{pad[0]}}  {id:<{pad[1]}}  {shown}', width - 8):<{width - 8}}  {mark}".rstrip())
+    return lines
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else f"{line[: width - 3]}..."
+
+
+def _short(folder: Path) -> str:
+    return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)

@@ -1,0 +1,225 @@
+"""What a person sees while claims run: what is running, how far it is, how long it still takes."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+from harness.progress import Progress, Step
+
+BEAT = 0.2  # seconds between looks at the clock; a stage shorter than this is not worth a line
+REWRITE_EVERY = 1.0  # seconds between looks of the one line on a terminal
+LINE_EVERY = 10.0  # seconds between lines elsewhere
+
+
+def uncaptured(stream: TextIO) -> TextIO:
+    """A copy of ``stream`` that pytest's capture does not redirect (the stream itself if it has no descriptor)."""
+    try:
+        return os.fdopen(os.dup(stream.fileno()), "w", buffering=1, encoding="utf-8", errors="replace")
+    except (AttributeError, OSError, ValueError, io.UnsupportedOperation):
+        return stream
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 0.4 s, 42 s, 3 min 20 s, 1 h 5 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _kind(label: str) -> str:
+    """The stage without the run it belongs to: what it took for one seed it takes for the next."""
+    return label.rpartition(": ")[2]
+
+
+@dataclass
+class _Frame(Step):
+    """A task or stage that is running."""
+
+    label: str
+    total: float
+    started: float
+    quiet_for: float = BEAT
+    done: float = 0.0
+    shown: bool = False
+
+    def advance(self, n: float = 1) -> None:
+        self.done = min(self.total, self.done + n)
+
+
+@dataclass
+class _Phase:
+    """The runs that are being prepared one after another."""
+
+    total: int
+    done: int = 0
+    seconds: float = 0.0
+
+
+class PrintedProgress(Progress):
+    """Progress as text: one rewritten line on a terminal, elsewhere a line a stage and at least one every 10 s of work.
+
+    A thread looks at the clock, so that a stage which cannot be interrupted (a decomposition) is seen to be alive.
+    """
+
+    def __init__(self, stream: TextIO, prefix: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._prefix, self._clock = stream, prefix, clock
+        self._tty = stream.isatty()
+        self._frames: list[_Frame] = []
+        self._phase: _Phase | None = None
+        self._took: dict[str, float] = {}
+        self._printed = clock()
+        self._dirty = False
+        self._midline = False
+        self._lock = threading.RLock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        with self._lock:
+            self._print(text, stays=True)
+
+    @contextmanager
+    def phase(self, runs: int) -> Iterator[None]:
+        """A number of tasks whose total time is estimated."""
+        self._phase = _Phase(runs)
+        try:
+            yield
+        finally:
+            self._phase = None
+
+    @contextmanager
+    def task(self, label: str) -> Iterator[Step]:
+        """One task of the phase, announced at once."""
+        with self._running(_Frame(label, 1, self._clock(), quiet_for=0)) as frame:
+            self.beat()
+            yield frame
+            if self._phase:
+                self._phase.done += 1
+                self._phase.seconds += self._clock() - frame.started
+
+    @contextmanager
+    def quiet_task(self, label: str) -> Iterator[Step]:
+        """A task that is only seen when it takes long; pytest's own line is open then, and is ended first."""
+        frame = _Frame(label, 1, self._clock(), quiet_for=LINE_EVERY)
+        self._printed, self._midline = self._clock(), True
+        with self._running(frame):
+            yield frame
+        self._midline = False
+
+    @contextmanager
+    def stage(self, label: str, total: float = 1) -> Iterator[Step]:
+        with self._running(_Frame(label, max(total, 1), self._clock())) as frame:
+            yield frame
+        self._took[_kind(label)] = self._clock() - frame.started
+
+    def beat(self) -> None:
+        """Print what is running if it was not seen yet, or was not heard of for long."""
+        with self._lock:
+            if not self._frames:
+                return
+            frame, now = self._frames[-1], self._clock()
+            unseen = not frame.shown and now - frame.started >= frame.quiet_for
+            if unseen or (frame.shown and now - self._printed >= (REWRITE_EVERY if self._tty else LINE_EVERY)):
+                frame.shown = True
+                self._print(self._status(frame, now))
+
+    def close(self) -> None:
+        """Stop the clock and leave the terminal on a fresh line."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        with self._lock:
+            self._clear()
+
+    @contextmanager
+    def _running(self, frame: _Frame) -> Iterator[_Frame]:
+        self._start_clock()
+        with self._lock:
+            self._frames.append(frame)
+        try:
+            yield frame
+        finally:
+            with self._lock:
+                self._frames.remove(frame)
+                self._finished(frame)
+
+    def _finished(self, frame: _Frame) -> None:
+        took = self._clock() - frame.started
+        if frame.shown and took >= 1 and not self._tty:
+            self._print(f"{self._labels([*self._frames, frame])}: took {duration(took)}")
+        elif self._tty and not self._frames:
+            self._clear()
+
+    def _start_clock(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run_clock, name="claims-progress", daemon=True)
+            self._thread.start()
+
+    def _run_clock(self) -> None:
+        while not self._stop.wait(BEAT):
+            self.beat()
+
+    def _status(self, frame: _Frame, now: float) -> str:
+        done = f" {frame.done:g} of {frame.total:g}" if frame.total > 1 else ""
+        elapsed = now - frame.started
+        return f"{self._in_all(now)}{self._labels(self._frames)}{done}, {duration(elapsed)}{self._left(frame, elapsed)}"
+
+    def _labels(self, frames: list[_Frame]) -> str:
+        """What runs within what, each said once (a run's stages may name their run themselves)."""
+        inner = [frame.label.removeprefix(f"{outer.label}: ") for outer, frame in itertools.pairwise(frames)]
+        return ": ".join([frames[0].label, *inner])
+
+    def _left(self, frame: _Frame, elapsed: float) -> str:
+        """Time left in the stage, by its own pace, else by what the same stage took before."""
+        if frame.done:
+            left = elapsed * (frame.total - frame.done) / frame.done
+        elif _kind(frame.label) in self._took:
+            left = max(0.0, self._took[_kind(frame.label)] - elapsed)
+        else:
+            return ""
+        return f", ~{duration(left)} left"
+
+    def _in_all(self, now: float) -> str:
+        """Which run of the phase this is, and the time left by the mean of those that are done."""
+        if self._phase is None:
+            return ""
+        here = f"run {self._phase.done + 1} of {self._phase.total}"
+        if not self._phase.done:
+            return f"{here} | "
+        mean = self._phase.seconds / self._phase.done
+        left = mean * (self._phase.total - self._phase.done) - (now - self._frames[0].started)
+        return f"{here}, ~{duration(max(0.0, left))} left | "
+
+    def _print(self, text: str, stays: bool = False) -> None:
+        self._printed = self._clock()
+        line = f"{self._prefix}{text}"
+        if self._midline:
+            self._stream.write("\n")
+            self._midline = False
+        if not self._tty:
+            self._stream.write(f"{line}\n")
+        else:
+            width = shutil.get_terminal_size().columns - 1
+            self._clear()
+            self._stream.write(f"{line}\n" if stays else line[:width])
+            self._dirty = not stays
+        self._stream.flush()
+
+    def _clear(self) -> None:
+        if self._dirty:
+            self._stream.write("\r\x1b[2K")
+            self._stream.flush()
+            self._dirty = False
