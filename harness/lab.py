@@ -15,13 +15,12 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-from harness.closed_form import Momentum
+from harness.closed_form import PLAIN, Momentum
 from harness.jacobian import rows, tangents, unit_vectors
 from harness.train import cross_entropy, training_map
 
 Floats = NDArray[np.float64]
 Wrap = Callable[[optax.GradientTransformation], optax.GradientTransformation]
-PLAIN = Momentum()
 
 
 def faithful(update: optax.GradientTransformation) -> optax.GradientTransformation:
@@ -62,8 +61,8 @@ PROBLEMS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]]
 
 
 def _run(problem: str, theta: Any, x: Any, y: Any, rates: Any, momentum: Momentum, wrap: Wrap) -> Floats:
-    reals = (jnp.asarray(value, jnp.float64) for value in (theta, x, rates, momentum.mu))
-    return np.asarray(_jacobian(problem, wrap, momentum.nesterov, jnp.asarray(y), *reals))
+    reals = (np.asarray(value, np.float64) for value in (theta, x, rates, momentum.mu))
+    return np.asarray(_jacobian(problem, wrap, momentum.nesterov, np.asarray(y), *reals))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

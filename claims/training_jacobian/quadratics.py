@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.claim import Control
-from harness.closed_form import Exact, Momentum, Quadratic, descend, descend_batches
+from harness.closed_form import PLAIN, Exact, Momentum, Quadratic, descend, descend_batches
 from harness.verdict import Verdict
 
 Matrix = np.ndarray[Any, Any]
@@ -30,7 +30,7 @@ SPECTRA = {
 KINDS = tuple(SPECTRA)
 HORIZONS = (1, 2, 32)
 SHARES = (0.1, 0.5, 0.9)  # of the largest stable step 2 / h_max
-PLAIN, HEAVY_BALL, NESTEROV = Momentum(), Momentum(0.9), Momentum(0.9, nesterov=True)
+HEAVY_BALL, NESTEROV = Momentum(0.9), Momentum(0.9, nesterov=True)
 
 
 @dataclass(frozen=True, eq=False)

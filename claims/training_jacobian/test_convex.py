@@ -11,7 +11,6 @@ import numpy as np
 from claims.training_jacobian.quadratics import (
     HEAVY_BALL,
     HORIZONS,
-    PLAIN,
     Matrix,
     batch_case,
     case,
@@ -22,7 +21,7 @@ from claims.training_jacobian.quadratics import (
     trained,
 )
 from harness.claim import claim
-from harness.closed_form import Momentum
+from harness.closed_form import PLAIN, Momentum
 from harness.verdict import Measurement, at_most
 
 CONVEX = ("definite", "singular", "ill-conditioned", "repeated", "zero")

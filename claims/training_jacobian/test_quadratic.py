@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 
 from claims.training_jacobian import quadratics as lab
-from claims.training_jacobian.quadratics import HEAVY_BALL, PLAIN, Case, Engine, Matrix, case, refuted, rescued
+from claims.training_jacobian.quadratics import HEAVY_BALL, Case, Engine, Matrix, case, refuted, rescued
 from harness.claim import claim
-from harness.closed_form import Momentum, Quadratic, discretisation, flow
+from harness.closed_form import PLAIN, Momentum, Quadratic, discretisation, flow
 from harness.verdict import Measurement, at_most
 
 Cases = Callable[[], Sequence[Case]]
@@ -179,8 +179,8 @@ on_ranks = partial(
 @on_ranks(
     "training-jacobian/quadratic-rank[sigma]",
     says="rank(J_t(theta_0) - I) measures the dimension of the subspace along which a small ball retains its original radius",
-    reading="N less the rank is meant; we count runs in which N - rank(H) differs from the number of singular values of J that are "
-    f"one within the rounding bound, eta h = 2 at T = 1 and two such mirrors in a row among them{SUPPORTED_IF}",
+    reading="N less the rank is meant; we count runs in which N - rank(H) differs from the number of singular values of J that "
+    f"are one within the rounding bound, eta h = 2 at T = 1 and two such mirrors in a row among them{SUPPORTED_IF}",
     controls=[rescued("eta h below 2", cases=below_the_edge)],
     given={"cases": mirrors, "engine": lab.trained, "dimensions": kept_radii},
 )

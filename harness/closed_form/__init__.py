@@ -11,11 +11,12 @@ numpy and scipy only, so that nothing here is shared with the engine under test.
     softmax regression          T plain steps, one mini-batch each    product of I - eta_t H(th_t) :func:`descend_softmax`
 """
 
-from harness.closed_form.exact import Exact, Momentum, gamma
+from harness.closed_form.exact import PLAIN, Exact, Momentum, gamma
 from harness.closed_form.quadratic import Quadratic, descend, descend_batches, descend_least_squares, discretisation, flow
 from harness.closed_form.softmax import descend_softmax, softmax_smoothness
 
 __all__ = [
+    "PLAIN",
     "Exact",
     "Momentum",
     "Quadratic",

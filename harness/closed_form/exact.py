@@ -70,6 +70,9 @@ class Momentum:
         return np.block([[eye - rate * (a + b) * hessian, -rate * b * self.mu * eye], [hessian, self.mu * eye]])
 
 
+PLAIN = Momentum()
+
+
 def product(steps: Iterable[Array], like: Array) -> Array:
     """A_T ... A_2 A_1, for matrices (or stacks of them) of the shape of ``like``."""
     *_, last = partial_products(steps, like)
@@ -88,9 +91,11 @@ def gamma(n: int) -> float:
 
 
 def propagated(steps: Array, local: Array) -> float:
-    """Local errors carried to the end of training: sum over t of |A_T..A_{t+1}| local_t |A_{t-1}..A_1|, to first order.
+    """Local errors carried to the end of training: sum over t of |A_T..A_{t+1}| local_t (|A_{t-1}..A_1| + drift_t).
 
-    This is where the growth of the powers enters: each factor is the spectral norm of a partial product.
+    This is where the growth of the powers enters: each factor is the spectral norm of a partial product. Step t acts on the
+    computed state, which has drifted by the local errors so far times the growth so far; that is of second order, and all
+    that is left where the steps annihilate each other, as (I - H / h)^2 does at H = h I.
 
     Args:
         steps: A_1, ..., A_T, (T, ..., k, k); over the middle axes (one block an eigenvalue) the largest norm counts.
@@ -100,7 +105,8 @@ def propagated(steps: Array, local: Array) -> float:
         return 0.0
     before = _norms(partial_products(steps, steps[0]))[:-1]
     after = _norms(partial_products(np.swapaxes(steps[::-1], -1, -2), steps[0]))[-2::-1]
-    return float(np.sum(after * local * before))
+    drift = np.cumsum(local) * np.maximum.accumulate(before)
+    return float(np.sum(after * local * (before + drift)))
 
 
 def _norms(matrices: Iterable[Array]) -> Array:

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import svdvals
 
-from harness.closed_form.exact import Array, Exact, Momentum, gamma, product, propagated
+from harness.closed_form.exact import PLAIN, Array, Exact, Momentum, gamma, product, propagated
 from harness.errors import InvalidInput
-
-PLAIN = Momentum()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +91,8 @@ def descend(loss: Quadratic, rates: Sequence[float] | Array, momentum: Momentum 
     gamma_{N+3} |Q| |diag h| |Q^T| from being formed and by 2 |Q^T Q - I| |H| from its basis; the lab's blocks commit
     gamma_4 a product. Each is at most a_t = (gamma_{2N+13} + 2 |Q^T Q - I|) |abs(A_t)|, where abs(A_t) is A_t with ``majorant``
     in place of H and all signs positive. Carried to the end (:func:`propagated`) and summed over the N columns in the
-    Frobenius norm: sqrt(N) sum_t |A_T..A_{t+1}| a_t |A_{t-1}..A_1|; twice that covers the second order. When nothing grows
-    this is about 4 N^(3/2) T u |abs(A)|.
+    Frobenius norm: sqrt(N) sum_t |A_T..A_{t+1}| a_t |A_{t-1}..A_1|; twice that covers what is
+    beyond the second order. When nothing grows this is about 4 N^(3/2) T u |abs(A)|.
     """
     n = len(loss.eigenvalues)
     diagonal = loss.eigenvalues[:, None, None]
