@@ -1,6 +1,7 @@
 """The engine under test on the problems of :mod:`harness.closed_form`: the same training map and tangents as any experiment.
 
-Compiled once a shape, so that thousands of cases cost milliseconds each. Arguments and layouts are those of the lab.
+Compiled once a shape, so that thousands of cases cost milliseconds each; for fewer shapes a run is filled up to a multiple
+of 32 steps with steps of size zero, which leave theta where it is. Arguments and layouts are those of the lab.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from harness.jacobian import rows, tangents, unit_vectors
 from harness.train import cross_entropy, training_map
 
 Floats = NDArray[np.float64]
+FILL = 32
 Wrap = Callable[[optax.GradientTransformation], optax.GradientTransformation]
 
 
@@ -61,8 +63,13 @@ PROBLEMS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]]
 
 
 def _run(problem: str, theta: Any, x: Any, y: Any, rates: Any, momentum: Momentum, wrap: Wrap) -> Floats:
+    y, x, rates = (_filled(np.asarray(values), more=-len(rates) % FILL) for values in (y, x, rates))
     reals = (np.asarray(value, np.float64) for value in (theta, x, rates, momentum.mu))
-    return np.asarray(_jacobian(problem, wrap, momentum.nesterov, np.asarray(y), *reals))
+    return np.asarray(_jacobian(problem, wrap, momentum.nesterov, y, *reals))
+
+
+def _filled(values: Any, more: int) -> Any:
+    return np.concatenate([values, np.zeros((more, *values.shape[1:]), values.dtype)])
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
