@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import harness.training_run  # noqa: F401 - registers how these experiments are run
 from harness.config import Data, Experiment, Model, register
 
 # Section 3 and the authors' notebook: 64-64-10, tanh-form GELU, heavy ball 0.9, cosine 0.1 -> 0, 25 epochs of 25 batches of 64.

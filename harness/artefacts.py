@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import importlib
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -67,8 +69,15 @@ class Run:
 
 @functools.singledispatch
 def open_run(experiment: AnyExperiment, lab: Lab) -> Run:
-    """The run of an experiment; each paper registers its own class for its own experiments."""
-    raise TypeError(f"no run is registered for {type(experiment).__name__}: use open_run.register")
+    """The run of an experiment; each paper registers its own class for its own experiments.
+
+    An experiment's ``run_module`` says where that is: it is imported here, so that naming experiments needs no JAX.
+    """
+    module = getattr(type(experiment), "run_module", None)
+    if module is None or module in sys.modules:
+        raise TypeError(f"no run is registered for {type(experiment).__name__}: use open_run.register in its run_module")
+    importlib.import_module(module)
+    return open_run(experiment, lab)
 
 
 class Lab:

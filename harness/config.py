@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from harness.errors import InvalidInput
 
@@ -144,6 +144,8 @@ class Experiment:
     ``seed`` moves theta_0 only. ``initialisation`` is ``seed``, or ``published``: the authors' own theta_0.
     ``fixed_seed`` experiments run for one seed, whatever the number of seeds asked for.
     """
+
+    run_module: ClassVar[str] = "harness.training_run"
 
     name: str
     scale: str

@@ -119,26 +119,31 @@ class TrainingRun(Run):
 
     @cached_property
     def response_directions(self) -> Any:
-        """24 directions drawn from the bulk, structural ones among them as they come."""
+        """Directions drawn from the bulk, structural ones among them as they come.
+
+        One in fifty of all: 96 at N = 4810, which tells a proportion of 0.9 to +-6 %.
+        """
         bulk = self.spectrum.region(1 - BULK, 1 + BULK)
         draw = numpy_stream(self.experiment.seed, "response-directions")
-        return np.sort(draw.choice(bulk, size=min(24, len(bulk)), replace=False))
+        return np.sort(draw.choice(bulk, size=min(self.spectrum.size // 50, len(bulk)), replace=False))
 
     @cached_property
     def bulk_responses(self) -> Any:
         """Responses along :attr:`response_directions` (see :func:`harness.measure.response.responses`)."""
-        return self._responses("bulk", self.response_directions, (1,))
+        return self._responses("bulk", self.response_directions, response.COARSE, (1,))
 
     @cached_property
     def top_responses(self) -> Any:
         """Responses along v_1, both signs."""
-        return self._responses("top", [0], (1, -1))
+        return self._responses("top", [0], response.FINE, (1, -1))
 
-    def _responses(self, name: str, indices: Any, signs: tuple[int, ...]) -> Any:
+    def _responses(self, name: str, indices: Any, stimuli: Any, signs: tuple[int, ...]) -> Any:
         def compute() -> dict[str, Any]:
             precision, progress = self.experiment.precision, self.lab.progress
             label = f"{self.label}: trainings along {name} directions"
-            return response.responses(self.training_map, self.theta_0, self.spectrum, indices, signs, precision, progress, label)
+            return response.responses(
+                self.training_map, self.theta_0, self.spectrum, indices, stimuli, signs, precision, progress, label
+            )
 
         modules = (*SPECTRUM_CODE, "harness.measure.response")
         return self.arrays("response", compute, modules=modules, directions=[int(i) for i in indices], signs=signs)
@@ -149,7 +154,6 @@ class TrainingRun(Run):
         d, shape = self.dataset, self.dataset.x_test.shape
         return {
             "test": d.x_test,
-            "train": d.x_train[:400],
             "inverted": 1 - d.x_test,
             "uniform": numpy_stream(self.experiment.data.noise_seed, "probe-uniform").uniform(size=shape),
             "normal": numpy_stream(self.experiment.data.noise_seed, "probe-normal").normal(size=shape),

@@ -1,25 +1,26 @@
-"""How far the linearisation of training holds (paper, section 3.2): f(theta_0 + lambda v_i) - f(theta_0) against lambda sigma_i u_i."""
+"""How far the linearisation of training holds (paper, 3.2): f(theta_0 + lambda v_i) - f(theta_0) against lambda sigma_i u_i."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.flatten_util import ravel_pytree
 
+from harness.batching import over_devices
 from harness.model import flatten, unflatten
 from harness.progress import Progress
 from harness.spectrum import Spectrum
 
-# "a log-spaced grid ranging from 1e-3 to 1e3"; 30 points as in the authors' notebook
-STIMULI = np.logspace(-3, 3, 30)
+# "a log-spaced grid ranging from 1e-3 to 1e3": 30 points as in the authors' notebook, and every half decade of the same range
+FINE = np.logspace(-3, 3, 30)
+COARSE = np.logspace(-3, 3, 13)
 # Trainings a device runs at once: more fall out of the second-level cache.
 BATCH = 16
 
 
 def train_from(training_map: Any, starts: Any, like: Any, precision: str, progress: Progress, label: str) -> Any:
-    """f of many initial parameter vectors, in batches spread over all devices.
+    """f of many initial parameter vectors.
 
     Args:
         training_map: f on a parameter tree.
@@ -29,41 +30,43 @@ def train_from(training_map: Any, starts: Any, like: Any, precision: str, progre
     Returns:
         Final vectors, float64, shape (runs, N); a diverged run keeps its NaN.
     """
-    devices = jax.devices()
-    width = BATCH * len(devices)
-    spread = NamedSharding(Mesh(np.array(devices), ("runs",)), PartitionSpec("runs"))
-    batched = jax.jit(jax.vmap(training_map), in_shardings=spread, out_shardings=spread)
     finals = np.empty_like(starts, dtype=np.float64)
     with progress.stage(label, len(starts)) as step:
-        for first in range(0, len(starts), width):
-            part = starts[first : first + width]
-            full = np.concatenate([part, np.repeat(part[:1], width - len(part), axis=0)]).astype(precision)
-            final = batched(unflatten(full, like))
-            leaves = [np.asarray(leaf).reshape(width, -1) for leaf in jax.tree.leaves(final)]
-            finals[first : first + len(part)] = np.concatenate(leaves, axis=1)[: len(part)]
-            step.advance(len(part))
+        flat_map = lambda theta: ravel_pytree(training_map(unflatten(theta, like)))[0]  # noqa: E731
+        for rows, final in over_devices(flat_map, starts.astype(precision), BATCH):
+            finals[rows] = final
+            step.advance(len(final))
     return finals
 
 
 def responses(
-    training_map: Any, theta_0: Any, spectrum: Spectrum, indices: Any, signs: Any, precision: str, progress: Progress, label: str
+    training_map: Any,
+    theta_0: Any,
+    spectrum: Spectrum,
+    indices: Any,
+    stimuli: Any,
+    signs: Any,
+    precision: str,
+    progress: Progress,
+    label: str,
 ) -> dict[str, Any]:
     """Responses along singular directions over the grid of stimuli.
 
     Args:
         theta_0: initial parameter tree.
         indices: which singular directions, shape (directions,).
-        signs: stimuli are lambda * sign, for each sign.
+        stimuli: lambdas, shape (stimuli,).
+        signs: every stimulus is given with each of these signs.
 
     Returns:
         ``along``: u_i . (f(theta_0 + s lambda v_i) - f(theta_0)) * s; ``orthogonal``: norm of what is orthogonal to u_i;
         both of shape (directions, signs, stimuli); and ``index``, ``sigma``, ``stimulus``.
     """
     flat = flatten(theta_0)
-    stimuli = np.multiply.outer(np.asarray(signs, float), STIMULI)
-    shifts = np.einsum("sl,nd->dsln", stimuli, spectrum.initial[:, indices]).reshape(-1, len(flat))
+    signed = np.multiply.outer(np.asarray(signs, float), stimuli)
+    shifts = np.einsum("sl,nd->dsln", signed, spectrum.initial[:, indices]).reshape(-1, len(flat))
     finals = train_from(training_map, np.concatenate([flat[None], flat + shifts]), theta_0, precision, progress, label)
-    change = (finals[1:] - finals[0]).reshape(len(indices), len(signs), len(STIMULI), -1)
+    change = (finals[1:] - finals[0]).reshape(len(indices), len(signs), len(stimuli), -1)
     along = np.einsum("dsln,nd->dsl", change, spectrum.final[:, indices])
     orthogonal = np.linalg.norm(change - along[..., None] * spectrum.final[:, indices].T[:, None, None], axis=-1)
     return {
@@ -71,7 +74,7 @@ def responses(
         "orthogonal": orthogonal,
         "index": np.asarray(indices),
         "sigma": spectrum.sigma[indices],
-        "stimulus": STIMULI,
+        "stimulus": np.asarray(stimuli),
     }
 
 

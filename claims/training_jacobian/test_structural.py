@@ -1,0 +1,70 @@
+"""A theorem that the paper does not state: directions that training carries exactly, and that therefore sit in its bulk."""
+
+import numpy as np
+
+from harness.claim import Control, claim
+from harness.keys import numpy_stream
+from harness.verdict import Measurement, at_most, within
+
+PROBES = 16
+
+
+def _random_directions(run):
+    from claims.training_jacobian.worlds import Altered
+
+    carried, rest = run.structural
+    mixed = numpy_stream(0, "not-structural").normal(size=(carried.shape[0], carried.shape[1]))
+    return Altered(run, structural=(np.linalg.qr(mixed)[0], rest))
+
+
+@claim(
+    "training-jacobian/structural-bulk[carried]",
+    where="theorem (not in the paper)",
+    says="a constant added to all logits of a unit, and weights that leave an always-zero pixel, pass through training unchanged",
+    reading="norms of J S - S and S^T J - S^T in float64, on random unit combinations of the columns of S, without forming J",
+    accept=at_most(1e-10, reason="float64 rounding: 625 steps x eps x the largest gain of 20 is 3e-12 a direction"),
+    controls=[Control("random directions in place of the structural ones", _random_directions)],
+    on="digits",
+    over="once",
+    scales=("smoke", "paper"),
+)
+def test_structural_carried(run, structural):
+    import dataclasses
+
+    import jax
+
+    from harness import train
+    from harness.jacobian import rows, tangents
+    from harness.model import flatten, unflatten
+
+    exact = dataclasses.replace(run.experiment, precision="float64")
+    f = train.training_map(*train.ingredients(exact, run.dataset))
+    theta = train.cast(run.theta_0, "float64")
+    mixing = numpy_stream(0, "structural-probes").normal(size=(structural[0].shape[1], PROBES))
+    probes = structural[0] @ (mixing / np.linalg.norm(mixing, axis=0))
+    block = jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), unflatten(probes.T, theta))
+    forward = np.asarray(jax.jit(lambda x, v: rows(tangents(f)(x, v)))(theta, block))
+    _, pull = jax.vjp(f, theta)
+    backward = jax.jit(jax.vmap(lambda w: pull(w)[0]))(unflatten(probes.T, theta))
+    back = np.stack([flatten(jax.tree.map(lambda leaf, i=i: leaf[i], backward)) for i in range(PROBES)], axis=1)
+    errors = np.linalg.norm(forward - probes, axis=0), np.linalg.norm(back - probes, axis=0)
+    return Measurement(
+        float(max(map(np.max, errors))),
+        counted=f"{PROBES} combinations of {structural[0].shape[1]} directions, both sides",
+        details={"J S - S": float(errors[0].max()), "S^T J - S^T": float(errors[1].max())},
+    )
+
+
+@claim(
+    "training-jacobian/structural-bulk[number]",
+    where="theorem (not in the paper)",
+    says="257 of the 4810 directions are carried exactly: 64 + 1 shifts of the logits and 3 x 64 weights of always-zero pixels",
+    reading="the number of structural directions that the data and the network imply",
+    accept=within(257, 257, reason="an identity"),
+    controls=[Control("white noise has no dead pixel: 65", lambda run: run.sibling("white-noise"))],
+    on="digits",
+    over="once",
+    published=257,
+)
+def test_structural_number(structural):
+    return Measurement(structural[0].shape[1], unit="directions")

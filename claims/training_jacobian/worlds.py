@@ -1,0 +1,76 @@
+"""The worlds of the controls: runs in which a claim of the training-Jacobian paper must come out otherwise."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigvalsh_tridiagonal
+
+from harness.claim import Control
+from harness.keys import numpy_stream
+from harness.verdict import Verdict
+
+
+class Altered:
+    """A run with some of its attributes replaced."""
+
+    def __init__(self, run: Any, **changes: Any) -> None:
+        self._run = run
+        self.__dict__.update(changes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+
+def with_spectrum(run: Any, **changes: Any) -> Altered:
+    """The run with fields of its spectrum replaced."""
+    return Altered(run, spectrum=replace(run.spectrum, **changes))
+
+
+def gaussian_sigma(size: int, seed: int = 0) -> Any:
+    """Singular values, descending, of a size x size matrix of independent N(0, 1/size) entries.
+
+    Drawn from its bidiagonal form (Dumitriu & Edelman 2002), which has the same law and costs size^2.
+    """
+    rng = numpy_stream(seed, "gaussian-matrix")
+    diagonal = np.sqrt(rng.chisquare(np.arange(size, 0, -1)))
+    below = np.sqrt(rng.chisquare(np.arange(size - 1, 0, -1)))
+    squares = eigvalsh_tridiagonal(diagonal**2 + np.append(0, below**2), diagonal[:-1] * below)
+    return np.sqrt(np.maximum(squares[::-1], 0) / size)
+
+
+def _gaussian(run: Any) -> Altered:
+    return with_spectrum(run, sigma=gaussian_sigma(run.spectrum.size))
+
+
+def _untrained(run: Any) -> Altered:
+    size = run.spectrum.size
+    return with_spectrum(run, sigma=np.ones(size))
+
+
+def _shuffled(run: Any) -> Altered:
+    order = numpy_stream(run.experiment.seed, "shuffled-vectors").permutation(run.spectrum.size)
+    return with_spectrum(run, final=np.asarray(run.spectrum.final)[:, order])
+
+
+def _planted(run: Any) -> Altered:
+    sigma = np.array(run.spectrum.sigma)
+    share = 3000 / 4810
+    sigma[run.spectrum.by_distance[: round(share * len(sigma))]] = 1.0
+    return with_spectrum(run, sigma=sigma)
+
+
+def _white_noise(run: Any) -> Any:
+    return run.sibling("white-noise")
+
+
+white_noise_inputs = Control("white-noise inputs in place of the images", _white_noise)
+gaussian_matrix = Control("a Gaussian random matrix in place of J", _gaussian)
+zero_steps = Control("zero training steps: J = I", _untrained)
+shuffled_vectors = Control("left singular vectors shuffled", _shuffled)
+exact_bulk = Control("3000 of 4810 singular values set to one", _planted, Verdict.SUPPORTED)
+
+
+def scaled(factor: float, *, expect: Verdict = Verdict.REFUTED) -> Control:
+    """J multiplied by a factor."""
+    return Control(f"J multiplied by {factor:g}", lambda run: with_spectrum(run, sigma=run.spectrum.sigma * factor), expect)

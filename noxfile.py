@@ -1,0 +1,48 @@
+"""Sessions: claims (the main job), tests, lint, typecheck, probe."""
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.sessions = ["tests", "lint", "typecheck"]
+nox.options.reuse_venv = "yes"
+
+
+def paths(session: nox.Session, default: str) -> list[str]:
+    """Arguments after ``--`` go to pytest unchanged; the default path is added only when none of them is a path."""
+    named = any("::" in argument or argument.startswith(default) or argument.endswith(".py") for argument in session.posargs)
+    return [*session.posargs] if named else [default, *session.posargs]
+
+
+@nox.session
+def claims(session: nox.Session) -> None:
+    """Train, differentiate through training, judge every claim, report."""
+    session.install("-e", ".")
+    session.run("pytest", *paths(session, "claims"))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests of the harness itself."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", *paths(session, "tests"))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and common errors."""
+    session.install("ruff>=0.8")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Types, strict on the harness."""
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+
+
+@nox.session
+def probe(session: nox.Session) -> None:
+    """Property-based probing of the quadratic lab for as long as it is told: nox -s probe -- --minutes 5."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "harness.probe", *session.posargs)
