@@ -149,7 +149,7 @@ def writable(option: str, target: Path) -> None:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         what = "is not a folder" if not there.is_dir() else "cannot be written to"
-        raise InvalidInput(f"{option} {target}: {there} {what}; give a folder that can be written, as in {option} DIR")
+        raise InvalidInput(f"{option} {target}: {there} {what}; give a folder that can be written: {option} DIR")
 
 
 def _value(config: pytest.Config, name: str) -> str:

@@ -66,8 +66,9 @@ class Reporting:
         s = self.settings
         if not self.selected:
             return []
+        judged = f"claims: {len(self.selected)} of {len(REGISTRY)}"
         return [
-            f"claims: {len(self.selected)} of {len(REGISTRY)}, scale {s.scale}, seeds {s.seeds}, {s.precision}, devices {s.devices}",
+            f"{judged}, {s.scale} scale, {s.seeds} seed(s), {s.precision}, {s.devices} device(s)",
             f"store: {s.store}{' (everything is computed again)' if s.fresh else ''}",
         ]
 
@@ -85,7 +86,7 @@ class Reporting:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, Any, Any]:
         """Write the report before the summary, name its place after it."""
-        if not self.selected or self.config.option.collectonly:
+        if not self.selected or self.config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return (yield)
         self.report = self.gathered(interrupted=exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
         folder, problems = publish(self.report, self.settings.report)
@@ -134,15 +135,16 @@ class Reporting:
 
 
 def table(report: Report, width: int = 120) -> list[str]:
-    """One aligned line a claim, worst last: verdict, id, measured interval, accepted region (or why it was not run), mark."""
-    records = worst_first(report.claims, last=True)
-    cells = [[record.verdict, record.id, measured(record), accepted(record)] for record in records]
+    """Aligned lines by paper, worst last: mark, verdict, statement, interval, accepted region (or why it was not run)."""
+    records = sorted(worst_first(report.claims, last=True), key=lambda record: record.paper)
+    cells = [[MARK[outcome(r)], r.verdict, r.id.removeprefix(f"{r.paper}/"), measured(r), accepted(r)] for r in records]
     pad = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for record, (verdict, id, value, region) in zip(records, cells, strict=True):
-        shown = f"{value:<{pad[2]}}  in {region:<{pad[3]}}" if record.judged else reason(record)
-        mark = MARK[outcome(record)]
-        lines.append(f"{_cut(f'{verdict:<{pad[0]}}  {id:<{pad[1]}}  {shown}', width - 8):<{width - 8}}  {mark}".rstrip())
+    lines: list[str] = []
+    for before, record, (mark, verdict, statement, value, region) in zip([None, *records], records, cells, strict=False):
+        if before is None or before.paper != record.paper:
+            lines.append(f"{record.paper}/")
+        shown = f"{value:<{pad[3]}}  in {region}" if record.judged else reason(record)
+        lines.append(_cut(f"{mark:<{pad[0]}} {verdict:<{pad[1]}}  {statement:<{pad[2]}}  {shown}", width))
     return lines
 
 

@@ -1,0 +1,149 @@
+"""``python -m harness``: look at the claims, judge a stored report again, make reference ensembles. Runs no experiment."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import ensemble
+from harness.claim import REGISTRY, Claim
+from harness.errors import HarnessError, InvalidInput
+from harness.expectation import Deviations, Expectation, read_deviations, read_ledger, unknown_id
+from harness.items import declare_all, node_id
+from harness.report import json_file
+from harness.report.rejudge import rejudge
+
+DESCRIPTION = "Look at the claims, judge a stored report again, make reference ensembles. Runs no experiment."
+EPILOG = """\
+Claims are judged by pytest, not by this command:
+  pytest claims                          every claim at paper scale, 3 seeds
+  pytest claims --claims-scale smoke     the same pipeline, small
+  pytest claims --claims-id ID           one claim, by the id that `list` shows
+The report is in reports/latest (reports/partial when claims were left out).
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when all is well, 1 when verdicts moved, 2 for input that makes no sense."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def list_claims(options: argparse.Namespace) -> int:
+    """A line a claim under its paper, then what is not judged and why."""
+    deviations = _declare(options.claims)
+    width = max((len(_statement(claim)) for claim in REGISTRY.values()), default=0)
+    papers = sorted(REGISTRY.values(), key=lambda claim: claim.paper)
+    for paper, claims in itertools.groupby(papers, key=lambda claim: claim.paper):
+        print(f"{paper}/")
+        for claim in claims:
+            verdicts = sorted({deviations.get((claim.id, scale), Expectation()).verdict.name for scale in claim.scales})
+            print(_fit(f"  {_statement(claim):<{width}}  {','.join(claim.scales):<17}  {'/'.join(verdicts):<9}  {claim.says}"))
+    print(f"{len(REGISTRY)} claims: id, scales, expected verdict, what the paper says")
+    for entry in read_ledger(options.claims / "ledger.toml"):
+        print(_fit(f"not judged: {entry.id} ({entry.where}): {entry.reason}"))
+    return 0
+
+
+def show_claim(options: argparse.Namespace) -> int:
+    """Everything that is declared about one claim."""
+    deviations = _declare(options.claims)
+    if options.id not in REGISTRY:
+        raise InvalidInput(unknown_id(options.id, REGISTRY))
+    claim = REGISTRY[options.id]
+    for name, text in _facts(claim, deviations):
+        print(textwrap.fill(text, 116, initial_indent=f"{name:<10}", subsequent_indent=" " * 10, break_on_hyphens=False))
+    return 0
+
+
+def make_ensemble(options: argparse.Namespace) -> int:
+    """Write the reference ensemble of a report with at least 8 seeds."""
+    content = ensemble.make(json_file.read(options.report))
+    path = options.into / f"{content['scale']}-{content['precision']}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    print(f"{path}: {len(content['claims'])} claims; keep it under version control")
+    return 0
+
+
+def judge_again(options: argparse.Namespace) -> int:
+    """Judge the recorded values of a report again and say which verdicts moved."""
+    report = json_file.read(options.report)
+    verdicts = [(record, rejudge(record).name) for record in report.claims]
+    moved = [(record, verdict) for record, verdict in verdicts if verdict != record.verdict]
+    for record, verdict in moved:
+        print(f"{record.id}: recorded as {record.verdict}, judged {verdict} now")
+    print(f"{len(verdicts)} claims judged again, {len(moved)} verdicts moved")
+    return 1 if moved else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m harness", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--claims", type=Path, default=Path("claims"), metavar="DIR", help="folder of claims (%(default)s)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="every claim: id, scales, expected verdict, what the paper says")
+    listing.set_defaults(command=list_claims)
+    show = commands.add_parser("show", help="one claim: reading, accepted region and its reason, controls, how to run it")
+    show.add_argument("id", metavar="ID", help="a claim's id, as `list` shows it")
+    show.set_defaults(command=show_claim)
+    again = commands.add_parser("judge", help="judge a stored report again, without running or importing anything heavy")
+    again.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
+    again.set_defaults(command=judge_again)
+    making = commands.add_parser(
+        "ensemble", help="make the reference ensemble that gives runs with fewer than 3 seeds their spread",
+        description="First run: pytest claims --claims-seeds 8 --claims-ensemble. Then give this command its report.",
+    )
+    making.add_argument("report", type=Path, metavar="REPORT", help="folder of a report with 8 seeds or more")
+    making.add_argument("--into", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s")
+    making.set_defaults(command=make_ensemble)
+    return parser
+
+
+def _declare(claims: Path) -> Deviations:
+    """Import the claims of the folder and read what is expected of them."""
+    if not claims.is_dir():
+        raise InvalidInput(f"{claims} is not a folder: run this where the claims are, or give --claims DIR")
+    root = claims.resolve().parent
+    sys.path.insert(0, str(root))
+    declare_all(claims.resolve(), root, ("test_*.py", "*_test.py"))
+    return read_deviations(claims / "deviations.toml", REGISTRY)
+
+
+def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
+    expected = [(scale, deviations.get((claim.id, scale), Expectation())) for scale in claim.scales]
+    return [
+        ("claim", claim.id),
+        ("where", claim.where),
+        ("says", claim.says),
+        ("reading", claim.reading),
+        ("accepts", f"{claim.accept} {claim.unit}: {claim.accept.reason}"),
+        ("measured", f"over {claim.over}, on {', '.join(claim.on) or 'no experiment'}"),
+        *(("control", f"{control.name}: must come out {control.expect.name}") for control in claim.controls),
+        *(("expected", f"{scale}: {wanted.verdict.name}, {wanted.reason or 'as published'}") for scale, wanted in expected),
+        ("alone", f"pytest '{node_id(claim, Path.cwd())}'"),
+    ]
+
+
+def _statement(claim: Claim) -> str:
+    return claim.id.removeprefix(f"{claim.paper}/")
+
+
+def _fit(line: str) -> str:
+    width = max(100, shutil.get_terminal_size((120, 24)).columns)
+    return line if len(line) <= width else f"{line[: width - 3]}..."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

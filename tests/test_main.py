@@ -1,0 +1,131 @@
+"""``python -m harness``, on planted claims."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.__main__ import main
+from harness.claim import REGISTRY
+
+CLAIMS = """
+from harness.claim import Control, claim
+from harness.verdict import at_most
+
+def declare(id, **more):
+    return claim(id, where="Section 2", says="it is small", reading="size", accept=at_most(1, reason="one"),
+                 controls=[Control("doubled", lambda run: run)], **more)
+
+@declare("paper/size[strict]", unit="ells", on="digits")
+@declare("paper/size[lenient]", scales=["smoke", "paper"])
+def test_size(run):
+    return 1
+"""
+DEVIATIONS = '[[deviation]]\nid = "paper/size[strict]"\nscale = "paper"\nverdict = "REFUTED"\nreason = "it is large"\n'
+LEDGER = '[[entry]]\nid = "paper/sound"\nwhere = "Section 3"\nsays = "it hums"\nreason = "nobody can hear it"\n'
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "claims").mkdir()
+    for name, text in {"test_size.py": CLAIMS, "deviations.toml": DEVIATIONS, "ledger.toml": LEDGER}.items():
+        (tmp_path / "claims" / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = dict(REGISTRY)
+    REGISTRY.clear()
+    yield
+    REGISTRY.clear()
+    REGISTRY.update(before)
+    sys.modules.pop("claims.test_size", None)
+
+
+def test_list_shows_every_claim_and_what_is_not_judged(capsys):
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "paper/"
+    assert {tuple(line.split()) for line in lines[1:3]} == {
+        ("size[strict]", "paper", "REFUTED", "it", "is", "small"),
+        ("size[lenient]", "smoke,paper", "SUPPORTED", "it", "is", "small"),
+    }
+    assert lines[-1] == "not judged: paper/sound (Section 3): nobody can hear it"
+
+
+def test_show_tells_everything_about_a_claim(capsys):
+    assert main(["show", "paper/size[strict]"]) == 0
+    shown = capsys.readouterr().out
+    for line in (
+        "accepts   <= 1 ells: one",
+        "measured  over seeds, on digits",
+        "control   doubled: must come out REFUTED",
+        "expected  paper: REFUTED, it is large",
+        "alone     pytest 'claims/test_size.py::test_size[strict]'",
+    ):
+        assert line in shown.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["show", "paper/siz"], "unknown claim id 'paper/siz'; did you mean paper/size"),
+        (["--claims", "nowhere", "list"], "nowhere is not a folder: run this where the claims are, or give --claims DIR"),
+        (["judge", "nowhere"], "nowhere is not a report"),
+        (["ensemble", "nowhere"], "nowhere is not a report"),
+    ],
+)
+def test_input_that_makes_no_sense_is_one_line_and_exit_code_two(capsys, arguments, says):
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert told.count("\n") == 1
+
+
+def test_a_ledger_entry_with_a_field_missing_is_refused(capsys):
+    Path("claims/ledger.toml").write_text('[[entry]]\nid = "paper/sound"\n', encoding="utf-8")
+    assert main(["list"]) == 2
+    assert "each [[entry]] has id, where, says, reason" in capsys.readouterr().err
+
+
+@pytest.fixture
+def report() -> dict[str, object]:
+    """A stored report whose one claim was measured on nine seeds."""
+    measurement = {"name": "size", "unit": "", "counted": "", "runs": [[f"digits[{n}]"] for n in range(9)], "trials": None,
+                   "values": [0.9 + n / 1000 for n in range(9)], "interval": [0.9, 0.91], "method": "Student t over 9 seeds"}
+    claim = {"id": "paper/size[strict]", "paper": "paper", "where": "", "says": "", "reading": "", "over": "seeds", "unit": "",
+             "published": None, "node": "", "rule": {"accept": [None, 1.0], "reason": "one"}, "expected": "SUPPORTED",
+             "expected_reason": None, "verdict": "SUPPORTED", "declared": False, "passed": True, "message": "", "ensemble": None,
+             "seeds_to_decide": None, "measurements": [measurement], "controls": [], "experiments": {"digits": "0" * 64},
+             "evidence": None, "seconds": 1.0}
+    return {"schema_version": 1, "complete": True, "partial": False, "scale": "paper", "seeds": 9, "precision": "float32",
+            "created": "2025-01-02T03:04:05Z", "seconds": 1.0, "environment": {"python": "3.11"}, "experiments": [],
+            "claims": [claim], "ledger": []}
+
+
+def test_judge_tells_whether_a_verdict_moved(report, capsys):
+    Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert main(["judge", "report.json"]) == 0
+    report["claims"][0]["rule"]["accept"] = [None, 0.5]
+    Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert main(["judge", "report.json"]) == 1
+    assert "paper/size[strict]: recorded as SUPPORTED, judged REFUTED now" in capsys.readouterr().out
+
+
+def test_an_ensemble_holds_values_fingerprints_and_provenance(report):
+    Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert main(["ensemble", "report.json"]) == 0
+    made = json.loads(Path("fixtures/ensembles/paper-float32.json").read_text(encoding="utf-8"))
+    assert made["provenance"] == {"created": "2025-01-02T03:04:05Z", "seeds": 9, "python": "3.11"}
+    assert made["claims"]["paper/size[strict]"]["fingerprint"] == {"digits": "0" * 64}
+    assert len(made["claims"]["paper/size[strict]"]["values"]) == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"complete": False}, "the report is incomplete"), ({"claims": []}, "no claim was measured on 8 seeds")],
+)
+def test_an_ensemble_is_not_made_from_too_little(report, capsys, change, says):
+    Path("report.json").write_text(json.dumps({**report, **change}), encoding="utf-8")
+    assert main(["ensemble", "report.json"]) == 2
+    assert says in capsys.readouterr().err
