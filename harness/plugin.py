@@ -27,7 +27,7 @@ from harness.judging import Outcome, Terms, judge_claim
 from harness.options import Settings
 from harness.progress import Progress
 from harness.report import environment
-from harness.report.records import Json
+from harness.report.records import Json, plain
 from harness.reporting import Reporting
 from harness.runs import Runs
 from harness.terminal import PrintedProgress, uncaptured
@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not controller:
         config.pluginmanager.register(Judging(config, settings), JUDGING)
     if not worker:
-        config.pluginmanager.register(Reporting(config, settings), "claims-reporting")
+        config.pluginmanager.register(_usage(Reporting, config, settings), "claims-reporting")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -168,8 +168,8 @@ class Judging:
 
     def _data(self, outcome: Outcome) -> Json:
         return {
-            "record": dataclasses.asdict(outcome.record),
-            "experiments": [dataclasses.asdict(record) for record in self.runs.records()],
+            "record": plain(dataclasses.asdict(outcome.record)),
+            "experiments": [plain(dataclasses.asdict(record)) for record in self.runs.records()],
             "environment": environment.collect(self.settings.precision),
             "evidence": base64.b64encode(outcome.evidence).decode(),
         }

@@ -34,6 +34,7 @@ class Reporting:
         self.environment: dict[str, str] = {}
         self.evidence: dict[str, bytes] = {}
         self.began, self.created = time.monotonic(), datetime.datetime.now(datetime.UTC)
+        self.ledger = read_ledger(settings.ledger)
         self.report: Report | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -121,10 +122,11 @@ class Reporting:
             precision=s.precision,
             created=self.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds=time.monotonic() - self.began,
+            peak_memory=environment.peak_memory(),
             environment=self.environment or environment.collect(s.precision),
             experiments=list(self.experiments.values()),
             claims=[self.records[id] for id in self.selected if id in self.records],
-            ledger=read_ledger(s.ledger),
+            ledger=self.ledger,
             evidence=self.evidence,
         )
 
@@ -152,5 +154,7 @@ def _cut(line: str, width: int) -> str:
     return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
-def _short(folder: Path) -> str:
+def _short(folder: Path | None) -> str:
+    if folder is None:
+        return "not written"
     return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)

@@ -131,8 +131,11 @@ class PrintedProgress(Progress):
             if not self._frames:
                 return
             frame, now = self._frames[-1], self._clock()
-            unseen = not frame.shown and now - frame.started >= frame.quiet_for
-            if unseen or (frame.shown and now - self._printed >= (REWRITE_EVERY if self._tty else LINE_EVERY)):
+            if frame.shown:
+                due = now - self._printed >= (REWRITE_EVERY if self._tty else LINE_EVERY)
+            else:
+                due = now - max(frame.started, self._printed) >= frame.quiet_for
+            if due:
                 frame.shown = True
                 self._print(self._status(frame, now))
 

@@ -99,8 +99,8 @@ def report() -> dict[str, object]:
              "seeds_to_decide": None, "measurements": [measurement], "controls": [], "experiments": {"digits": "0" * 64},
              "evidence": None, "seconds": 1.0}
     return {"schema_version": 1, "complete": True, "partial": False, "scale": "paper", "seeds": 9, "precision": "float32",
-            "created": "2025-01-02T03:04:05Z", "seconds": 1.0, "environment": {"python": "3.11"}, "experiments": [],
-            "claims": [claim], "ledger": []}
+            "created": "2025-01-02T03:04:05Z", "seconds": 1.0, "peak_memory": None, "environment": {"python": "3.11"},
+            "experiments": [], "claims": [claim], "ledger": []}
 
 
 def test_judge_tells_whether_a_verdict_moved(report, capsys):

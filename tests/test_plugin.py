@@ -26,6 +26,7 @@ NAMED = () if entry_points(group="pytest11", name="claims") else ("-p", "harness
 
 LAB = """
 import dataclasses, hashlib, json, os
+import numpy as np
 from types import SimpleNamespace
 
 ENVIRONMENT = {name: os.environ.get(name, "") for name in ("XLA_FLAGS", "JAX_ENABLE_X64")}
@@ -41,7 +42,7 @@ class Experiment:
 class Run:
     def __init__(self, experiment, lab):
         self.experiment, self.lab, self.label = experiment, lab, f"{experiment.name}, seed {experiment.seed}"
-        self.seconds, self.stages = {"train": 0.5}, [{"name": "init", "digest": "00"}]
+        self.seconds, self.stages = {"train": 0.5}, [{"name": "init", "digest": "00", "loss": np.float32("nan")}]
     def prepare(self):
         if self.experiment.name == "diverges":
             raise ArithmeticError("loss is nan at step 7")
@@ -173,6 +174,7 @@ class TestVerdicts:
         assert [(run.name, run.seed, run.seconds["train"]) for run in report(pytester).experiments] == [
             ("steady", 0, 0.5), ("steady", 1, 0.5), ("steady", 2, 0.5),
         ]
+        assert report(pytester).experiments[0].stages == [{"name": "init", "digest": "00", "loss": None}]
         assert report(pytester).complete
         assert not report(pytester).partial
 
@@ -584,7 +586,7 @@ def test_two_workers_report_what_one_process_reports_and_share_no_experiment(pro
 def timeless(report: Report) -> dict[str, object]:
     """The report without what differs between any two runs."""
     data = report.to_json()
-    del data["created"], data["seconds"], data["environment"]
+    del data["created"], data["seconds"], data["peak_memory"], data["environment"]
     for claim in data["claims"]:
         del claim["seconds"]
     return {**data, "experiments": sorted(data["experiments"], key=lambda entry: (entry["name"], entry["seed"]))}

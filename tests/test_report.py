@@ -62,8 +62,8 @@ SKIPPED = dataclasses.replace(BLANK, id="paper/skipped", declared=True, message=
 HELD = measured([0.98, 1.0, 1.02])
 EVIDENCE, CONTENT = evidence.pack(HELD.id, {"0/curve": np.arange(3.0), "0/names": np.array(["a", "b"])})
 REPORT = Report(
-    complete=True, partial=False, scale="paper", seeds=3, precision="float32", created="2025-01-02T03:04:05Z", seconds=12.5,
-    environment=environment.collect("float32"),
+    complete=True, partial=False, scale="paper", seeds=3, precision="float32", created="2025-01-02T03:04:05Z",
+    seconds=12.5, peak_memory=99, environment=environment.collect("float32"),
     experiments=[ExperimentRecord("digits", 0, "0" * 64, {"train": 1.5}, [{"name": "init", "digest": "ab"}])],
     claims=[dataclasses.replace(HELD, evidence=EVIDENCE), LISTED, FAILED, SKIPPED],
     ledger=[LedgerEntry("paper/unjudged", "Section 9", "it also flies", "no wings here")],
@@ -245,9 +245,16 @@ class TestPublishing:
         monkeypatch.setenv("TMPDIR", str(tmp_path))
         monkeypatch.setattr("tempfile.tempdir", None)
         folder, (problem,) = publish(REPORT, tmp_path / "file" / "reports")
+        assert folder is not None
         assert json_file.read(folder).complete
-        assert str(tmp_path / "file" / "reports") in problem
-        assert str(folder.parent) in problem
+        assert f"the report could not be written to {tmp_path / 'file' / 'reports'}" in problem
+
+    def test_no_place_at_all_is_told_and_raises_nothing(self, tmp_path, monkeypatch):
+        (tmp_path / "file").touch()
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+        folder, problems = publish(REPORT, tmp_path / "file" / "reports")
+        assert folder is None
+        assert len(problems) == 2
 
 
 def test_the_environment_is_text_and_names_what_moves_numbers():

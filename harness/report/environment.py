@@ -43,12 +43,23 @@ def blas() -> str:
 
 
 def device() -> str:
-    """JAX's devices, as ``2 x cpu (cpu)``; "" if JAX was not imported."""
+    """JAX's devices, as ``2 x cpu (cpu)``; "" if JAX was not imported or finds none."""
     jax = sys.modules.get("jax")
-    if jax is None:
-        return ""
-    devices = jax.devices()
-    return f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})"
+    try:
+        devices = jax.devices() if jax else []
+    except RuntimeError:
+        devices = []
+    return f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})" if devices else ""
+
+
+def peak_memory() -> int | None:
+    """Largest resident size so far of this process or of one that it started, MiB; None where it is not told."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return peak >> (20 if sys.platform == "darwin" else 10)
 
 
 def simd() -> str:

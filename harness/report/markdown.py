@@ -26,7 +26,8 @@ def _top(report: Report) -> str:
         warnings.append("**Incomplete**: the run was stopped before every selected claim was judged.")
     if report.partial:
         warnings.append("**Partial**: some claims were left out of this run.")
-    facts = f"Scale {report.scale}, {report.seeds} seed(s), {report.precision}, {report.created}, {report.seconds:.0f} s."
+    facts = f"Scale {report.scale}, {report.seeds} seed(s), {report.precision}, {report.created}, {report.seconds:.0f} s"
+    facts += "." if report.peak_memory is None else f", at most {report.peak_memory} MiB."
     return "\n\n".join(["# Claims", *warnings, f"{counts(report)}. {facts}"])
 
 

@@ -11,18 +11,21 @@ from harness.report import write
 from harness.report.records import Report
 
 
-def publish(report: Report, root: Path) -> tuple[Path, list[str]]:
+def publish(report: Report, root: Path) -> tuple[Path | None, list[str]]:
     """Write the report below ``root``; a folder that vanished is made again, one that cannot be written is replaced by a new one.
 
     Returns:
-        The folder to look at, and what went wrong, a line each.
+        The folder to look at (None if there was no place at all), and what went wrong, a line each.
     """
     try:
         return _publish(report, root)
     except OSError as error:
-        rescue = Path(tempfile.mkdtemp(prefix="claims-report-"))
-        folder, problems = _publish(report, rescue)
-        return folder, [f"the report could not be written to {root} ({error}): it is in {rescue}; repair {root}", *problems]
+        problem = f"the report could not be written to {root} ({error}): free or repair it"
+    try:
+        folder, problems = _publish(report, Path(tempfile.mkdtemp(prefix="claims-report-")))
+    except OSError as error:
+        return None, [problem, f"nor could it be written to {tempfile.gettempdir()} ({error})"]
+    return folder, [problem, *problems]
 
 
 def _publish(report: Report, root: Path) -> tuple[Path, list[str]]:

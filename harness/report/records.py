@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -142,7 +143,10 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a run leaves behind. ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it."""
+    """Everything a run leaves behind.
+
+    ``peak_memory`` is in MiB; ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it.
+    """
 
     complete: bool
     partial: bool
@@ -151,6 +155,7 @@ class Report:
     precision: str
     created: str
     seconds: float
+    peak_memory: int | None
     environment: dict[str, str]
     experiments: list[ExperimentRecord]
     claims: list[ClaimRecord]
@@ -171,6 +176,16 @@ class Report:
             "ledger": [LedgerEntry(**entry) for entry in data["ledger"]],
         }
         return cls(**{**data, **nested})
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON knows it: NumPy's scalars as Python's, None for what is not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    number = value.item() if hasattr(value, "item") else value
+    return None if isinstance(number, float) and not math.isfinite(number) else number
 
 
 def _maybe(record: type[T], data: Json | None) -> T | None:
