@@ -17,7 +17,10 @@ def _variants(name: str, data: Data) -> None:
     register(name, {base.scale: replace(base, name=name, data=data, fixed_seed=True) for base in (PAPER, SMOKE)})
 
 
+# Half the squared distance of the logits from the one-hot label, everything else the same.
+register(
+    "squared-error",
+    {base.scale: replace(base, name="squared-error", loss="squared-error", fixed_seed=True) for base in (PAPER, SMOKE)},
+)
 _variants("white-noise", Data(inputs="white-noise"))
 _variants("shuffled-labels", Data(labels="shuffled"))
-# Training undone: zero steps leave f the identity, so that J = I.
-register("untrained", {base.scale: replace(base, name="untrained", epochs=0) for base in (PAPER, SMOKE)})

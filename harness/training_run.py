@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from harness import model as networks
 from harness.artefacts import Lab, Run, open_run
 from harness.config import Experiment
 from harness.keys import numpy_stream
-from harness.measure import influence, overlap, response
+from harness.measure import function_jacobian, influence, overlap, response, subspace_training
 from harness.spectrum import Spectrum, decompose
 from harness.structural import structural_split
 
@@ -23,6 +24,8 @@ from harness.structural import structural_split
 SPECTRUM_CODE = ("harness.train", "harness.jacobian", "harness.spectrum", "harness.structural")
 # |sigma - 1| below this is the bulk: not the paper's number, but the one that makes its count of 3000 come out.
 BULK = 0.1
+# Images of the parameter-function Jacobians: enough rows (10 an image, 9 independent) to leave no null space for want of them.
+PFJ_IMAGES = 600
 
 
 class TrainingRun(Run):
@@ -194,6 +197,72 @@ class TrainingRun(Run):
     def _bulk_basis(self, structural: bool) -> Any:
         order = self.spectrum.by_distance
         return self.spectrum.initial[:, order if structural else order[~self.spectrum.structural[order]]]
+
+    @cached_property
+    def function_jacobians(self) -> dict[str, Any]:
+        """Parameter-function Jacobians at initialisation, on 600 digits and on 600 white-noise images.
+
+        Arrays ``digits_sigma``, ``noise_sigma``: singular values ascending (N,); ``digits_cosine``, ``noise_cosine``: mean cosine
+        of the k smallest right singular directions with the bulk at k, for k in ``dimensions``.
+        """
+
+        def compute() -> dict[str, Any]:
+            d, progress = self.dataset, self.lab.progress
+            noise = numpy_stream(self.experiment.data.noise_seed, "function-jacobian-noise")
+            images = {"digits": np.concatenate([d.x_test, d.x_train])[:PFJ_IMAGES]}
+            images["noise"] = noise.uniform(size=images["digits"].shape)
+            bulk = self._bulk_basis(structural=True)
+            dimensions = np.round(self.spectrum.size * np.array(overlap.SHARES)).astype(int)
+            out: dict[str, Any] = {"dimensions": dimensions}
+            for name, x in images.items():
+                gram = function_jacobian.gram(self.apply, self.theta_0, x, progress, f"{self.label}: PFJ on {name}")
+                with progress.stage(f"{self.label}: null space of the PFJ on {name}"):
+                    out[f"{name}_sigma"], vectors = function_jacobian.right_vectors(gram)
+                    out[f"{name}_cosine"] = overlap.overlap_curve(vectors.T @ bulk, dimensions)[0]
+            return out
+
+        modules = (*SPECTRUM_CODE, "harness.measure.overlap", "harness.measure.function_jacobian")
+        return self.arrays("function-jacobian", compute, modules=modules, images=PFJ_IMAGES)  # type: ignore[no-any-return]
+
+    @cached_property
+    def null_sweep(self) -> Any:
+        """Number of null directions of the digits' PFJ against the number of images; arrays ``images``, ``null``, ``gap``."""
+
+        def compute() -> dict[str, Any]:
+            d, progress = self.dataset, self.lab.progress
+            pool = np.concatenate([d.x_test, d.x_train])
+            edges = (0, 197, 400, 528, 800, 1200, len(pool))
+            total: Any = 0.0
+            null, gap = [], []
+            for first, last in pairwise(edges):
+                label = f"{self.label}: PFJ on {last} images"
+                total = total + function_jacobian.gram(self.apply, self.theta_0, pool[first:last], progress, label)
+                sigma = function_jacobian.singular_values(total)
+                null.append(function_jacobian.null_count(sigma))
+                gap.append(function_jacobian.largest_gap(sigma))
+            return {"images": np.array(edges[1:]), "null": np.array(null), "gap": np.array(gap)}
+
+        return self.arrays("null-sweep", compute, modules=("harness.train", "harness.measure.function_jacobian"))
+
+    @cached_property
+    def restricted(self) -> Any:
+        """Test losses of training confined to subspaces: one array a region, and ``random``; ``dimensions``."""
+
+        def compute() -> dict[str, Any]:
+            size, confined = self.spectrum.size, subspace_training.restricted_losses
+            dimensions = np.round(size * np.array(subspace_training.SHARES)).astype(int)
+            masks = subspace_training.masks(self.spectrum, dimensions)
+            out: dict[str, Any] = {"dimensions": dimensions, "unrestricted": np.asarray(self.training["test_loss"])}
+            with self.lab.progress.stage(f"{self.label}: {4 * len(dimensions)} trainings in subspaces"):
+                stacked = np.concatenate(list(masks.values()))
+                losses = confined(self.experiment, self.dataset, self.theta_0, self.spectrum.initial, stacked)
+                out |= dict(zip(masks, np.split(losses, len(masks)), strict=True))
+            with self.lab.progress.stage(f"{self.label}: {len(dimensions)} trainings in random subspaces"):
+                basis = subspace_training.random_basis(size, numpy_stream(self.experiment.seed, "random-subspaces"))
+                out["random"] = confined(self.experiment, self.dataset, self.theta_0, basis, masks["chaotic"])
+            return out
+
+        return self.arrays("restricted", compute, modules=(*SPECTRUM_CODE, "harness.measure.subspace_training"))
 
     def prepare(self) -> None:
         self.spectrum  # noqa: B018

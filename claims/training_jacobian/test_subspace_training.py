@@ -1,0 +1,215 @@
+"""Figure 3c and section 3.6: parameters barely move along the bulk, and training confined to it fails.
+
+The paper's text, caption and published figure give three different dimensions from which a subspace suffices; each is a reading.
+It has no baseline either: random subspaces of the same dimension (Li et al. 2018) are trained beside the singular ones.
+"""
+
+import math
+
+import numpy as np
+
+from claims.training_jacobian.worlds import Altered
+from harness.claim import Control, claim
+from harness.keys import numpy_stream
+from harness.measure.subspace_training import crossing_dimension
+from harness.verdict import Measurement, Verdict, at_least, at_most, within
+
+WORKS = 1.25  # times the unrestricted test loss: where a restricted training counts as working
+
+
+def _random_move(run):
+    """A displacement of the same length in a random direction."""
+    start, end = (np.asarray(run.training[name], float) for name in ("theta_0", "theta_T"))
+    step = numpy_stream(run.experiment.seed, "random-move").normal(size=start.shape)
+    moved = start + step * np.linalg.norm(end - start) / np.linalg.norm(step)
+    return Altered(run, training={**run.training, "theta_T": moved})
+
+
+def barely_moves(reading, structural, what):
+    return claim(
+        f"training-jacobian/bulk-barely-moves[{reading}]",
+        where="Figure 3c",
+        says="parameters change little along the bulk subspace compared to the chaotic and stable subspaces",
+        reading=f"median |v_i . (theta_T - theta_0)| over the bulk{what} at most a quarter of that over the other directions",
+        accept=at_most(0.25, reason="'little' against the others: a factor of four, our reading; the paper gives no number"),
+        controls=[Control("a random displacement of the same length", _random_move)],
+        on="digits",
+        given={"structural": structural},
+        scales=("smoke", "paper"),
+    )
+
+
+@barely_moves("all", True, "")
+@barely_moves("nontrivial", False, ", structural directions left out,")
+def test_bulk_barely_moves(spectrum, training, structural):
+    moved = np.abs(spectrum.initial.T @ (np.asarray(training["theta_T"], float) - np.asarray(training["theta_0"], float)))
+    bulk = spectrum.region(0.9, 1.1, structural=structural)
+    others = np.setdiff1d(np.arange(spectrum.size), spectrum.region(0.9, 1.1))
+    return Measurement(
+        float(np.median(moved[bulk]) / np.median(moved[others])),
+        counted=f"{len(bulk)} bulk directions against {len(others)} others",
+        arrays={"moved": moved, "sigma": spectrum.sigma},
+    )
+
+
+def _swap(first, second):
+    def world(run):
+        held = run.restricted
+        return Altered(run, restricted={**held, first: held[second], second: held[first]})
+
+    return world
+
+
+def _threshold_at(region, dimension):
+    """Training works exactly from ``dimension`` on."""
+
+    def world(run):
+        held = run.restricted
+        good = float(held["unrestricted"])
+        steps = np.where(np.asarray(held["dimensions"]) >= dimension, good, 10 * good)
+        return Altered(run, restricted={**held, region: steps})
+
+    return world
+
+
+def first_working(held, region):
+    """log10 of the k from which the confined training works; 4 (beyond any k here) if it never does."""
+    k = crossing_dimension(held["dimensions"], held[region], WORKS * float(held["unrestricted"]))
+    return math.log10(min(k, 1e4))
+
+
+def _curves(held):
+    return {name: np.asarray(held[name]) for name in ("dimensions", "bulk", "complement", "chaotic", "stable", "random")}
+
+
+def _measured(held, region):
+    return Measurement(
+        first_working(held, region),
+        unit="log10 k",
+        counted=f"test loss within {WORKS} of unrestricted",
+        arrays={**_curves(held), "unrestricted": np.asarray(held["unrestricted"])},
+    )
+
+
+@claim(
+    "training-jacobian/bulk-training-fails[bulk]",
+    where="Section 3.6, Figure 6a",
+    says="constraining training to the bulk prevents training from working unless k is very large (around 4000)",
+    reading="log10 of the k from which training in the span of the k directions closest to one has a test loss within 1.25 of unrestricted",
+    accept=within(math.log10(3500), math.log10(4500), reason="'around 4000': one significant figure"),
+    controls=[
+        Control("the complement in place of the bulk", _swap("bulk", "complement")),
+        Control("a training that works from exactly 4000", _threshold_at("bulk", 4000), Verdict.SUPPORTED),
+    ],
+    on="digits",
+    unit="log10 k",
+    published=math.log10(4000),
+)
+def test_bulk_training_fails(restricted):
+    return _measured(restricted, "bulk")
+
+
+@claim(
+    "training-jacobian/bulk-training-fails[no-progress]",
+    where="Section 3.6, Figure 6a",
+    says="restricting training to the bulk makes it impossible for SGD to make progress",
+    reading="confined to the 62 % of directions nearest one (the paper's 3000 of 4810), the test loss stays above half of guessing, ln 10",
+    accept=at_least(
+        0.5 * math.log(10), reason="less than half of the way from guessing to zero loss: 'no progress' read leniently"
+    ),
+    controls=[Control("the complement in place of the bulk", _swap("bulk", "complement"))],
+    on="digits",
+    unit="nats",
+    given={"region": "bulk", "share": 0.62, "relative": False},
+)
+@claim(
+    "training-jacobian/bulk-training-fails[complement]",
+    where="Section 3.6, Figure 6a",
+    says="training restricted to the complement of the bulk performs essentially just as well as unconstrained training",
+    reading="confined to the 42 % of directions farthest from one, the test loss is at most 1.25 times the unrestricted one",
+    accept=at_most(WORKS, reason="'essentially just as well': the test loss of seeds differs by several per cent; our reading"),
+    controls=[Control("the bulk in place of its complement", _swap("bulk", "complement"))],
+    on="digits",
+    scales=("smoke", "paper"),
+    given={"region": "complement", "share": 0.42, "relative": True},
+)
+def test_confined_loss(restricted, region, share, relative):
+    dimensions = np.asarray(restricted["dimensions"])
+    index = int(np.argmin(np.abs(dimensions - share * dimensions[-1] / 0.95)))
+    loss = float(restricted[region][index])
+    value = loss / float(restricted["unrestricted"]) if relative else loss
+    return Measurement(value, counted=f"at k = {dimensions[index]}", arrays=_curves(restricted))
+
+
+def works_from(reading, region, published, where, says):
+    return claim(
+        f"training-jacobian/active-training-works[{reading}]",
+        where=where,
+        says=says,
+        reading=f"log10 of the k from which training in the {region} subspace has a test loss within 1.25 of unrestricted: the paper's "
+        "number within a factor of 1.5",
+        accept=within(
+            math.log10(published / 1.5),
+            math.log10(published * 1.5),
+            reason="'around': half again either way; the paper sweeps k in steps of 248",
+        ),
+        controls=[
+            Control("the bulk in its place", _swap("bulk", region)),
+            Control(f"a training that works from exactly {published}", _threshold_at(region, 0.9 * published), Verdict.SUPPORTED),
+        ],
+        on="digits",
+        unit="log10 k",
+        given={"region": region},
+        published=math.log10(published),
+    )
+
+
+TEXT = (
+    "constrained to the stable subspace, training is effective for relatively small values of k (around 300), and on the chaotic "
+    "subspace for somewhat larger values (around 1000)"
+)
+CAPTION = "restricting training to the chaotic subspace (dim ~ 750) or to the stable subspace (dim ~ 1000) does not significantly harm test loss"
+
+
+@works_from("text,stable", "stable", 300, "Section 3.6", TEXT)
+@works_from("text,chaotic", "chaotic", 1000, "Section 3.6", TEXT)
+@works_from("caption,chaotic", "chaotic", 750, "Figure 6b, caption", CAPTION)
+@works_from("caption,stable", "stable", 1000, "Figure 6b, caption", CAPTION)
+@works_from(
+    "figure,chaotic", "chaotic", 200, "Figure 6b, published curve", "the published curve is flat from k ~ 100-350 on (chaotic)"
+)
+@works_from("figure,stable", "stable", 600, "Figure 6b, published curve", "the published curve is flat from k ~ 600 on (stable)")
+def test_works_from(restricted, region):
+    return _measured(restricted, region)
+
+
+def against_random(region, says):
+    return claim(
+        f"training-jacobian/active-training-works[against-random,{region}]",
+        where="Section 3.6 (baseline of Li et al. 2018, not in the paper)",
+        says=says,
+        reading=f"the {region} subspace needs at least a quarter fewer dimensions than a random subspace: log10 (k random / k {region})",
+        accept=at_least(
+            math.log10(4 / 3), reason="a quarter fewer: seeds move k by less; our reading, the paper has no baseline"
+        ),
+        controls=[
+            Control("the random subspace in its place", _swap(region, "random")),
+            Control(
+                "a training that works from 2 % of the dimensions",
+                lambda run: _threshold_at(region, run.spectrum.size // 50)(run),
+                Verdict.SUPPORTED,
+            ),
+        ],
+        on="digits",
+        unit="log10 ratio",
+        given={"region": region},
+    )
+
+
+@against_random("chaotic", "the chaotic subspace is one of the directions that are active during training")
+@against_random("stable", "the stable subspace is one of the directions that are active during training")
+@against_random("complement", "the active subspace is selected by training")
+def test_against_random(restricted, region):
+    return Measurement(
+        first_working(restricted, "random") - first_working(restricted, region), unit="log10 ratio", arrays=_curves(restricted)
+    )

@@ -1,0 +1,73 @@
+"""The parameter-function Jacobian: log-probabilities on a whole data set with respect to the parameters (paper, section 3.4).
+
+With n images and c classes it has n c rows, of which the softmax leaves n (c - 1) independent: fewer than
+N / (c - 1) images have a null space for want of rows alone (at N = 4810 and ten classes, fewer than 535).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from scipy import linalg
+
+from harness.batching import over_devices
+from harness.errors import NotFinite
+from harness.model import Apply, flatten, unflatten
+from harness.progress import Progress
+
+# Images whose rows are formed at once on a device: 8 x 10 rows of N doubles are 3 MB at N = 4810.
+IMAGES = 8
+
+
+def gram(apply: Apply, params: Any, x: Any, progress: Progress, label: str) -> Any:
+    """F^T F in float64, shape (N, N), for F of shape (images * classes, N), summed over blocks of images.
+
+    Raises:
+        NotFinite: a log-probability has no finite derivative.
+    """
+    theta = flatten(params).astype(np.float64)
+
+    def image_rows(image: Any, at: Any) -> Any:
+        return jax.jacrev(lambda t: jax.nn.log_softmax(apply(unflatten(t, params), image[None])[0]))(at)
+
+    total = np.zeros((theta.size, theta.size), order="F")
+    held: list[Any] = []
+    with progress.stage(label, len(x)) as step:
+        for rows, block in over_devices(image_rows, np.asarray(x, np.float64), IMAGES, theta):
+            held.append(block.reshape(-1, theta.size))
+            if len(held) * IMAGES >= 128 or rows.stop >= len(x):  # products of a thousand rows run at the machine's peak
+                stacked = np.concatenate(held)
+                total = linalg.blas.dsyrk(1.0, stacked, trans=1, beta=1.0, c=total, overwrite_c=1)
+                held.clear()
+            step.advance(len(block))
+    if not np.isfinite(total).all():
+        raise NotFinite(f"{label}: a derivative of the log-probabilities is not finite")
+    return np.triu(total) + np.triu(total, 1).T
+
+
+def singular_values(gram_matrix: Any) -> Any:
+    """Singular values of F, descending, from F^T F; below about 1e-7 of the largest they are rounding noise."""
+    squares = linalg.eigvalsh(gram_matrix, check_finite=False)[::-1]
+    return np.sqrt(np.maximum(squares, 0.0))
+
+
+def right_vectors(gram_matrix: Any) -> tuple[Any, Any]:
+    """Singular values of F ascending, and the right singular vectors as columns in that order."""
+    squares, vectors = linalg.eigh(gram_matrix, driver="evd", check_finite=False)
+    return np.sqrt(np.maximum(squares, 0.0)), vectors
+
+
+def null_count(sigma: Any, relative: float = 1e-5) -> int:
+    """Number of singular values below ``relative`` times the largest."""
+    return int(np.count_nonzero(sigma < relative * np.max(sigma)))
+
+
+def largest_gap(sigma: Any, floor: float = 1e-8) -> int:
+    """How many values lie below the largest gap of the logarithmic spectrum.
+
+    Values under ``floor`` of the largest are rounding noise of F^T F and count as equal to the floor.
+    """
+    descending = np.sort(np.maximum(sigma, floor * np.max(sigma)))[::-1]
+    return len(descending) - 1 - int(np.argmax(-np.diff(np.log(descending))))
