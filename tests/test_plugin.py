@@ -6,23 +6,17 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
-from pathlib import Path
 
 import pytest
 
-import harness.plugin  # noqa: F401  (imported before the sessions inside this one, which forget what they import)
 from harness.claim import REGISTRY
 from harness.report import json_file
 from harness.report.records import ClaimRecord, Report
 
 pytest_plugins = ("pytester",)
-
-ROOT = str(Path(__file__).resolve().parents[1])
-# the plugin comes with the installed package; from a bare checkout it has to be named
-NAMED = () if entry_points(group="pytest11", name="claims") else ("-p", "harness.plugin")
 
 LAB = """
 import dataclasses, hashlib, json, os
@@ -115,7 +109,6 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XLA_FLAGS", "")
     monkeypatch.setenv("JAX_ENABLE_X64", "")
     monkeypatch.delenv("MNIST_DIR", raising=False)
-    monkeypatch.setenv("PYTHONPATH", ROOT)
     before = dict(REGISTRY)
     REGISTRY.clear()
     yield
@@ -144,7 +137,7 @@ def project(pytester: pytest.Pytester) -> Project:
 @pytest.fixture
 def judge(pytester: pytest.Pytester) -> Judge:
     """Runs pytest in the project, inside this process."""
-    return lambda *arguments: pytester.runpytest_inprocess(*NAMED, "--claims-store", str(pytester.path / "store"), *arguments)
+    return lambda *arguments: pytester.runpytest_inprocess("--claims-store", str(pytester.path / "store"), *arguments)
 
 
 def report(pytester: pytest.Pytester, folder: str = "latest") -> Report:
@@ -164,6 +157,7 @@ class TestVerdicts:
         project(TRUE_CLAIM)
         result = judge()
         assert result.ret == 0
+        assert "claims-progress" not in {thread.name for thread in threading.enumerate()}
         claim = record(pytester, "planted/truth")
         measured, half = claim.measurements
         assert (claim.verdict, claim.expected, claim.passed) == ("SUPPORTED", "SUPPORTED", True)
@@ -399,12 +393,14 @@ class TestOptions:
         judge(*option)
         assert getattr(report(pytester), key) == wins
 
-    def test_folders_of_the_command_line_are_taken_from_where_pytest_was_started(self, project, judge, pytester):
+    def test_folders_are_relative_to_rootdir_in_the_ini_file_and_to_the_working_folder_on_the_command_line(
+        self, project, judge, pytester, monkeypatch
+    ):
         project(TRUE_CLAIM, ini="claims_report = made/here")
+        monkeypatch.chdir(pytester.path / "claims")
         judge()
         assert json_file.read(pytester.path / "made" / "here" / "latest").complete
-        os.chdir(pytester.path / "claims")
-        judge("--rootdir", "..", "--claims-report", "there")
+        judge("--claims-report", "there")
         assert json_file.read(pytester.path / "claims" / "there" / "latest").complete
 
     def test_jax_is_configured_before_any_conftest(self, project, judge, pytester, monkeypatch):
@@ -419,6 +415,7 @@ class TestOptions:
         monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=7")
         project(TRUE_CLAIM)
         judge().stdout.fnmatch_lines(["claims: *, 7 device(s)"])
+        assert os.environ["XLA_FLAGS"] == "--xla_force_host_platform_device_count=7"
 
 
 class TestSelection:
@@ -547,7 +544,7 @@ class TestEnsembles:
 class TestInterruption:
     def test_stopped_while_preparing_the_report_is_incomplete(self, project, judge, pytester):
         project(TRUE_CLAIM, "@declare('planted/late', on='stopped')\ndef test_late(x): return x\n")
-        result = pytester.runpytest_subprocess(*NAMED, "--claims-store", "store")
+        result = pytester.runpytest_subprocess("--claims-store", "store")
         assert result.ret == pytest.ExitCode.INTERRUPTED
         assert result.outlines[-1] == "report (incomplete): reports/latest"
         assert not report(pytester).complete
@@ -555,7 +552,7 @@ class TestInterruption:
     def test_ctrl_c_keeps_what_was_judged(self, project, pytester):
         waits = "def test_waits(x):\n    Path('waiting').touch()\n    time.sleep(60)\n    return x\n"
         project(TRUE_CLAIM, f"@declare('planted/waits')\n{waits}")
-        child = subprocess.Popen([sys.executable, "-m", "pytest", *NAMED, "--claims-store", "store"], cwd=pytester.path)
+        child = subprocess.Popen([sys.executable, "-m", "pytest", "--claims-store", "store"], cwd=pytester.path)
         while not (pytester.path / "waiting").exists() and child.poll() is None:
             time.sleep(0.05)
         child.send_signal(signal.SIGINT)
@@ -574,7 +571,7 @@ def test_two_workers_report_what_one_process_reports_and_share_no_experiment(pro
     project(TRUE_CLAIM, FALSE_CLAIM, OPEN_CLAIM, "@declare('planted/broken', on='diverges')\ndef test_broken(x): return x\n",
             "@declare('planted/large', scales=['large'])\ndef test_large(x): return x\n", *others)
     alone, here = judge(), timeless(report(pytester))
-    spread = pytester.runpytest_subprocess(*NAMED, "-n", "2", "--claims-store", "store", "-v")
+    spread = pytester.runpytest_subprocess("-n", "2", "--claims-store", "store", "-v")
     assert timeless(report(pytester)) == here
     assert (pytester.path / "reports/latest/evidence/planted.truth.npz").is_file()
     assert spread.ret == alone.ret == 1
