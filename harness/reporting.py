@@ -104,6 +104,9 @@ class Reporting:
         for line in table(self.report):
             terminalreporter.write_line(line)
         terminalreporter.write_line(counts(self.report))
+        if not self.report.complete:
+            unreached = len(self.selected) - len(self.records)
+            terminalreporter.write_line(f"stopped early: {unreached} selected claim(s) were not reached")
         if not self.judged():
             terminalreporter.write_line("error: zero claims were judged, which is not a success: see the reasons above", red=True)
 
