@@ -137,5 +137,10 @@ def test_null_overlap(function_jacobians, images):
     return Measurement(
         float((cosine - baseline)[tenth]),
         counted=f"at k = {dimensions[tenth]}",
-        arrays={"dimensions": dimensions, "cosine": cosine, "baseline": baseline},
+        arrays={
+            "dimensions": dimensions,
+            "cosine": cosine,
+            "baseline": baseline,
+            "sigma": np.asarray(function_jacobians[f"{images}_sigma"])[::-1],
+        },
     )

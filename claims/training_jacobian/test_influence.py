@@ -108,7 +108,8 @@ def test_invisible_in_distribution(influence, spectrum, probe, structural):
 def test_larger_than_in_distribution(influence, spectrum, probe):
     bulk, _ = _regions(spectrum, False)
     far, near = np.asarray(influence[probe])[bulk], np.asarray(influence["final_test_mean"])[bulk]
-    return Measurement(float(np.median(far) / np.median(near)), counted=f"{len(bulk)} bulk directions")
+    arrays = {"kl": np.asarray(influence[probe]), "sigma": spectrum.sigma}
+    return Measurement(float(np.median(far) / np.median(near)), counted=f"{len(bulk)} bulk directions", arrays=arrays)
 
 
 def same_on_noise(reading, probe, what, controls):

@@ -108,14 +108,16 @@ def _mean_over_signs(top_responses):
     return stimulus, along, orthogonal, linear
 
 
+def _along_the_top(value, unit, curves):
+    arrays = dict(zip(("stimulus", "along", "orthogonal", "linear"), curves, strict=True))
+    return Measurement(float(value), unit=unit, counted="mean over both signs of v_1", arrays=arrays)
+
+
 def _crossing(top_responses, excess):
-    stimulus, along, orthogonal, linear = _mean_over_signs(top_responses)
-    where = crossing(stimulus, excess(along, orthogonal, linear))
-    arrays = {"stimulus": stimulus, "along": along, "orthogonal": orthogonal, "linear": linear}
+    stimulus, *parts = curves = _mean_over_signs(top_responses)
+    where = crossing(stimulus, excess(*parts))
     # beyond the grid: one decade past its end stands for "never", which no region of these claims holds
-    return Measurement(
-        float(np.log10(min(where, 1e4))), unit="log10 lambda", counted="mean over both signs of v_1", arrays=arrays
-    )
+    return _along_the_top(np.log10(min(where, 1e4)), "log10 lambda", curves)
 
 
 @claim(
@@ -158,9 +160,9 @@ def test_orthogonal_overtakes(top_responses):
     scales=("smoke", "paper"),
 )
 def test_rapidly_nonsurgical(top_responses):
-    stimulus, along, orthogonal, _ = _mean_over_signs(top_responses)
+    stimulus, along, orthogonal, _ = curves = _mean_over_signs(top_responses)
     ratio = np.interp([-3, -1], np.log10(stimulus), orthogonal / np.abs(along))
-    return Measurement(float(np.log10(ratio[1] / ratio[0])), unit="log10", counted="mean over both signs of v_1")
+    return _along_the_top(np.log10(ratio[1] / ratio[0]), "log10", curves)
 
 
 def _linear(run):

@@ -72,5 +72,5 @@ def excess_overlap(curve, measure="cosine"):
         baseline = np.array([random_geodesic(share) for share in shares])
         excess = baseline - np.asarray(curve["geodesic"])
     judged = (shares > JUDGED[0] - 0.01) & (shares < JUDGED[1] + 0.01)
-    arrays = {"dimensions": dimensions, measure: np.asarray(curve[measure]), "baseline": baseline}
+    arrays = {"dimensions": dimensions, "size": np.asarray(size), measure: np.asarray(curve[measure]), "baseline": baseline}
     return Measurement(float(excess[judged].min()), counted=f"{judged.sum()} values of k in {size} dimensions", arrays=arrays)

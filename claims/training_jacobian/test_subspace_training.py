@@ -79,7 +79,8 @@ def first_working(held, region):
 
 
 def _curves(held):
-    return {name: np.asarray(held[name]) for name in ("dimensions", "bulk", "complement", "chaotic", "stable", "random")}
+    names = ("dimensions", "bulk", "complement", "chaotic", "stable", "random", "unrestricted")
+    return {name: np.asarray(held[name]) for name in names}
 
 
 def _measured(held, region):
@@ -87,7 +88,7 @@ def _measured(held, region):
         first_working(held, region),
         unit="log10 k",
         counted=f"test loss within {WORKS} of unrestricted",
-        arrays={**_curves(held), "unrestricted": np.asarray(held["unrestricted"])},
+        arrays=_curves(held),
     )
 
 
