@@ -19,7 +19,7 @@ from harness.expectation import Expectation
 from harness.report.evidence import pack
 from harness.report.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, RuleRecord
 from harness.report.rejudge import deciding_seeds, interval_of
-from harness.verdict import Interval, Measurement, Verdict, exact, judge
+from harness.verdict import Ensemble, Interval, Measurement, Verdict, exact, judge
 
 Run = Any
 
@@ -65,7 +65,7 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
     groups = groups_of(claim, runs)
     measured = [_measurement(claim.measure(*group)) for group in groups]
     judged, *details = _records(claim, groups, measured)
-    ensemble = terms.ensembles.of(claim.id, fingerprints) if claim.over in ("seeds", "pairs") and len(runs) < 3 else None
+    ensemble = _spread(claim, terms, fingerprints) if claim.over in ("seeds", "pairs") and len(runs) < 3 else None
     interval = interval_of(claim.over, judged, ensemble)
     verdict = judge(interval, claim.accept)
     record = replace(
@@ -82,6 +82,19 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
     arrays = {f"{i}/{name}": np.asarray(array) for i, m in enumerate(measured) for name, array in m.arrays.items()}
     evidence, content = pack(claim.id, arrays) if arrays else (None, b"")
     return Outcome(replace(record, evidence=evidence), content)
+
+
+def _spread(claim: Claim, terms: Terms, fingerprints: dict[str, str]) -> Ensemble:
+    """The reference ensemble that stands in for the seeds that are not there.
+
+    Raises:
+        NotRun: there is none for this claim.
+        InvalidInput: it was measured on other experiments.
+    """
+    ensemble = terms.ensembles.of(claim.id, fingerprints)
+    if ensemble is None:
+        raise NotRun("fewer than 3 seeds give no spread and there is no reference ensemble for it: ask for more (--claims-seeds 3)")
+    return ensemble
 
 
 def groups_of(claim: Claim, runs: Sequence[Run]) -> list[tuple[Run, ...]]:

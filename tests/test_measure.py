@@ -1,0 +1,226 @@
+"""Measurements against independent oracles: SciPy, sampling, and the plain loop."""
+
+import dataclasses
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.linalg import subspace_angles
+
+from harness import train
+from harness.config import Experiment, Model, Optimiser
+from harness.data import load
+from harness.errors import InvalidInput, NotFinite
+from harness.measure import counts, function_jacobian, influence, overlap, response, subspace_training
+from harness.model import apply, flatten, unflatten
+from harness.progress import Progress
+from harness.spectrum import Spectrum, decompose
+from harness.structural import structural_split
+
+SILENT = Progress()
+
+
+def orthonormal(size, seed):
+    return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
+
+
+def spectrum_of(sigma, seed=0):
+    size = len(sigma)
+    return Spectrum(
+        np.asarray(sigma, float), orthonormal(size, seed), orthonormal(size, seed + 1), np.zeros(size, bool), 0.0, 0.0, 0.0
+    )
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 15, 19, 20])
+def test_overlap_is_the_mean_cosine_of_scipys_angles(k):
+    first, second = orthonormal(20, 0), orthonormal(20, 1)
+    means, distances = overlap.overlap_curve(first.T @ second, [k])
+    angles = subspace_angles(first[:, :k], second[:, :k])
+    # a cosine near 0 comes from the square root of an eigenvalue, so it is good to sqrt(eps) = 1.5e-8; angles near 0 likewise
+    assert means[0] == pytest.approx(np.cos(angles).mean(), abs=1e-7)
+    assert distances[0] == pytest.approx(np.linalg.norm(angles) / (np.pi / 2 * np.sqrt(k)), abs=1e-7)
+
+
+def test_overlap_orders_by_the_callers_bases():
+    """Identical spans in another order overlap fully only where the order agrees."""
+    basis = orthonormal(12, 2)
+    means, _ = overlap.overlap_curve(basis.T @ basis[:, ::-1], [4, 12])
+    np.testing.assert_allclose(means, [0, 1], atol=1e-7)
+
+
+def test_overlap_refuses_dimensions_that_are_not_there():
+    with pytest.raises(InvalidInput, match="dimensions from 3 to 13: need 1 to 12"):
+        overlap.overlap_curve(np.eye(12), [3, 13])
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.3, 0.5, 0.8, 1.0])
+def test_random_baselines_agree_with_sampling(alpha):
+    size = 600
+    cross = orthonormal(size, 3)  # a random basis against the standard one
+    means, distances = overlap.overlap_curve(cross, [round(alpha * size)])
+    # finite size moves both by O(1/k); 0.005 is what is left at size 600 and the smallest k = 30
+    assert overlap.random_baseline(alpha) == pytest.approx(means[0], abs=5e-3)
+    assert overlap.random_geodesic(alpha) == pytest.approx(distances[0], abs=5e-3)
+
+
+def test_random_baseline_limits():
+    assert overlap.random_baseline(1e-6) == pytest.approx(8 * 1e-3 / (3 * np.pi), rel=1e-4)
+    assert overlap.random_baseline(0.5) == pytest.approx(2 / np.pi)
+    assert overlap.random_baseline(1.0) == pytest.approx(1.0)
+    with pytest.raises(InvalidInput, match="need 0 < alpha <= 1"):
+        overlap.random_baseline(0.0)
+
+
+def test_counts_leave_structural_directions_out_on_request():
+    held = dataclasses.replace(spectrum_of([3.0, 1.05, 1.0, 1.0, 0.2]), structural=np.array([0, 0, 1, 0, 0], bool))
+    assert counts.near_one(held, 0.1).value == 3
+    assert counts.near_one(held, 0.1, structural=False).value == 2
+    assert counts.count(held, 1.5, np.inf).value == 1
+    assert counts.near_one_curve(held.sigma, [1e-3, 0.1, 10]).tolist() == [2, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("excess", "where"),
+    [([-1, -1, 1], 10**0.5), ([1, 2, 3], 0.1), ([-1, -1, -1], np.inf), ([-1, 3, 3], 10**-0.75), ([-1, np.nan, np.nan], 1.0)],
+)
+def test_crossings_are_interpolated_in_the_logarithm(excess, where):
+    assert response.crossing(np.array([0.1, 1, 10]), np.array(excess, float)) == pytest.approx(where)
+
+
+def test_a_diverged_response_is_not_linear():
+    fraction = response.linear_fraction(np.array([[1.0, np.nan], [1.04, 2.2]]), np.ones(2), np.array([1.0, 2.0]))
+    np.testing.assert_allclose(fraction, [1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("losses", "k"),
+    [([3, 2, 1], 10 * 10**0.5), ([1, 1, 1], 1), ([3, 3, 3], np.inf), ([1, 3, 1], 10 * 10**0.75), ([np.nan, np.nan, 1], 100)],
+)
+def test_the_dimension_that_suffices(losses, k):
+    found = subspace_training.crossing_dimension(np.array([1, 10, 100]), np.array(losses, float), 1.5)
+    assert found == pytest.approx(k)
+
+
+@cache
+def small():
+    """A 64-2-10 network, two epochs: N = 160."""
+    experiment = Experiment("small", "smoke", model=Model(hidden=(2,)), epochs=2, precision="float64")
+    data = load(experiment.data)
+    theta = train.cast(train.initial_parameters(experiment, data), "float64")
+    return experiment, data, theta, train.training_map(*train.ingredients(experiment, data))
+
+
+@cache
+def small_spectrum():
+    experiment, data, theta, f = small()
+    flat = jax.jit(jax.jacfwd(lambda t: jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(f(unflatten(t, theta)))])))
+    return decompose(np.asarray(flat(flatten(theta))), *structural_split(experiment, data))
+
+
+def test_structural_directions_of_the_digits():
+    experiment, data, _, _ = small()
+    carried, rest = structural_split(experiment, data)
+    assert carried.shape == (160, 3 * 2 + 3)  # dead pixels x hidden units, shifts of hidden units and bias
+    both = np.hstack([carried.toarray(), rest.toarray()])
+    np.testing.assert_allclose(both.T @ both, np.eye(160), atol=1e-15)
+    assert small_spectrum().structural_error < 1e-12
+    squared = dataclasses.replace(experiment, loss="squared-error")
+    assert structural_split(squared, data)[0].shape == (160, 6)
+
+
+def test_responses_are_those_of_one_training_after_the_other():
+    _, _, theta, f = small()
+    held = small_spectrum()
+    stimuli = np.array([1e-2, 1.0])
+    got = response.responses(f, theta, held, [0, 40], stimuli, (1, -1), "float64", SILENT, "")
+    start = flatten(theta)
+    base = flatten(f(theta))
+    for d, index in enumerate((0, 40)):
+        for s, sign in enumerate((1, -1)):
+            for k, size in enumerate(stimuli):
+                change = flatten(f(unflatten(start + sign * size * held.initial[:, index], theta))) - base
+                along = change @ held.final[:, index]
+                assert got["along"][d, s, k] == pytest.approx(sign * along, rel=1e-8, abs=1e-11)
+                rest = np.linalg.norm(change - along * held.final[:, index])
+                assert got["orthogonal"][d, s, k] == pytest.approx(rest, rel=1e-6, abs=1e-11)
+
+
+def test_the_linear_response_is_the_jacobians():
+    _, _, theta, f = small()
+    held = small_spectrum()
+    got = response.responses(f, theta, held, [0], np.array([1e-6]), (1, -1), "float64", SILENT, "")
+    # the mean over both signs leaves a third-order error, lambda^2 times at most sigma_1^3 / sigma_1
+    assert got["along"][0].mean() == pytest.approx(1e-6 * held.sigma[0], rel=1e-5)
+
+
+def test_influence_is_the_plain_kl_divergence():
+    experiment, data, theta, _ = small()
+    network = apply(experiment.model)
+    directions = orthonormal(160, 4)[:, :3]
+    got = influence.divergences(network, theta, directions, {"test": data.x_test[:5]}, SILENT, "")
+
+    def probabilities(step):
+        return np.asarray(jax.nn.softmax(network(unflatten(flatten(theta) + step, theta), data.x_test[:5])))
+
+    p = probabilities(0)
+    for i in range(3):
+        signs = [(p * np.log(p / probabilities(sign * directions[:, i]))).sum(axis=1) for sign in (1, -1)]
+        np.testing.assert_allclose(got["test_mean"][i], np.mean(signs), rtol=1e-10)
+        np.testing.assert_allclose(got["test_max"][i], np.mean(signs, axis=0).max(), rtol=1e-10)
+
+
+def test_restricted_training_is_the_notebooks_loop():
+    """theta = theta_0 + V_k c trained one subspace after another, as in the authors' notebook, against the batched masks."""
+    experiment, data, theta, _ = small()
+    held = small_spectrum()
+    masks = subspace_training.masks(held, [5, 80])
+    got = subspace_training.restricted_losses(
+        experiment, data, theta, held.initial, np.concatenate([masks["bulk"], masks["chaotic"]])
+    )
+    network, loss, update, x, y, epochs = train.ingredients(experiment, data)
+    spans = [held.by_distance[:5], held.by_distance[:80], np.arange(5), np.arange(80)]
+    for value, span in zip(got, spans, strict=True):
+        basis = held.initial[:, span]
+
+        def confined(c, images, basis=basis):
+            return network(unflatten(flatten(theta) + basis @ c, theta), images)
+
+        final = train.training_map(confined, loss, update, x, y, epochs)(jnp.zeros(len(span)))
+        assert value == pytest.approx(float(loss(confined(final, data.x_test), data.y_test)), rel=1e-9)
+
+
+def test_the_whole_space_is_unrestricted_training():
+    experiment, data, theta, f = small()
+    got = subspace_training.restricted_losses(experiment, data, theta, orthonormal(160, 6), np.ones((1, 160)))
+    loss = train.cross_entropy(apply(experiment.model)(f(theta), data.x_test), data.y_test)
+    assert got[0] == pytest.approx(float(loss), rel=1e-8)  # rotation equivariance of SGD, and 50 steps of rounding
+
+
+def test_the_function_jacobians_gram_is_autodiffs():
+    experiment, data, theta, _ = small()
+    images = data.x_train[:11]
+    flat = jax.jacrev(lambda t: jax.nn.log_softmax(apply(experiment.model)(unflatten(t, theta), images)).ravel())
+    dense = np.asarray(flat(flatten(theta)))
+    got = function_jacobian.gram(apply(experiment.model), theta, images, SILENT, "")
+    np.testing.assert_allclose(got, dense.T @ dense, atol=1e-12)
+    sigma = function_jacobian.singular_values(got)
+    assert function_jacobian.null_count(sigma) == 160 - np.linalg.matrix_rank(dense)
+    ascending, vectors = function_jacobian.right_vectors(got)
+    np.testing.assert_allclose(np.linalg.norm(dense @ vectors, axis=0), ascending, atol=1e-6)  # sqrt of eps |F|^2
+
+
+def test_the_largest_gap_is_counted_from_below():
+    assert function_jacobian.largest_gap(np.array([10, 5, 2, 1e-6, 1e-7])) == 2
+    assert function_jacobian.largest_gap(np.array([10, 5, 2, 1e-12, 0.0])) == 2  # rounding noise has no gaps
+
+
+def test_a_diverging_run_names_the_step():
+    experiment = Experiment("diverging", "smoke", model=Model(hidden=(2,)), epochs=1, optimiser=Optimiser(step_size=1e30))
+    data = load(experiment.data)
+    losses = jax.jit(train.trajectory(*train.ingredients(experiment, data)))(
+        train.cast(train.initial_parameters(experiment, data), "float32")
+    )[1]
+    with pytest.raises(NotFinite, match=r"diverging: the loss at step \d+ of 25 is (nan|inf)"):
+        train.check_losses(np.asarray(losses), "diverging")
