@@ -1,5 +1,7 @@
 """Sessions: claims (the main job), tests, lint, typecheck, probe."""
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10"
@@ -8,9 +10,11 @@ nox.options.reuse_venv = "yes"
 
 
 def paths(session: nox.Session, default: str) -> list[str]:
-    """Arguments after ``--`` go to pytest unchanged; the default path is added only when none of them is a path."""
-    named = any("::" in argument or argument.startswith(default) or argument.endswith(".py") for argument in session.posargs)
-    return [*session.posargs] if named else [default, *session.posargs]
+    """Arguments after ``--`` go to pytest unchanged; the default folder is added only when none of them lies in it."""
+    folder = Path(default).resolve()
+    named = [Path(argument.partition("::")[0]).resolve() for argument in session.posargs if not argument.startswith("-")]
+    inside = any(path.exists() and (path == folder or folder in path.parents) for path in named)
+    return [*session.posargs] if inside else [default, *session.posargs]
 
 
 @nox.session
