@@ -109,6 +109,7 @@ class Lab:
         self.mnist = mnist
         self.every_seed = every_seed
         self._runs: dict[tuple[str, int], Any] = {}
+        store.keep_compilations()
 
     def run(self, name: str, seed: int = 0) -> Any:
         """The run of the named experiment with that seed; the same object each time."""

@@ -88,6 +88,15 @@ class Store:
         """Finished blocks of a long computation, so that an interrupted one is taken up where it stopped."""
         return Blocks(self, kind, dict(key), tuple(modules))
 
+    def keep_compilations(self) -> None:
+        """Let JAX keep what it compiles in this store too: seeds differ by their arguments alone and share every program."""
+        import jax
+
+        machine = _digest({"processor": provenance.processor(), "versions": provenance.versions()})
+        jax.config.update("jax_compilation_cache_dir", str(self.root / f"compiled-{machine}"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
     def _key(self, kind: str, key: Mapping[str, Any], modules: Sequence[str]) -> dict[str, Any]:
         full = {
             "format": FORMAT,

@@ -104,7 +104,6 @@ def _reverse():
     accept=within(-0.05, 0.05, reason="constant: what is kept a step is one loop counter and its indices"),
     controls=[Control("reverse mode, whose memory is linear in the steps", _reverse)],
     over="once",
-    scales=("smoke", "paper"),
     given={"reverse": False},
 )
 def test_memory_in_steps(reverse):
@@ -120,7 +119,6 @@ def test_memory_in_steps(reverse):
     accept=within(1.8, 2.2, reason="quadratic, give or take a tenth: what grows slower bends the exponent at these sizes"),
     controls=[Control("growth in steps, which is none", lambda: {"vary": "steps"})],
     over="once",
-    scales=("smoke", "paper"),
     given={"vary": "width"},
 )
 def test_memory_in_parameters(vary):

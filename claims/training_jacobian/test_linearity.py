@@ -91,9 +91,10 @@ def test_surgical_bulk(bulk_responses, spectrum, up_to):
 
 
 def _bulk_for_top(run):
-    """A drawn bulk direction in the place of v_1."""
+    """The drawn, non-structural bulk direction nearest one in the place of v_1."""
     bulk = run.bulk_responses
-    nearest = int(np.argmin(np.abs(np.asarray(bulk["sigma"]) - 1)))
+    distance = np.abs(np.asarray(bulk["sigma"]) - 1) + run.spectrum.structural[np.asarray(bulk["index"])]
+    nearest = int(np.argmin(distance))
     stand_in = {name: np.asarray(bulk[name])[nearest : nearest + 1] for name in ("along", "orthogonal", "sigma", "index")}
     return Altered(run, top_responses={**stand_in, "stimulus": bulk["stimulus"]})
 
