@@ -38,7 +38,7 @@ def _labels(reading, structural, note):
         controls=[random_basis],
         on="shuffled-labels",
         given={"other": "digits", "structural": structural},
-        scales=("smoke", "paper"),
+        scales=("smoke",),
     )
 
 
