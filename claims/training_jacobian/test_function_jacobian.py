@@ -91,7 +91,7 @@ def test_null_gap(function_jacobians):
             lambda run: Altered(run, null_sweep={**run.null_sweep, "null": run.null_sweep["null"][:1]}),
         ),
         Control(
-            "the 528 images that show most of it",
+            "a null space of exactly 597",
             lambda run: Altered(run, null_sweep={**run.null_sweep, "null": np.array([597])}),
             Verdict.SUPPORTED,
         ),
