@@ -1,0 +1,256 @@
+"""Softmax regression on a k-class Gaussian mixture: rapid alignment of every class with its outlier eigenspaces."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from claims.outlier_eigenspaces.experiments import DIMENSIONS
+from claims.outlier_eigenspaces.theory import late_eigenvalues, noisy_top_share, top_share
+from claims.outlier_eigenspaces.worlds import (
+    ALIGNED,
+    ALIGNS,
+    DATA,
+    MATRIX,
+    USUALLY,
+    counted_right,
+    in_units_of_edge,
+    random_directions,
+    sibling,
+    zero_steps,
+)
+from harness.claim import Control, claim
+from harness.measure.outliers import alignment
+from harness.verdict import Measurement, at_least, within
+
+SCALES = ("smoke", "paper")
+noise_alone = sibling("gmm-snr-1", "lambda = 1: no outliers")
+shuffled = sibling("gmm-shuffled", "labels shuffled")
+
+
+def aligned(matrix, data):
+    return claim(
+        f"outlier-eigenspaces/gmm-alignment[{matrix}-{data}]",
+        where="Abstract",
+        says=ALIGNS,
+        reading=f"after 40 d steps the least aligned class has ||P_E x|| / ||x|| of 0.95 or more, with E the top k eigenvectors of its "
+        f"block of {MATRIX[matrix]} on {DATA[data]}; mean over trajectories; d = 200, k = 3, lambda = 100 (smoke: d = 50)",
+        accept=ALIGNED,
+        controls=[noise_alone, random_directions, shuffled, *([zero_steps] if data == "test" else [])],
+        on="gmm",
+        given={"matrix": matrix, "data": data},
+        scales=SCALES,
+    )
+
+
+@aligned("hessian", "test")
+@aligned("gradients", "test")
+@aligned("hessian", "training")
+@aligned("gradients", "training")
+def test_alignment(run, matrix, data):
+    found = run.alignments(matrix, data)
+    return Measurement(found.min(axis=1).mean(), counted=f"{len(found)} trajectories", arrays={"alignment": found})
+
+
+def whole_aligned(matrix, rank):
+    return claim(
+        f"outlier-eigenspaces/gmm-alignment[{matrix}-whole]",
+        where="Abstract",
+        says=ALIGNS,
+        reading=f"after 40 d steps the parameters of all classes together are aligned with the top {rank} eigenvectors of "
+        f"{MATRIX[matrix]} on fresh test data, which has that many outliers",
+        accept=ALIGNED,
+        controls=[noise_alone, random_directions, shuffled, zero_steps],
+        on="gmm",
+        given={"matrix": matrix},
+        scales=SCALES,
+    )
+
+
+@whole_aligned("hessian", "k (k - 1)")
+@whole_aligned("gradients", "k")
+def test_whole_alignment(run, matrix):
+    rows = run.directions.rows
+    found = alignment(run.whole(matrix).vectors, rows.reshape(len(rows), -1))
+    return Measurement(found.mean(), counted=f"{len(found)} trajectories", arrays={"alignment": found})
+
+
+def linear_time(matrix):
+    return claim(
+        f"outlier-eigenspaces/gmm-alignment-time[{matrix}]",
+        where="Abstract",
+        says=ALIGNS,
+        reading="'rapidly' is in O(d) steps: the number of steps to an alignment of 0.9 (first class, mean over trajectories) grows as "
+        "d^a with a within 0.1 of 1, by least squares over d = 50 to 800",
+        accept=within(0.9, 1.1, reason="d^(-1/2) is 14 % at d = 50; over a factor of 16 in d that moves a by 0.05, allowed twice over"),
+        controls=[Control("a step size that does not shrink with d", lambda run: run.view(family="gmm-fixed-step"))],
+        on="gmm-d-50",
+        given={"matrix": matrix},
+    )
+
+
+@linear_time("hessian")
+@linear_time("gradients")
+def test_alignment_time(run, matrix):
+    dimensions = np.array(DIMENSIONS)
+    runs = [run.sibling(f"{getattr(run, 'family', 'gmm')}-d-{d}") for d in dimensions]
+    curves = [each.curve(matrix).mean(axis=1) for each in runs]
+    times = np.array([_first_time(each.times, curve, 0.9) for each, curve in zip(runs, curves, strict=True)])
+    exponent = np.polyfit(np.log(dimensions), np.log(times * dimensions), 1)[0]
+    arrays = {f"alignment-{d}": curve for d, curve in zip(dimensions, curves, strict=True)}
+    arrays |= {f"steps-over-d-{d}": each.times for d, each in zip(dimensions, runs, strict=True)}
+    details = {f"steps / d to 0.9, d = {d}": time for d, time in zip(dimensions, times, strict=True)}
+    return Measurement(exponent, counted=f"{len(dimensions)} dimensions", arrays=arrays, details=details)
+
+
+def _first_time(times, curve, level):
+    """When the curve first reaches the level, interpolated; the end if it never does."""
+    above = np.flatnonzero(curve >= level)
+    if not len(above):
+        return times[-1]
+    return np.interp(level, curve[above[0] - 1 : above[0] + 1], times[above[0] - 1 : above[0] + 1])
+
+
+def counted(matrix, data):
+    return claim(
+        f"outlier-eigenspaces/gmm-outliers[{matrix}-{data}]",
+        where="Abstract",
+        says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
+        reading=f"share of trajectories in which every class's block of {MATRIX[matrix]} on {DATA[data]} has exactly k eigenvalues beyond "
+        "twice the edge of its bulk (the Marchenko-Pastur edge of the same weights on noise alone)",
+        accept=USUALLY,
+        controls=[noise_alone],
+        on="gmm",
+        over="trials",
+        given={"matrix": matrix, "data": data},
+        scales=SCALES,
+    )
+
+
+@counted("hessian", "test")
+@counted("gradients", "test")
+@counted("hessian", "training")
+@counted("gradients", "training")
+def test_outliers(run, matrix, data):
+    space, k = run.first_layer(matrix, data), run.experiment.outliers
+    right = counted_right(space, k)
+    details = {"k-th over next eigenvalue, median": float(np.median(space.values[..., k - 1] / space.values[..., k]))}
+    return Measurement(right.mean(), counted="trajectories", trials=len(right), arrays=in_units_of_edge(space), details=details)
+
+
+@claim(
+    "outlier-eigenspaces/gmm-emergence[hessian]",
+    where="Abstract",
+    says="emerging low-rank outlier eigenspaces",
+    reading="the k-th eigenvalue of a class's block of the Hessian rises over the edge of its bulk in proportion to lambda: slope of "
+    "their ratio's logarithm against log lambda, from 100 to 1000, within 0.1 of 1",
+    accept=within(0.9, 1.1, reason="eigenvalues of order one over a bulk of order 1 / lambda; next order 1 / lambda, a few per cent at 100"),
+    controls=[Control("lambda from 1 to 10, below the emergence", lambda run: run.view(snrs=("gmm-snr-1", "gmm-snr-10")))],
+    on="gmm",
+    given={"matrix": "hessian"},
+)
+@claim(
+    "outlier-eigenspaces/gmm-emergence[gradients]",
+    where="Abstract",
+    says="emerging low-rank outlier eigenspaces",
+    reading="the same of the second moment of per-example gradients",
+    accept=within(0.9, 1.1, reason="eigenvalues of order one over a bulk of order 1 / lambda; next order 1 / lambda, a few per cent at 100"),
+    controls=[Control("lambda from 1 to 10, below the emergence", lambda run: run.view(snrs=("gmm-snr-1", "gmm-snr-10")))],
+    on="gmm",
+    given={"matrix": "gradients"},
+)
+def test_emergence(run, matrix):
+    runs = [run.sibling(name) for name in getattr(run, "snrs", ("gmm", "gmm-snr-1000"))]
+    spaces = [each.first_layer(matrix) for each in runs]
+    ratios = [np.median(space.values[..., each.experiment.outliers - 1] / space.edge) for space, each in zip(spaces, runs, strict=True)]
+    snrs = np.array([each.experiment.snr for each in runs])
+    arrays = {f"snr-{each.experiment.snr:g}": in_units_of_edge(space)["eigenvalues"] for space, each in zip(spaces, runs, strict=True)}
+    details = {f"k-th eigenvalue over edge, lambda = {snr:g}": float(ratio) for snr, ratio in zip(snrs, ratios, strict=True)}
+    return Measurement(np.diff(np.log(ratios))[0] / np.diff(np.log(snrs))[0], arrays=arrays, details=details)
+
+
+def separated(matrix, rank):
+    return claim(
+        f"outlier-eigenspaces/gmm-outliers[{matrix}-whole]",
+        where="Abstract",
+        says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
+        reading=f"the whole of {MATRIX[matrix]} has rank {rank} up to noise: eigenvalue number {rank} is at least twice the next",
+        accept=at_least(2, reason="outliers are of order one and the bulk of order 1 / lambda: at lambda = 100 any separation exceeds 2"),
+        controls=[noise_alone, Control("one eigenvalue further on", lambda run: run.view(beyond=1))],
+        on="gmm",
+        given={"matrix": matrix},
+        scales=SCALES,
+    )
+
+
+@separated("hessian", "k (k - 1)")
+@separated("gradients", "k")
+def test_whole_separation(run, matrix):
+    space = run.whole(matrix)
+    last = space.vectors.shape[-1] - 1 + getattr(run, "beyond", 0)
+    found = space.values[:, last] / space.values[:, last + 1]
+    return Measurement(found.mean(), counted=f"{len(found)} trajectories", arrays=in_units_of_edge(space))
+
+
+def along_top(matrix):
+    return claim(
+        f"outlier-eigenspaces/gmm-top-eigenvector[{matrix}]",
+        where="Abstract",
+        says="the SGD trajectory aligns with outlier eigenspaces: for orthonormal means, sqrt((k - 1) / k) of a class lies along the top "
+        "eigenvector of its block (derived in claims/outlier_eigenspaces/theory.py)",
+        reading=f"share |v_1.x^c| / ||x^c|| along the top eigenvector of the class's block of {MATRIX[matrix]}, at lambda = 1000 after 100 d steps",
+        accept=within(
+            top_share(3) - 0.01,
+            top_share(3) + 0.01,
+            reason="noise turns v_1 by -3 / lambda of the share, 0.003; sampling of M = 5 d test examples and step size as much again",
+        ),
+        controls=[random_directions, zero_steps, Control("the second eigenvector", lambda run: run.view(which=1))],
+        on="gmm-late",
+        given={"matrix": matrix},
+        published=top_share(3),
+        scales=SCALES,
+    )
+
+
+@along_top("hessian")
+@along_top("gradients")
+def test_top_eigenvector(run, matrix):
+    e, which = run.experiment, getattr(run, "which", 0)
+    found = alignment(run.first_layer(matrix).vectors[..., [which]], run.directions.rows)
+    details = {"predicted to first order in 1 / lambda": noisy_top_share(e.width, e.ridge, e.snr, matrix)}
+    return Measurement(found.mean(), counted=f"{found.size} class blocks", arrays={"share": found}, details=details)
+
+
+def late(matrix, which, words):
+    return claim(
+        f"outlier-eigenspaces/gmm-late-eigenvalues[{matrix}-{which}]",
+        where="Abstract",
+        says="the joint evolution of training dynamics and spectra: at the ridge's fixed point the outliers are known in closed form "
+        "(derived in claims/outlier_eigenspaces/theory.py)",
+        reading=f"{words} of each class's block of {MATRIX[matrix]} at lambda = 1000 after 100 d steps, over its prediction; mean over blocks",
+        accept=within(
+            0.95,
+            1.05,
+            reason="neglected: noise of the logits, ||x||^2 / lambda = 0.3 %, memory of the start e^(-beta t) = 0.7 %, stationary noise of a "
+            "step 1 / d, 1 %; sampling 5 % a block over 48 blocks",
+        ),
+        controls=[zero_steps, Control("the prediction for twice the ridge", _twice_the_ridge)],
+        on="gmm-late",
+        given={"matrix": matrix, "which": which},
+        published=1.0,
+        scales=SCALES,
+    )
+
+
+def _twice_the_ridge(run):
+    return run.view(experiment=replace(run.experiment, ridge=2 * run.experiment.ridge))
+
+
+@late("hessian", "top", "the top eigenvalue")
+@late("hessian", "others", "the mean of outliers 2 to k")
+@late("gradients", "top", "the top eigenvalue")
+@late("gradients", "others", "the mean of outliers 2 to k")
+def test_late_eigenvalues(run, matrix, which):
+    e, values = run.experiment, run.first_layer(matrix).values
+    top, others = late_eigenvalues(e.width, e.ridge, matrix)
+    found = values[..., 0] / top if which == "top" else values[..., 1 : e.width].mean(axis=-1) / others
+    return Measurement(found.mean(), counted=f"{found.size} class blocks", arrays={"ratio": found})
