@@ -95,7 +95,7 @@ def dense_jacobian(
         firsts = [first for first in range(0, size, width) if first not in done]
         step.advance(size - sum(min(width, size - first) for first in firsts))
         ahead = start(firsts[0]) if firsts else None
-        for first, following in zip(firsts, [*firsts[1:], None], strict=True):
+        for first, following in zip(firsts, [*firsts[1:], None], strict=False):
             now, ahead = ahead, (start(following) if following is not None else None)
             done[first] = _finite(np.asarray(now)[:, : size - first], first, label)
             step.advance(min(width, size - first))

@@ -224,3 +224,23 @@ def test_a_diverging_run_names_the_step():
     )[1]
     with pytest.raises(NotFinite, match=r"diverging: the loss at step \d+ of 25 is (nan|inf)"):
         train.check_losses(np.asarray(losses), "diverging")
+
+
+def test_a_jacobian_is_taken_up_where_it_stopped():
+    """Finished blocks are not computed again, also when all of them are there; and what was added is all blocks."""
+    from harness.jacobian import dense_jacobian
+
+    def f(x):
+        return jnp.sin(x) * jnp.sum(x)
+
+    x = jnp.arange(1.0, 8.0)
+    blocks = {}
+    whole = dense_jacobian(f, x, chunk=2, done=blocks)
+    np.testing.assert_allclose(whole, jax.jacfwd(f)(x), atol=1e-15)
+    for missing in [list(blocks), [], [min(blocks)], [max(blocks)]]:
+        marked = {first: np.full_like(block, 7.0) for first, block in blocks.items() if first not in missing}
+        again = dense_jacobian(f, x, chunk=2, done=marked)
+        assert marked.keys() == blocks.keys()
+        for first, block in blocks.items():
+            columns = again[:, first : first + block.shape[1]]
+            np.testing.assert_allclose(columns, block if first in missing else 7.0)

@@ -235,7 +235,6 @@ def test_alignment_chaotic(spectrum):
     controls=[Control("the real images in place of noise", lambda run: run.sibling("digits"))],
     on="white-noise",
     given={"delta": 0.01},
-    scales=("smoke", "paper"),
 )
 @claim(
     "training-jacobian/noise-no-bulk[lenient]",
