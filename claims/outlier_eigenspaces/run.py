@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ from harness.one_pass import CHUNK, HEADS, Params, Stream, initial, loss, one_pa
 CODE = ("harness.mixtures", "harness.one_pass", "harness.measure.outliers", __name__)
 # Trajectories worked on at once: more of them fall out of cache.
 GROUP = 256
+# Trajectories whose whole matrices are looked at: one tells much the same as another.
+WHOLE = 8
 
 
 class OnePassRun(Run):
@@ -103,7 +106,7 @@ class OnePassRun(Run):
         return self._last_layers["accuracy"][self.at]
 
     def whole(self, matrix: str) -> Eigenspace:
-        """Eigenspaces of the whole matrix of softmax regression, whose outliers number k (k - 1) for H and k for G."""
+        """Eigenspaces of the whole matrices of softmax regression, of rank k (k - 1) for H and k for G; the first WHOLE trajectories."""
         found = self._stage("whole", self._whole, at=self.at)
         return Eigenspace(*(found[f"{matrix}-{field}"] for field in Eigenspace._fields))
 
@@ -208,9 +211,10 @@ class OnePassRun(Run):
 
     def _whole(self) -> dict[str, Any]:
         e, k = self.experiment, self.experiment.width
-        ranks, spaces = Pair(k * (k - 1), k), []
+        ranks, spaces = Pair(k * (k - 1), k), list[Pair]()
         for group, xs, ys in self._examples():
-            for at in zip(map(Params._make, zip(*self._after(self.at, group), strict=True)), xs, ys, strict=True):
+            each = zip(map(Params._make, zip(*self._after(self.at, group), strict=True)), xs, ys, strict=True)
+            for at in itertools.islice(each, WHOLE - len(spaces)):
                 found = [
                     outliers.whole_space(functools.partial(product, *at), rank, _start(k * e.dimension, rank))
                     for product, rank in zip(_whole_products(e.task), ranks, strict=True)

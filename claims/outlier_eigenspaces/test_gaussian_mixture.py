@@ -20,7 +20,7 @@ from claims.outlier_eigenspaces.worlds import (
 )
 from harness.claim import Control, claim
 from harness.measure.outliers import alignment
-from harness.verdict import Measurement, at_least, within
+from harness.verdict import Measurement, Verdict, at_least, within
 
 SCALES = ("smoke", "paper")
 noise_alone = sibling("gmm-snr-1", "lambda = 1: no outliers")
@@ -69,8 +69,8 @@ def whole_aligned(matrix, rank):
 @whole_aligned("hessian", "k (k - 1)")
 @whole_aligned("gradients", "k")
 def test_whole_alignment(run, matrix):
-    rows = run.directions.rows
-    found = alignment(run.whole(matrix).vectors, rows.reshape(len(rows), -1))
+    vectors = run.whole(matrix).vectors
+    found = alignment(vectors, run.directions.rows[: len(vectors)].reshape(len(vectors), -1))
     return Measurement(found.mean(), counted=f"{len(found)} trajectories", arrays={"alignment": found})
 
 
@@ -137,35 +137,55 @@ def test_outliers(run, matrix, data):
     return Measurement(right.mean(), counted="trajectories", trials=len(right), arrays=in_units_of_edge(space), details=details)
 
 
-@claim(
-    "outlier-eigenspaces/gmm-emergence[hessian]",
-    where="Abstract",
-    says="emerging low-rank outlier eigenspaces",
-    reading="the k-th eigenvalue of a class's block of the Hessian rises over the edge of its bulk in proportion to lambda: slope of "
-    "their ratio's logarithm against log lambda, from 100 to 1000, within 0.1 of 1",
-    accept=within(0.9, 1.1, reason="eigenvalues of order one over a bulk of order 1 / lambda; next order 1 / lambda, a few per cent at 100"),
-    controls=[Control("lambda from 1 to 10, below the emergence", lambda run: run.view(snrs=("gmm-snr-1", "gmm-snr-10")))],
-    on="gmm",
-    given={"matrix": "hessian"},
-)
-@claim(
-    "outlier-eigenspaces/gmm-emergence[gradients]",
-    where="Abstract",
-    says="emerging low-rank outlier eigenspaces",
-    reading="the same of the second moment of per-example gradients",
-    accept=within(0.9, 1.1, reason="eigenvalues of order one over a bulk of order 1 / lambda; next order 1 / lambda, a few per cent at 100"),
-    controls=[Control("lambda from 1 to 10, below the emergence", lambda run: run.view(snrs=("gmm-snr-1", "gmm-snr-10")))],
-    on="gmm",
-    given={"matrix": "gradients"},
-)
+def emerging(matrix):
+    return claim(
+        f"outlier-eigenspaces/gmm-emergence[{matrix}-in-lambda]",
+        where="Abstract",
+        says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
+        reading=f"the k-th eigenvalue of a class's block of {MATRIX[matrix]} rises over the edge of its bulk in proportion to lambda: slope of "
+        "the logarithm of their ratio (median over blocks) against log lambda, from 100 to 1000, within 0.1 of 1",
+        accept=within(0.9, 1.1, reason="eigenvalues of order one over a bulk of order 1 / lambda; next order 1 / lambda, a few per cent at 100"),
+        controls=[Control("lambda from 1 to 10, where they emerge", lambda run: run.view(lambdas=("gmm-snr-1", "gmm-snr-10")))],
+        on="gmm",
+        given={"matrix": matrix},
+    )
+
+
+@emerging("hessian")
+@emerging("gradients")
 def test_emergence(run, matrix):
-    runs = [run.sibling(name) for name in getattr(run, "snrs", ("gmm", "gmm-snr-1000"))]
-    spaces = [each.first_layer(matrix) for each in runs]
-    ratios = [np.median(space.values[..., each.experiment.outliers - 1] / space.edge) for space, each in zip(spaces, runs, strict=True)]
-    snrs = np.array([each.experiment.snr for each in runs])
-    arrays = {f"snr-{each.experiment.snr:g}": in_units_of_edge(space)["eigenvalues"] for space, each in zip(spaces, runs, strict=True)}
-    details = {f"k-th eigenvalue over edge, lambda = {snr:g}": float(ratio) for snr, ratio in zip(snrs, ratios, strict=True)}
-    return Measurement(np.diff(np.log(ratios))[0] / np.diff(np.log(snrs))[0], arrays=arrays, details=details)
+    runs = [run.sibling(name) for name in getattr(run, "lambdas", ("gmm", "gmm-snr-1000"))]
+    spaces = {each.experiment.snr: each.first_layer(matrix) for each in runs}
+    ratios = {snr: np.median(space.values[..., run.experiment.outliers - 1] / space.edge) for snr, space in spaces.items()}
+    slope = np.diff(np.log(list(ratios.values())))[0] / np.diff(np.log(list(ratios)))[0]
+    arrays = {f"eigenvalues-{snr:g}": in_units_of_edge(space)["eigenvalues"] for snr, space in spaces.items()}
+    details = {f"k-th eigenvalue over edge, lambda = {snr:g}": float(ratio) for snr, ratio in ratios.items()}
+    details |= {f"alignment, lambda = {each.experiment.snr:g}": float(each.alignments(matrix).mean()) for each in runs}
+    return Measurement(slope, arrays=arrays, details=details)
+
+
+def absent_at_first(matrix):
+    return claim(
+        f"outlier-eigenspaces/gmm-emergence[{matrix}-in-time]",
+        where="Abstract",
+        says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
+        reading="'emerging' taken in time: share of trajectories in which, before the first step, some class's block of "
+        f"{MATRIX[matrix]} on fresh test data has not yet its k outliers",
+        accept=USUALLY,
+        controls=[replace(noise_alone, expect=Verdict.SUPPORTED)],
+        on="gmm",
+        over="trials",
+        given={"matrix": matrix},
+        scales=SCALES,
+    )
+
+
+@absent_at_first("hessian")
+@absent_at_first("gradients")
+def test_emergence_in_time(run, matrix):
+    space = run.after(0).first_layer(matrix)
+    absent = ~counted_right(space, run.experiment.outliers)
+    return Measurement(absent.mean(), counted="trajectories", trials=len(absent), arrays=in_units_of_edge(space))
 
 
 def separated(matrix, rank):
@@ -233,16 +253,12 @@ def late(matrix, which, words):
             reason="neglected: noise of the logits, ||x||^2 / lambda = 0.3 %, memory of the start e^(-beta t) = 0.7 %, stationary noise of a "
             "step 1 / d, 1 %; sampling 5 % a block over 48 blocks",
         ),
-        controls=[zero_steps, Control("the prediction for twice the ridge", _twice_the_ridge)],
+        controls=[zero_steps, Control("the prediction for twice the ridge", lambda run: run.view(ridges=2))],
         on="gmm-late",
         given={"matrix": matrix, "which": which},
         published=1.0,
         scales=SCALES,
     )
-
-
-def _twice_the_ridge(run):
-    return run.view(experiment=replace(run.experiment, ridge=2 * run.experiment.ridge))
 
 
 @late("hessian", "top", "the top eigenvalue")
@@ -251,6 +267,6 @@ def _twice_the_ridge(run):
 @late("gradients", "others", "the mean of outliers 2 to k")
 def test_late_eigenvalues(run, matrix, which):
     e, values = run.experiment, run.first_layer(matrix).values
-    top, others = late_eigenvalues(e.width, e.ridge, matrix)
+    top, others = late_eigenvalues(e.width, getattr(run, "ridges", 1) * e.ridge, matrix)
     found = values[..., 0] / top if which == "top" else values[..., 1 : e.width].mean(axis=-1) / others
     return Measurement(found.mean(), counted=f"{found.size} class blocks", arrays={"ratio": found})

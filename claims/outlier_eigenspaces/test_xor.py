@@ -250,7 +250,7 @@ def probability(neurons, half_width, reason):
     )
 
 
-@probability(4, 0.03, "3/32, give or take 0.03: the limit is d, then lambda, to infinity; at d = 50 gradient flow itself gives 0.10")
+@probability(4, 0.03, "3/32, give or take 0.03: the limit is d, then lambda, to infinity; gradient flow at d = 100 gives 0.097")
 @probability(6, 0.05, "0.03 at K = 4, in proportion to the standard deviation of one trial")
 @probability(8, 0.05, "0.03 at K = 4, in proportion to the standard deviation of one trial")
 def test_probability(run):

@@ -25,7 +25,9 @@ and W_i.nu at the start: one of four types, each with probability 1/4, and the c
     loss -log(1 - 4 beta) on it, and log 2 on a cluster without its type;
     last layer: on each such cluster g(Wx) = |W| over the type, eigenvalue beta (1 - 4 beta) C of H and 4 beta^2 C of G: rank = number of types.
 
-Neurons of the other label fire on noise alone, which moves p and C by O(lambda^(-1/2)).
+Neurons of the other label fire on noise alone, which moves p and C by O(lambda^(-1/2)). At finite d a neuron that starts slowly finds
+the clusters of the fast ones fitted and goes to what is left, which helps: gradient flow without noise, from starts at d = 100, ends
+optimal with probability 0.097, 0.399 and 0.641 (20,000 starts) for K = 4, 6 and 8, where the limit has 0.094, 0.381 and 0.623.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ def _gap(classes: int, ridge: float) -> float:
 
 def optimal_probability(neurons: int) -> float:
     """Probability that ``neurons`` independent uniform types are all four types: 3/32 for four neurons."""
-    return sum((-1) ** j * math.comb(TYPES, j) * (1 - j / TYPES) ** neurons for j in range(TYPES + 1))
+    terms = [(-1) ** j * math.comb(TYPES, j) * (1 - j / TYPES) ** neurons for j in range(TYPES + 1)]
+    return float(sum(terms))
 
 
 def optimal_below(ridge: float) -> float:
