@@ -522,6 +522,21 @@ class TestEnsembles:
         assert judge().ret == 0
         assert record(pytester, "planted/fixed").measurements[0].method == "1 seed(s), spread of the reference ensemble of 8"
 
+    @pytest.mark.parametrize(("offset", "passes"), [(0.01, True), (-0.01, False)], ids=["expected side", "other side"])
+    def test_one_seed_may_stay_open_on_the_expected_side_only(self, ensemble, judge, pytester, offset, passes):
+        """A spread of 1 around a value just inside or just outside the region: both INCONCLUSIVE, one of them a failure."""
+        before = record(pytester, "planted/fixed")
+        low, base = before.rule.accept[0], before.measurements[0].values[0]
+        data = json.loads(ensemble.read_text())
+        data["claims"]["planted/fixed"]["values"] = [-1.0, 1.0] * 4
+        ensemble.write_text(json.dumps(data))
+        planted = pytester.path / "claims" / "test_planted.py"
+        shifted = f"def test_fixed(x): return x + {low + offset - base}"
+        planted.write_text(planted.read_text(encoding="utf-8").replace("def test_fixed(x): return x", shifted), encoding="utf-8")
+        result = judge("-k", "fixed")
+        assert record(pytester, "planted/fixed", folder="partial").verdict == "INCONCLUSIVE"
+        assert (result.ret == 0) is passes
+
     def test_an_ensemble_of_another_experiment_is_not_used(self, ensemble, judge, pytester):
         data = json.loads(ensemble.read_text())
         data["claims"]["planted/fixed"]["fingerprint"]["fixed"] = "0" * 64
