@@ -28,7 +28,7 @@ def claims(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests of the harness itself."""
     session.install("-e", ".[dev]")
-    session.run("pytest", *paths(session, "tests"))
+    session.run("pytest", "-n", "2", *paths(session, "tests"))
 
 
 @nox.session
