@@ -1,4 +1,4 @@
-"""``python -m harness``: look at the claims, judge a stored report again, make reference ensembles. Runs no experiment."""
+"""``python -m harness``: look at the claims, judge or render a stored report again, make ensembles. Runs no experiment."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.claim import REGISTRY, Claim
 from harness.errors import HarnessError, InvalidInput
 from harness.expectation import Deviations, Expectation, read_deviations, read_ledger, unknown_id
 from harness.items import declare_all, node_id
-from harness.report import json_file
+from harness.report import html, json_file, markdown
 from harness.report.rejudge import rejudge
 
-DESCRIPTION = "Look at the claims, judge a stored report again, make reference ensembles. Runs no experiment."
+DESCRIPTION = "Look at the claims, judge or render a stored report again, make reference ensembles. Runs no experiment."
 EPILOG = """\
 Claims are judged by pytest, not by this command:
   pytest claims                          every claim at paper scale, 3 seeds
@@ -87,6 +87,16 @@ def judge_again(options: argparse.Namespace) -> int:
     return 1 if moved else 0
 
 
+def render_again(options: argparse.Namespace) -> int:
+    """Write the pages of a report again, from its numbers and the evidence beside them."""
+    folder = options.report.parent if options.report.name == json_file.NAME else options.report
+    report = json_file.read(folder)
+    for page in (html, markdown):
+        page.write(report, folder)
+    print(f"{folder / html.NAME}: {len(report.claims)} claims")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m harness", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -101,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     again = commands.add_parser("judge", help="judge a stored report again, without running or importing anything heavy")
     again.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
     again.set_defaults(command=judge_again)
+    pages = commands.add_parser("report", help="write report.html and report.md of a stored report again")
+    pages.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
+    pages.set_defaults(command=render_again)
     making = commands.add_parser(
         "ensemble", help="make the reference ensemble that gives runs with fewer than 3 seeds their spread",
         description="First run: pytest claims --claims-seeds 8 --claims-ensemble. Then give this command its report.",

@@ -217,7 +217,7 @@ class TestPages:
         monkeypatch.setattr(reports, "WRITERS", [*reports.WRITERS[:1], torn, *reports.WRITERS[1:]])
         (problem,) = reports.write(REPORT, tmp_path)
         assert "could not write its part of the report (KeyError: 'figure')" in problem
-        assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.md", "junit.xml", "evidence"}
+        assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.md", "report.html", "junit.xml", "evidence"}
 
 
 class TestPublishing:

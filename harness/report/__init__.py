@@ -1,15 +1,15 @@
-"""Reports: verdicts as JSON, Markdown and JUnit, written whole or not at all."""
+"""Reports: verdicts as JSON, Markdown, JUnit and HTML, written whole or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.report import json_file, junit, markdown
+from harness.report import html, json_file, junit, markdown
 from harness.report.records import Report
 
 # each writes its file(s) of the report into the folder; JSON comes first, so that a broken page costs no numbers
-WRITERS: list[Callable[[Report, Path], None]] = [json_file.write, markdown.write, junit.write]
+WRITERS: list[Callable[[Report, Path], None]] = [json_file.write, markdown.write, junit.write, html.write]
 
 
 def write(report: Report, folder: Path) -> list[str]:

@@ -1,0 +1,90 @@
+"""The papers' figures from a report's own evidence. One that cannot be drawn says why and costs nothing else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.report.evidence import unpack
+from harness.report.figures import svg, training_jacobian
+from harness.report.figures.registry import FIGURES, Array, Data, Figure, Source
+from harness.report.records import Report
+
+__all__ = ["FIGURES", "Drawing", "draw_all", "training_jacobian"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as the page shows it: its SVG, or the problem with it, or the claims whose evidence is missing.
+
+    ``claims`` are the ids that it was drawn from, ``without`` those whose curves are not in it for want of evidence.
+    """
+
+    figure: Figure
+    svg: str = ""
+    alt: str = ""
+    problem: str = ""
+    missing: str = ""
+    claims: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+def draw_all(report: Report, folder: Path, figures: Sequence[Figure] | None = None) -> list[Drawing]:
+    """Every figure of the papers that the report has claims of."""
+    papers = {record.paper for record in report.claims}
+    evidence = Evidence(report, folder)
+    return [_drawing(figure, evidence) for figure in (FIGURES if figures is None else figures) if figure.paper in papers]
+
+
+class Evidence:
+    """The report's evidence by claim, each file read and checked once."""
+
+    def __init__(self, report: Report, folder: Path) -> None:
+        self.records = {record.id: record for record in report.claims if record.evidence is not None}
+        self.folder = folder
+        self._of = cache(self._read)
+
+    def find(self, source: Source) -> Data | None:
+        """The data of a source, None where no claim of it has what it takes.
+
+        Raises:
+            InvalidInput: a file of evidence is missing or damaged.
+        """
+        for id in source.claims:
+            data = self._of(id) if id in self.records else None
+            if data is not None and data.runs and all(name in run for run in data.runs for name in source.arrays):
+                return data
+        return None
+
+    def _read(self, id: str) -> Data:
+        record = self.records[id]
+        return Data(record, _by_run(unpack(self.folder, record)))
+
+
+def _by_run(arrays: Mapping[str, Array]) -> list[Mapping[str, Array]]:
+    """``{"0/sigma": ..., "1/sigma": ...}`` as a list of mappings, one a run."""
+    runs: dict[int, dict[str, Array]] = defaultdict(dict)
+    for key, array in arrays.items():
+        index, _, name = key.partition("/")
+        runs[int(index)][name] = array
+    return [runs[index] for index in sorted(runs)]
+
+
+def _drawing(figure: Figure, evidence: Evidence) -> Drawing:
+    """Draw one figure; whatever goes wrong is told in its place."""
+    try:
+        found = {name: evidence.find(source) for name, source in figure.sources.items()}
+        absent = [figure.sources[name] for name, data in found.items() if data is None]
+        for source in absent:
+            if source.required:
+                return Drawing(figure, missing=" or ".join(source.claims))
+        picture, alt = svg.render(figure, found)
+    except Exception as error:
+        cause = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        return Drawing(figure, problem=" ".join(cause.split()))
+    used = dict.fromkeys(data.record.id for data in found.values() if data is not None)
+    return Drawing(figure, picture, alt, claims=tuple(used), without=tuple(source.claims[0] for source in absent))

@@ -1,0 +1,49 @@
+"""From a drawing function to SVG that can stand in an HTML page: no dates, no prolog, ids that collide with nobody's."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Mapping
+from html import escape
+
+import matplotlib as mpl
+from matplotlib.figure import Figure as Canvas
+
+from harness.report.figures.registry import Data, Figure
+from harness.report.figures.style import STYLE
+
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+
+def render(figure: Figure, data: Mapping[str, Data | None]) -> tuple[str, str]:
+    """The figure as inline SVG, and what it shows in words; the same data gives the same bytes."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # runs that diverged leave NaN behind, and medians over nothing say so
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+        canvas = Canvas(figsize=figure.size, layout="constrained")
+        alt = " ".join(figure.draw(canvas.subplots(), **data).split())
+        buffer = io.StringIO()
+        canvas.savefig(buffer, format="svg", metadata=NO_METADATA)
+    return inline(buffer.getvalue(), figure.name, alt), alt
+
+
+def inline(document: str, prefix: str, alt: str) -> str:
+    """An SVG document as an element of a page.
+
+    Args:
+        prefix: put before the ids that the drawing refers to, so that figures on one page share none; other ids are dropped.
+        alt: what a reader who cannot see the figure is told.
+    """
+    text = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", document, flags=re.DOTALL)
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]*)', text))
+    text = re.sub(r' id="([^"]*)"', lambda match: f' id="{prefix}-{match[1]}"' if match[1] in used else "", text)
+    text = text.replace("url(#", f"url(#{prefix}-").replace('xlink:href="#', f'href="#{prefix}-').replace("xlink:href=", "href=")
+    text = re.sub(r"font: [^;\"]*?(\d[\d.]*px) [^;\"]*", r"font-size: \1", text)
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is finer than any screen or press
+    opening = text.index("<svg")
+    box = re.search(r'viewBox="[^"]*"', text[opening:])
+    head = f'<svg class="plot" {box.group() if box else ""} role="img" aria-label="{escape(alt)}">'
+    return re.sub(r"\n\s*", "\n", head + text[text.index(">", opening) + 1 :]).strip()

@@ -1,0 +1,68 @@
+"""Figures 2a and 2b: how far from theta_0 the linearisation of training holds."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from harness.report.figures.registry import Data, figure, source
+from harness.report.figures.style import BAND, BLUE, INK, ORANGE, SHADE, legend, log_axis, seeds
+
+PAPER = "training-jacobian"
+TOP = ("leaves", "overtakes", "rapidly")
+READINGS = ("nontrivial,strict", "nontrivial,lenient", "all,strict", "all,lenient")
+
+
+@figure(
+    PAPER,
+    "2a",
+    "Response along bulk directions",
+    caption="How far a step λ along bulk directions vᵢ moves the final parameters; directions drawn at random, structural ones "
+    "left out. Lines: median over all directions of all seeds; bands: 5 % to 95 % of them. Linear training would respond with "
+    "λσᵢ along uᵢ (dashed), and with nothing orthogonal to it.",
+    sources={"bulk": source("stimulus along orthogonal sigma", *(f"{PAPER}/linear-bulk[{reading}]" for reading in READINGS))},
+)
+def along_the_bulk(axes: Axes, bulk: Data) -> str:
+    stimulus = bulk.stack("stimulus")[0]
+    along, orthogonal = (np.concatenate([np.abs(run[name][:, 0]) for run in bulk.runs]) for name in ("along", "orthogonal"))
+    sigma = np.concatenate([run["sigma"] for run in bulk.runs])
+    for values, label, color, line, marker in (
+        (along, "along uᵢ", BLUE, "-", "o"),
+        (orthogonal, "orthogonal to uᵢ", ORANGE, "-.", "s"),
+    ):
+        low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95], axis=0)
+        axes.fill_between(stimulus, low, high, color=color, alpha=BAND, linewidth=0)
+        axes.plot(stimulus, middle, color=color, linestyle=line, marker=marker, markerfacecolor="white", label=label)
+    axes.plot(stimulus, stimulus * np.median(sigma), color=INK, linestyle="--", linewidth=1, label="linear: λσᵢ")
+    _response_axes(axes)
+    within = (np.abs(along / np.multiply.outer(sigma, stimulus) - 1) <= 0.05).mean(0)
+    share = [f"{within[np.argmin(np.abs(stimulus - at))]:.0%} at λ = {at:g}" for at in (0.01, 1, 100)]
+    return f"{len(sigma)} directions; share that responds within 5% of λσ: {', '.join(share)}."
+
+
+@figure(
+    PAPER,
+    "2b",
+    "Response along the top singular direction",
+    caption="The same along v₁, mean over both signs: median over seeds, band from the lowest to the highest. Shaded: where the "
+    "paper sees training leave the linear regime, between λ = 0.1 and 1.",
+    sources={"top": source("stimulus along orthogonal linear", *(f"{PAPER}/nonlinear-top[{reading}]" for reading in TOP))},
+)
+def along_the_top(axes: Axes, top: Data) -> str:
+    stimulus = top.stack("stimulus")[0]
+    axes.axvspan(0.1, 1, color=SHADE, linewidth=0, zorder=0)
+    along = seeds(axes, stimulus, np.abs(top.stack("along")), "along u₁", BLUE, "-", "o")
+    orthogonal = seeds(axes, stimulus, top.stack("orthogonal"), "orthogonal to u₁", ORANGE, "-.", "s")
+    linear = seeds(axes, stimulus, top.stack("linear"), "linear: λσ₁", INK, "--")
+    _response_axes(axes)
+    at = [f"{np.interp(x, stimulus, along / linear):.2f} at λ = {x:g}" for x in (0.01, 0.1, 1, 10)]
+    over = np.flatnonzero(orthogonal > along)
+    first = f"from λ = {stimulus[over[0]]:.2g} on" if over.size else "nowhere"
+    return f"Response along u₁ relative to the linear one: {', '.join(at)}. The orthogonal part exceeds it {first}."
+
+
+def _response_axes(axes: Axes) -> None:
+    axes.set(xlabel="size of the step, λ", ylabel="size of the response", xscale="log", yscale="log")
+    log_axis(axes.xaxis)
+    log_axis(axes.yaxis)
+    legend(axes, 3)

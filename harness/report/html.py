@@ -1,0 +1,171 @@
+"""report.html: everything that a reader needs on one page, with no script and nothing to fetch."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.report.evidence import slug
+from harness.report.records import ClaimRecord, ControlRecord, Report
+from harness.report.strip import letter, strip
+from harness.report.text import WORST_FIRST, accepted, counts, measured, outcome, reason
+
+if TYPE_CHECKING:
+    from harness.report.figures import Drawing
+
+NAME = "report.html"
+HERE = Path(__file__).parent
+PAPERS = {
+    "training-jacobian": "Belrose & Scherlis 2024, Understanding gradient descent through the training Jacobian "
+    "(arXiv 2412.07003)",
+    "tiny-subspace": "Gur-Ari, Roberts & Dyer 2018, Gradient descent happens in a tiny subspace (arXiv 1812.04754)",
+    "outlier-eigenspaces": "Ben Arous, Gheissari, Huang & Jagannath 2024, High-dimensional SGD aligns with emerging outlier "
+    "eigenspaces (ICLR 2024)",
+}
+VERDICTS = ("NOT_RUN", "REFUTED", "INCONCLUSIVE", "SUPPORTED")
+SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT_RUN": "∅"}
+GROUPS = {
+    "failed": ("Failed", "the verdict is not the expected one, a control does not hold, or the claim broke"),
+    "deviates": ("Deviate, as listed", "do not hold as published; the verdict and its reason are on record"),
+    "passed": ("Hold", "supported, as published"),
+}
+DEFAULTS = {"scale": "paper", "precision": "float32", "seeds": 3}
+
+
+def write(report: Report, folder: Path) -> None:
+    """Write report.html; figures are drawn from the evidence in ``folder``."""
+    (folder / NAME).write_text(render(report, folder), encoding="utf-8")
+
+
+def render(report: Report, folder: Path) -> str:
+    """The whole page. The same report and evidence give the same bytes."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    drawings, problem = _drawings(report, folder)
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"anchor": slug} | {f.__name__: f for f in (number, duration, breakable, typeset)}
+    environment.globals |= {f.__name__: f for f in (measured, accepted, outcome, reason, complaint, letter, strip, held)}
+    page = environment.get_template("template.html").render(
+        report=report,
+        summary=counts(report),
+        tally=tally(report),
+        groups=groups(report.claims),
+        skipped=skipped(report.claims),
+        figures=by_paper(drawings),
+        figures_problem=problem,
+        figures_of=figures_of(drawings),
+        alone=lambda record: alone(record, report),
+        signs=SIGNS,
+        papers=PAPERS,
+    )
+    return re.sub(r"\n\s*\n+", "\n", page).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _drawings(report: Report, folder: Path) -> tuple[list[Drawing], str]:
+    """The figures; without them the page still tells every verdict."""
+    if not any(record.evidence for record in report.claims):
+        return [], ""
+    try:
+        from harness.report.figures import draw_all
+
+        return draw_all(report, folder), ""
+    except Exception as error:
+        return [], f"{type(error).__name__}: {error}"
+
+
+def groups(records: Sequence[ClaimRecord]) -> list[tuple[str, str, str, list[ClaimRecord]]]:
+    """Worst first: outcome, heading, what it means, claims; within an outcome what broke, then the verdicts from bad to good."""
+    ranked = sorted(records, key=lambda record: (WORST_FIRST.index(outcome(record)), VERDICTS.index(record.verdict)))
+    grouped = {name: list(members) for name, members in itertools.groupby(ranked, key=outcome)}
+    return [(name, *GROUPS[name], grouped[name]) for name in GROUPS if name in grouped]
+
+
+def skipped(records: Sequence[ClaimRecord]) -> list[tuple[str, list[ClaimRecord]]]:
+    """Claims that were not run by declaration, under their reasons, the most frequent first."""
+    by_reason: dict[str, list[ClaimRecord]] = defaultdict(list)
+    for record in records:
+        if outcome(record) == "not run":
+            by_reason[reason(record)].append(record)
+    return sorted(by_reason.items(), key=lambda item: -len(item[1]))
+
+
+def tally(report: Report) -> list[tuple[str, int, str]]:
+    """Class, number and words of each outcome that occurs; claims that broke are counted apart from verdicts that failed."""
+    broken = sum(outcome(record) == "failed" and not record.judged for record in report.claims)
+    of = {name: sum(outcome(record) == name for record in report.claims) for name in WORST_FIRST}
+    entries = [
+        ("broken", broken, "NOT RUN by failure"),
+        ("failed", of["failed"] - broken, "failed"),
+        ("deviates", of["deviates"], "deviate, as listed"),
+        ("passed", of["passed"], "hold"),
+        ("skipped", of["not run"], "not run, declared"),
+    ]
+    return [entry for entry in entries if entry[1]]
+
+
+def by_paper(drawings: Sequence[Drawing]) -> list[tuple[str, list[Drawing]]]:
+    """Figures under their paper, in the order of their numbers."""
+    ranked = sorted(drawings, key=lambda drawing: _rank(drawing.figure.number))
+    papers = dict.fromkeys(drawing.figure.paper for drawing in drawings)
+    return [(paper, [drawing for drawing in ranked if drawing.figure.paper == paper]) for paper in papers]
+
+
+def figures_of(drawings: Sequence[Drawing]) -> Mapping[str, list[Drawing]]:
+    """The figures that are drawn from a claim's evidence, by its id."""
+    found: dict[str, list[Drawing]] = {}
+    for drawing in drawings:
+        for id in drawing.claims:
+            found.setdefault(id, []).append(drawing)
+    return found
+
+
+def alone(record: ClaimRecord, report: Report) -> str:
+    """The command that judges the claim alone, as in this run."""
+    changed = [f"--claims-{name} {getattr(report, name)}" for name, value in DEFAULTS.items() if getattr(report, name) != value]
+    return " ".join(["nox -s claims -- --claims-id", shlex.quote(record.id), *changed])
+
+
+def complaint(record: ClaimRecord) -> str:
+    """Why the claim failed, without the measurement that stands beside it."""
+    complaints = reason(record).partition("; ")[2]
+    return f"{record.verdict}; {complaints}" if record.judged and complaints else reason(record)
+
+
+def held(control: ControlRecord) -> bool:
+    return not control.message
+
+
+def number(value: float | None) -> str:
+    """As short as it can be read."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """``3.2 s``, ``4 min 5 s`` or ``2 h 3 min``."""
+    if seconds < 60:
+        return "< 0.1 s" if seconds < 0.1 else f"{seconds:.{1 if seconds < 9.95 else 0}f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def typeset(region: str) -> str:
+    return region.replace("<=", "≤").replace(">=", "≥")
+
+
+def breakable(id: str) -> Any:
+    """An id that may break after its slash and before its reading."""
+    from markupsafe import Markup, escape
+
+    return Markup(str(escape(id)).replace("/", "/<wbr>").replace("[", "<wbr>[").replace(",", ",<wbr>"))
+
+
+def _rank(figure_number: str) -> tuple[bool, int, str]:
+    digits = re.search(r"\d+", figure_number)
+    return not figure_number[:1].isdigit(), int(digits.group()) if digits else 0, figure_number

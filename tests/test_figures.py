@@ -1,0 +1,247 @@
+"""Figures of the papers from planted evidence: what they show, what they say, and what happens when something is missing."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from harness.report import evidence, html
+from harness.report.evidence import slug
+from harness.report.figures import FIGURES, draw_all
+from harness.report.figures.registry import Data, Figure, perhaps, source
+from harness.report.figures.style import _decade, span, thinned
+from harness.report.figures.training_jacobian.spectrum import quarter_circle
+from harness.report.records import ClaimRecord, Report, RuleRecord
+from tests.test_html import REPORT, checked
+
+N = 400
+K = np.array([20, 80, 200, 380])
+LAMBDA = np.logspace(-3, 3, 7)
+BLANK = ClaimRecord(
+    "", "training-jacobian", "", "", "", "seeds", "", None, "", RuleRecord([0, 1], "so"), "SUPPORTED", None, verdict="SUPPORTED"
+)
+
+
+def spectrum(seed: int) -> np.ndarray:
+    """50 values above 1.1, 250 within 0.1 of one, 100 below 0.9."""
+    near = 1 + 0.05 * np.linspace(1, -1, 250) ** 3
+    return np.concatenate([np.geomspace(20 + seed, 1.2, 50), near, np.geomspace(0.8, 1e-6, 100)])
+
+
+def evidence_of(claim: str, seed: int) -> dict[str, np.ndarray]:
+    """What a run of this seed would leave behind for the claim."""
+    rng, sigma = np.random.default_rng(seed), spectrum(seed)
+    curve = {"dimensions": K, "size": np.array(N), "cosine": 0.6 + 0.3 * K / N, "baseline": K / N}
+    response = np.multiply.outer(np.ones(5), LAMBDA)[:, None]
+    by_family = {
+        "chaotic-magnitude": {"sigma": sigma},
+        "noise-no-bulk": {"sigma": np.geomspace(3, 1e-2, N)},
+        "alignment-bulk": {"sigma": sigma, "cosine": np.where(abs(sigma - 1) < 0.1, 0.999, rng.normal(size=N) / 20)},
+        "linear-bulk": {"stimulus": LAMBDA, "along": response, "orthogonal": 0.1 * response**2, "sigma": np.ones(5)},
+        "nonlinear-top": {
+            "stimulus": LAMBDA, "along": 20 * LAMBDA / (1 + LAMBDA), "orthogonal": LAMBDA**2, "linear": 20 * LAMBDA,
+        },
+        "invisible-in-distribution": {"sigma": sigma, "kl": np.where(abs(sigma - 1) < 0.1, 1e-6, 1e-4)},
+        "visible-far-ood": {"sigma": sigma, "kl": rng.lognormal(size=N)},
+        "bulk-barely-moves": {"sigma": sigma, "moved": rng.lognormal(size=N)},
+        "pfj-nullspace": {"sigma": np.concatenate([np.geomspace(50, 1, 340), np.full(60, 1e-8)])},
+        "pfj-overlap": curve,
+        "bulk-seed-overlap": curve,
+        "bulk-label-overlap": curve,
+        "loss-independence": curve,
+        "bulk-training-fails": {
+            "dimensions": K, "unrestricted": np.array(0.2), "bulk": np.array([2.3, 2.3, 2.0, 0.2]),
+            "complement": np.array([1, 0.2, 0.2, 0.2]), "random": np.array([2, 1, 0.2, 0.2]),
+            "chaotic": np.array([0.2] * 4), "stable": np.array([2, 2, 0.3, np.inf]),
+        },
+        "active-training-works": {"dimensions": K},
+    }  # fmt: skip
+    return by_family[claim.partition("/")[2].partition("[")[0]]
+
+
+def planted(folder: Path, claims: dict[str, float | None], seeds: int = 3) -> Report:
+    """A report with the evidence of these claims (and the number that the paper gives for each) in the folder."""
+    records = []
+    for id, published in claims.items():
+        arrays = {f"{seed}/{name}": array for seed in range(seeds) for name, array in evidence_of(id, seed).items()}
+        reference, content = evidence.pack(id, arrays)
+        (folder / reference.file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / reference.file).write_bytes(content)
+        records.append(dataclasses.replace(BLANK, id=id, published=published, passed=True, evidence=reference))
+    return dataclasses.replace(REPORT, claims=records)
+
+
+def of_paper(paper: str) -> list[Figure]:
+    return [figure for figure in FIGURES if figure.paper == paper]
+
+
+ALL = {source.claims[0]: None for figure in of_paper("training-jacobian") for source in figure.sources.values()}
+PUBLISHED = {"training-jacobian/pfj-nullspace[digits]": 60.0, "training-jacobian/active-training-works[text,stable]": 2.0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> Report:
+    return planted(folder, ALL | PUBLISHED)
+
+
+@pytest.fixture(scope="module")
+def drawings(report: Report, folder: Path) -> dict:
+    return {drawing.figure.number: drawing for drawing in draw_all(report, folder)}
+
+
+class TestTrainingJacobian:
+    def test_every_figure_of_the_paper_is_drawn(self, drawings):
+        panels = {"1": "ab", "2": "ab", "3": "abcd", "4": "ab", "5": "ab", "6": "ab"}
+        assert {number + panel for number, several in panels.items() for panel in several} <= set(drawings)
+        assert [(d.figure.number, d.problem, d.missing, d.without) for d in drawings.values() if not d.svg or d.without] == []
+
+    @pytest.mark.parametrize(
+        ("number", "said"),
+        [
+            ("1a", "Of 400 singular values 50 are above 1.1, 250 within 0.1 of one and 100 below 0.9; the largest is 20 to 22."),
+            ("1b", "The median cosine over the bulk is 0.9990"),
+            ("2a", "15 directions; share that responds within 5% of λσ: 100% at λ = 0.01, 100% at λ = 1, 100% at λ = 100."),
+            ("2b", "0.50 at λ = 1, 0.09 at λ = 10. The orthogonal part exceeds it from λ = 10 on."),
+            ("3a", "a ratio of 0.01 by seed"),
+            ("4a", "60 directions on digits"),
+            ("4b", "digits 0.56 (k = 20)"),
+            ("5b", "on digits, 0.2% on white noise"),
+            ("6a", "bulk works from k = 380 on, complement works from k = 80 on, random works from k = 200 on"),
+            ("6b", "chaotic works from k = 20 on, stable never works"),
+        ],
+    )
+    def test_it_says_in_words_what_the_evidence_holds(self, drawings, number, said):
+        assert said in drawings[number].alt
+
+    def test_a_curve_without_evidence_is_named(self, tmp_path):
+        pairs = {"training-jacobian/bulk-seed-overlap[all]": None}
+        drawn = {d.figure.number: d for d in draw_all(planted(tmp_path, pairs, seeds=1), tmp_path)}["5a"]
+        assert drawn.svg
+        assert "training-jacobian/bulk-label-overlap[all]" in drawn.without
+
+    def test_the_gaussian_baseline_is_what_random_matrices_have(self):
+        sampled = np.linalg.svd(np.random.default_rng(0).normal(size=(N, N)) / np.sqrt(N), compute_uv=False)
+        # singular values of Gaussian matrices are rigid: they stray by about 1 / N from their places; 0.02 is eight times that
+        np.testing.assert_allclose(quarter_circle(N), sampled, atol=0.02)
+
+    def test_every_claim_that_a_figure_is_drawn_from_exists(self):
+        code = (
+            "from pathlib import Path; from harness.claim import REGISTRY; from harness.items import declare_all;"
+            "declare_all(Path('claims').resolve(), Path.cwd(), ('test_*.py',)); print(*REGISTRY, sep='\\n')"
+        )
+        root = Path(__file__).parents[1]
+        ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60)
+        wanted = {id for figure in FIGURES for source in figure.sources.values() for id in source.claims}
+        assert wanted - set(ran.stdout.splitlines()) == set()
+
+
+class TestSvg:
+    def test_figures_share_a_page(self, report, folder, drawings):
+        page = html.render(report, folder)
+        parsed = checked(page)
+        assert page.count('<svg class="plot"') == len(drawings)
+        assert len(page.encode()) < 3_000_000
+        assert {f"figure-training-jacobian-{number}" for number in ("1a", "6b")} <= set(parsed.ids)
+
+    def test_references_inside_a_figure_stay_inside(self, drawings):
+        for drawing in drawings.values():
+            ids = set(re.findall(r'\bid="([^"]*)"', drawing.svg))
+            used = set(re.findall(r'(?:url\(|href=")#([^)"]*)', drawing.svg))
+            assert used <= ids
+            assert all(id.startswith(drawing.figure.name) for id in ids)
+
+    def test_nothing_dates_or_signs_a_figure(self, drawings):
+        for drawing in drawings.values():
+            assert not re.search(r"<\?xml|<!DOCTYPE|<metadata|<style|xlink|https?:|matplotlib\.org", drawing.svg)
+            assert f'aria-label="{drawing.alt[:20]}' in drawing.svg
+
+    def test_thousands_of_points_are_one_image(self, drawings):
+        assert drawings["3a"].svg.count("<image") == 3  # one a seed
+        assert len(drawings["3a"].svg) < 200_000
+
+    def test_drawing_again_gives_the_same_bytes_whatever_matplotlib_is_set_to(self, report, folder, drawings):
+        chosen = [drawings[number].figure for number in ("1b", "5a")]
+        with mpl.rc_context({"lines.linewidth": 9, "axes.grid": True}):
+            again = draw_all(report, folder, chosen)
+            assert mpl.rcParams["lines.linewidth"] == 9
+        assert [drawing.svg for drawing in again] == [drawings[number].svg for number in ("1b", "5a")]
+
+
+def planted_figure(draw, **sources) -> Figure:
+    return Figure("training-jacobian", "9z", "Planted", "A caption.", sources, draw, (4, 3))
+
+
+SIGMA = source("sigma", "training-jacobian/none", "training-jacobian/chaotic-magnitude[top-weak]")
+
+
+class TestWhatGoesWrong:
+    def test_missing_evidence_is_told_in_a_line(self, report, folder):
+        lacking = dataclasses.replace(report, claims=[dataclasses.replace(record, evidence=None) for record in report.claims])
+        assert all(drawing.missing and not drawing.svg for drawing in draw_all(lacking, folder))
+        kept = [record for record in report.claims if "training-fails" not in record.id and "training-works" not in record.id]
+        page = html.render(dataclasses.replace(report, claims=kept), folder)
+        assert "Figure 6a, Training confined to the bulk, and to its complement: from" in checked(page).text
+
+    def test_evidence_of_an_older_harness_counts_as_missing(self, report, folder):
+        figure = planted_figure(lambda axes, it: "x", it=source("sigma and-more", *SIGMA.claims))
+        (drawing,) = draw_all(report, folder, [figure])
+        assert drawing.missing == "training-jacobian/none or training-jacobian/chaotic-magnitude[top-weak]"
+
+    def test_the_first_claim_that_has_it_is_used_and_what_is_optional_may_be_absent(self, report, folder):
+        seen: list[Data | None] = []
+        figure = planted_figure(lambda axes, it, more: seen.extend([it, more]) or "x", it=SIGMA, more=perhaps("sigma", "nobody"))
+        (drawing,) = draw_all(report, folder, [figure])
+        assert drawing.claims == ("training-jacobian/chaotic-magnitude[top-weak]",)
+        assert seen[0].stack("sigma").shape == (3, N)
+        assert seen[1] is None
+
+    def test_a_figure_that_raises_costs_nobody_else(self, report, folder, monkeypatch):
+        def draw(axes, it):
+            raise ZeroDivisionError("by <nothing>")
+
+        figures = [planted_figure(draw, it=SIGMA), *of_paper("training-jacobian")[:1]]
+        monkeypatch.setattr("harness.report.figures.FIGURES", figures)
+        first, second = draw_all(report, folder)
+        assert (first.problem, first.svg) == ("ZeroDivisionError: by <nothing>", "")
+        assert second.svg
+        told = " ".join(checked(html.render(report, folder)).text.split())
+        assert "Figure 9z could not be drawn. Planted: ZeroDivisionError: by <nothing>" in told
+
+    def test_damaged_evidence_is_named(self, tmp_path):
+        report = planted(tmp_path, {"training-jacobian/chaotic-magnitude[top-weak]": None})
+        file = tmp_path / f"evidence/{slug(report.claims[0].id)}.npz"
+        file.write_bytes(file.read_bytes()[:-1])
+        (drawing,) = draw_all(report, tmp_path, [planted_figure(lambda axes, it: "x", it=SIGMA)])
+        assert file.name in drawing.problem
+
+    def test_without_any_figures_the_page_still_tells_every_verdict(self, report, folder, monkeypatch):
+        monkeypatch.setitem(sys.modules, "harness.report.figures", None)
+        told = checked(html.render(report, folder)).text
+        assert "No figure could be drawn" in told
+        assert f"{len(report.claims)} of {len(report.claims)} claims judged" in told
+
+    def test_a_report_without_evidence_has_no_figures(self):
+        assert "Figures" not in html.render(REPORT, Path("nowhere"))
+
+
+def test_long_curves_keep_their_ends():
+    kept = thinned(4810)
+    assert len(kept) < 900
+    assert set(range(60)) | set(range(4750, 4810)) <= set(kept)
+    assert list(thinned(5)) == [0, 1, 2, 3, 4]
+
+
+def test_numbers_are_written_for_people():
+    assert [_decade(x, None) for x in (0.01, 0.5, 2000, 1e4, 5e4, 1e-5)] == ["0.01", "0.5", "2000", "10⁴", "5·10⁴", "10⁻⁵"]
+    assert span(np.array([2.0, 2.0])) == "2"
+    assert span(np.array([1.0, np.nan, 3.0])) == "1 to 3"
