@@ -232,7 +232,10 @@ def test_alignment_chaotic(spectrum):
     says="white noise yields a training Jacobian with very few singular values close to one",
     reading="share of |sigma - 1| < 0.01 on white noise is at most 5 %",
     accept=at_most(0.05, reason="'very few': one in twenty, our reading; real data has more than a third"),
-    controls=[Control("the real images in place of noise", lambda run: run.sibling("digits"))],
+    controls=[
+        Control("the real images in place of noise", lambda run: run.sibling("digits")),
+        Control("the real images with shuffled labels: the inputs make the bulk", lambda run: run.sibling("shuffled-labels")),
+    ],
     on="white-noise",
     given={"delta": 0.01},
 )
