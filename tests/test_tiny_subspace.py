@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from harness import softmax_flow as flow
 from harness.artefacts import Lab
 from harness.classifiers import losses
-from harness.config import find
 from harness.descent import advance, batch_order, stops
 from harness.errors import InvalidInput, NotFinite, NotRun
 from harness.measure import tiny_subspace as measure
@@ -279,15 +278,6 @@ def test_labels_are_relabelled_as_the_experiment_says():
     assert np.array_equal(np.sort(permuted), np.sort(labels))
     assert (permuted != labels).sum() > 50
     assert np.array_equal(permuted, relabelled(labels, dataclasses.replace(TINY, labels="permuted", seed=5)))
-
-
-def test_the_catalogue_has_the_papers_base_run():
-    import claims.tiny_subspace.experiments  # noqa: F401 - registers the experiments
-
-    base = find("tiny-mnist", "paper")
-    assert (base.architecture, base.optimiser, base.step_size, base.batch) == (Architecture((100, 100), "relu"), "sgd", 0.1, 64)
-    assert find("tiny-mnist-slow", "paper").step_size == 0.01
-    assert find("tiny-mnist-full-batch", "paper").batch == 0
 
 
 # --- the toy model ------------------------------------------------------------------------------------------------------
