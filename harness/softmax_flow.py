@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from scipy.special import softmax, wrightomega
+from threadpoolctl import threadpool_limits
 
 from harness.errors import DecompositionFailed, InvalidInput
 
@@ -100,7 +101,8 @@ def hessian(theta: Floats, sample: Sample) -> Floats:
 
 def eigenpairs(theta: Floats, sample: Sample) -> tuple[Floats, Floats]:
     """All Hessian eigenvalues, descending, and eigenvectors as columns, of a model with few features."""
-    values, vectors = np.linalg.eigh(hessian(theta, sample))
+    with threadpool_limits(1, user_api="blas"):
+        values, vectors = np.linalg.eigh(hessian(theta, sample))
     return values[::-1], vectors[:, ::-1]
 
 
@@ -111,10 +113,12 @@ def flow(theta: Floats, sample: Sample, times: Any, tolerance: float = 1e-10) ->
         DecompositionFailed: the integrator gave up.
     """
     times = np.asarray(times, float)
-    found = solve_ivp(
-        lambda _, flat: -gradient(flat.reshape(theta.shape), sample).ravel(),
-        (0.0, float(times[-1])), theta.ravel(), method="DOP853", t_eval=times, rtol=tolerance, atol=tolerance,
-    )
+    # thousands of small products: BLAS threads would wait for each other longer than they compute
+    with threadpool_limits(1, user_api="blas"):
+        found = solve_ivp(
+            lambda _, flat: -gradient(flat.reshape(theta.shape), sample).ravel(),
+            (0.0, float(times[-1])), theta.ravel(), method="DOP853", t_eval=times, rtol=tolerance, atol=tolerance,
+        )
     if not found.success:
         raise DecompositionFailed(f"gradient flow to eta t = {times[-1]}: {found.message}; raise the tolerance {tolerance:.0e}")
     return np.asarray(found.y.T.reshape(-1, *theta.shape))

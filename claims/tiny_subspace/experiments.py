@@ -1,0 +1,86 @@
+"""Every named experiment of the second paper, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from harness.config import register
+from harness.subspace import Architecture, SubspaceExperiment
+
+# 3000 steps are the paper's "few epochs" of 60,000 images in batches of 64
+STEPS = 3000
+EIGEN = {
+    "mnist": (0, 50, 100, 200, 400, 600, 1000, 2000, 3000),
+    "digits": (0, 50, 100, 200, 300, 400, 500, 600, 1000, 1500, 2000, 2500, 3000),
+}
+# "the reported overlap is the mean over the last 1,000 steps of training" (Table 1): every 20th of them, or every 100th
+LAST = tuple(range(STEPS - 980, STEPS + 1, 20))
+LAST_SPARSE = tuple(range(STEPS - 900, STEPS + 1, 100))
+# the window in which batch sizes are compared: a full-batch step costs as much as 150 steps of 64 images
+EARLY = tuple(range(200, 601, 20))
+SMALL = Architecture(hidden=(32, 32))
+
+
+def _add(paper: SubspaceExperiment, smoke: SubspaceExperiment | None = None) -> None:
+    scales = {"paper": paper} if smoke is None else {"paper": paper, "smoke": replace(smoke, scale="smoke")}
+    register(paper.name, scales)
+
+
+def _table_row(base: SubspaceExperiment, window: tuple[int, ...] = LAST) -> None:
+    _add(replace(base, overlap_steps=(0, *base.overlap_steps, *window)))
+
+
+def _family(data: str) -> None:
+    """Section 2 on one data set."""
+
+    def a(suffix: str, **changes: Any) -> SubspaceExperiment:
+        return replace(SubspaceExperiment(f"tiny-{data}{suffix}", data=data), **changes)
+
+    _table_row(a("-softmax", architecture=Architecture(hidden=())))
+    _table_row(a("-softplus", architecture=Architecture(activation="softplus")))
+    _table_row(a("-slow", step_size=0.01))
+    _table_row(a("-batch-256", batch=256, overlap_steps=EARLY))
+    _table_row(a("-random-labels", labels="permuted", eigen_steps=(STEPS,), eigenpairs=12))
+    _table_row(a("-adam", optimiser="adam", step_size=1e-3))
+    _add(a("-batch-16", batch=16, steps=600, overlap_steps=EARLY))
+    _add(a("-full-batch", batch=0, steps=600, eigen_steps=(600,), eigenpairs=10, overlap_steps=EARLY))
+    _add(a("-parity", labels="parity", steps=600, eigen_steps=(600,), eigenpairs=12))
+    base = a("", eigen_steps=EIGEN[data], overlap_steps=EARLY)
+    smoke = replace(base, architecture=SMALL, steps=600, eigen_steps=EIGEN[data][:8]) if data == "digits" else None
+    _add(base, smoke)
+    # Figure 4: 40 epochs, here of 156 (MNIST) and 28 (digits) batches
+    last = {"mnist": 6240, "digits": 1120}[data]
+    figure_4 = a("-figure-4", architecture=SMALL, steps=last, eigen_steps=(last,), eigenpairs=12)
+    _add(figure_4, figure_4 if data == "digits" else None)
+
+
+_family("mnist")
+_family("digits")
+_table_row(SubspaceExperiment("tiny-regression", data="sine", batch=100))
+# Labels permuted and learned: 12,000 steps are 430 epochs, after which the training loss is below 0.1
+_add(SubspaceExperiment("tiny-digits-memorised", labels="permuted", steps=12_000, eigen_steps=(12_000,), eigenpairs=12))
+
+# Keras' CIFAR10 example (Chollet et al. 2015) and its port to 8 x 8 digits: half of its layers, a quarter of its channels
+KERAS = Architecture((512,), "relu", ((32, "SAME", False), (32, "VALID", True), (64, "SAME", False), (64, "VALID", True)))
+PORT = Architecture((64,), "relu", ((8, "SAME", False), (8, "VALID", True)))
+_table_row(SubspaceExperiment("tiny-digits-convnet-random-labels", architecture=PORT, labels="permuted"), LAST_SPARSE)
+_table_row(SubspaceExperiment("tiny-digits-convnet-adam", architecture=PORT, optimiser="adam", step_size=1e-3), LAST_SPARSE)
+
+# Song, Ahn & Yun: from step 100 on, each gradient confined to the top ten eigenvectors or to their complement
+for side in ("whole", "dominant", "complement"):
+    arm = SubspaceExperiment(
+        f"tiny-digits-{side}", architecture=SMALL, side=side, confined_from=100, steps=300, overlap_steps=tuple(range(0, 301, 50))
+    )
+    _add(arm)
+
+
+def _cifar10(suffix: str, **changes: Any) -> None:
+    base = SubspaceExperiment(f"tiny-cifar10{suffix}", scale="large", data="cifar10", architecture=KERAS, overlap_steps=LAST)
+    register(base.name, {"large": replace(base, **changes)})
+
+
+# For a machine with an accelerator: 1,250,858 parameters, 50,000 images; a product with the Hessian is about 20 TFLOP
+_cifar10("", eigen_steps=(0, 50, 100, 200, 400, 600))
+_cifar10("-random-labels", labels="permuted")
+_cifar10("-adam", optimiser="adam", step_size=1e-3)

@@ -1,0 +1,70 @@
+"""The paper's title as a claim that can fail: training confined to the top subspace, and to its complement (Song, Ahn & Yun 2024)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from claims.tiny_subspace.worlds import digits, supported
+from harness.claim import Control
+from harness.verdict import Measurement, at_least, at_most
+
+START = 100
+SONG = "Song, Ahn & Yun 2024, abstract"
+PROGRESS = (
+    "from step 100 on, each mini-batch gradient is projected on {part} (computed again every 10 steps on the whole set); "
+    "we measure the fall of the training loss from step 100 to step 300 over that of SGD"
+)
+
+
+def progress(run: Any) -> Measurement:
+    """How much of SGD's progress a confined run makes."""
+    arms = {side: run.sibling(f"tiny-digits-{side}").overlaps for side in ("whole", "dominant", "complement")}
+    begin = run.overlaps.steps == START
+
+    def fall(overlaps: Any) -> float:
+        return float(overlaps.loss[begin][0] - overlaps.loss[-1])
+
+    arrays = {"steps": run.overlaps.steps, **{f"loss, {side}": np.asarray(arm.loss) for side, arm in arms.items()}}
+    details = {f"final loss, {side}": float(arm.loss[-1]) for side, arm in arms.items()}
+    return Measurement(fall(run.overlaps) / fall(arms["whole"]), "of SGD's progress", "steps 100 to 300", None, arrays, details)
+
+
+def arm(side: str) -> Any:
+    return lambda run: run.sibling(f"tiny-digits-{side}")
+
+
+@digits(
+    "confined-training",
+    suffix="-dominant",
+    tag="top-suffices",
+    where="Title, section 1",
+    says="gradient descent happens in a tiny subspace: doing gradient descent with g_top instead of g will yield a similar decrease in "
+    "the loss",
+    reading=PROGRESS.format(part="the top ten eigenvectors") + "; supported if at least 0.9",
+    accept=at_least(0.9, reason="a similar decrease: the same to one decimal"),
+    controls=[supported("the whole gradient", arm("whole"))],
+)
+@digits(
+    "confined-training",
+    suffix="-dominant",
+    tag="top-plateaus",
+    where=SONG,
+    says="when the update is projected onto the dominant subspace, the training loss does not decrease further",
+    reading=PROGRESS.format(part="the top ten eigenvectors") + "; supported if at most 0.1",
+    accept=at_most(0.1, reason="no further decrease, to one decimal"),
+    controls=[Control("the whole gradient", arm("whole"))],
+)
+@digits(
+    "confined-training",
+    suffix="-complement",
+    tag="complement-trains",
+    where=SONG,
+    says="projecting out the dominant subspace is as effective as the original update",
+    reading=PROGRESS.format(part="what is orthogonal to the top ten eigenvectors") + "; supported if at least 0.9",
+    accept=at_least(0.9, reason="as effective: the same to one decimal"),
+    controls=[Control("the top ten eigenvectors alone", arm("dominant"))],
+)
+def test_confined(run: Any) -> Measurement:
+    return progress(run)

@@ -1,0 +1,346 @@
+"""Sections 2.1 and 2.2: the gradient lies in the top Hessian subspace, and overlaps with its product with the Hessian."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from claims.tiny_subspace import experiments as e
+from claims.tiny_subspace import worlds as w
+from claims.tiny_subspace.worlds import K, both, control, digits, mnist, near, supported
+from harness.claim import Control, claim
+from harness.keys import numpy_stream
+from harness.measure.tiny_subspace import History, Overlaps, overlap, random_vector_overlap, spectrum_overlap
+from harness.verdict import Measurement, at_least, at_most, within
+
+# --- the fraction of the gradient in the top subspace -------------------------------------------------------------------
+
+STARTS_SMALL = "the fraction starts out small, but then quickly grows to a value close to 1"
+random_gradient = control("a random gradient", w.random_gradient)
+shuffled = control("the next ten eigenvectors in the place of the top ten", w.shuffled_eigenvectors)
+untrained = control("nothing learned: step 0 at all times", w.untrained)
+
+
+def shares(history: History, value: float, counted: str) -> Measurement:
+    """c_i^2 along training (Figures 1 and 11) beside one value drawn from it."""
+    arrays = {"steps": history.steps, "shares": history.shares, "f_top": history.shares[:, :K].sum(axis=1)}
+    return Measurement(value, "of |g|^2", counted, None, arrays, {"f_top at the last step": float(arrays["f_top"][-1])})
+
+
+@both(
+    "gradient-in-top",
+    tag="start",
+    where="Section 2.1, Figure 1",
+    says=STARTS_SMALL,
+    reading="we measure |P g|^2 / |g|^2 at step 0, P the projection on the top ten eigenvectors; supported if at most 1/2",
+    accept=at_most(0.5, reason="small, in its weakest sense: most of the gradient is elsewhere"),
+    controls=[control("a trained network in the place of the initial one", w.trained_at_the_start)],
+)
+def test_starts_small(history: History) -> Measurement:
+    return shares(history, float(history.shares[0, :K].sum()), "top ten at step 0")
+
+
+@both(
+    "gradient-in-top",
+    tag="training",
+    where="Section 2.1, Figure 1",
+    says=STARTS_SMALL,
+    reading="we measure |P g|^2 / |g|^2, mean over the measured steps from 100 on; supported if at least 0.9",
+    accept=at_least(0.9, reason="close to 1: rounds to 1 at one decimal or lies within 0.1 of it"),
+    controls=[random_gradient, shuffled, untrained],
+)
+@claim(
+    "tiny-subspace/gradient-in-top[cifar10,training]",
+    on="tiny-cifar10",
+    scales=("large",),
+    where="Section 2.1, Figures 1c and 1d",
+    says=STARTS_SMALL,
+    reading="Keras' ConvNet on CIFAR10: we measure |P g|^2 / |g|^2, mean over the measured steps from 100 on; supported if at least 0.9",
+    accept=at_least(0.9, reason="close to 1: rounds to 1 at one decimal or lies within 0.1 of it"),
+    controls=[random_gradient, shuffled, untrained],
+)
+def test_grows(history: History) -> Measurement:
+    later = history.steps >= 100
+    return shares(history, float(history.shares[later, :K].sum(axis=1).mean()), f"top ten, mean over {later.sum()} steps")
+
+
+@mnist(
+    "gradient-in-top",
+    tag="top-twenty-at-start",
+    where="Appendix C, Figure 11",
+    says="sum of c_i^2 over the top twenty is .20 after 0 steps",
+    reading="we measure the sum of c_i^2 over i = 1..20 at step 0, on 10,000 images; supported if it agrees with the paper's",
+    accept=near(0.20),
+    controls=[control("a trained network in the place of the initial one", w.trained_at_the_start)],
+    published=0.20,
+    given={"step": 0, "part": slice(0, 2 * K)},
+)
+@mnist(
+    "gradient-in-top",
+    tag="top-twenty",
+    where="Appendix C, Figure 11",
+    says="sum of c_i^2 over the top twenty is .94 after 50 steps",
+    reading="we measure the sum of c_i^2 over i = 1..20 at step 50, on 10,000 images; supported if it agrees with the paper's",
+    accept=near(0.94),
+    controls=[random_gradient, untrained],
+    published=0.94,
+    given={"step": 50, "part": slice(0, 2 * K)},
+)
+@mnist(
+    "gradient-in-top",
+    tag="next-ten",
+    where="Appendix C, Figure 11",
+    says="sum of c_i^2 over i = 11..20 is .01 after 50 steps",
+    reading="we measure the sum of c_i^2 over i = 11..20 at step 50, on 10,000 images; supported if it agrees with the paper's",
+    accept=at_most(0.06, reason="the paper's .01 is one run without an error bar: within half a unit of the first decimal"),
+    controls=[shuffled],
+    published=0.01,
+    given={"step": 50, "part": slice(K, 2 * K)},
+)
+def test_published_shares(history: History, step: int, part: slice) -> Measurement:
+    return shares(history, float(history.shares[history.at(step), part].sum()), f"step {step}")
+
+
+# --- Hessian-gradient overlap -------------------------------------------------------------------------------------------
+
+TABLE = "Section 2.2, Table 1"
+WINDOW = 1000  # "the reported overlap is the mean over the last 1,000 steps of training"
+OVERLAP = "we measure g.Hg / (|g| |Hg|) on the whole training set, mean over the last 1000 steps"
+LARGE = at_least(0.855, reason="large: the smallest mean overlap of Table 1 is 0.86, given to two decimals")
+random_vectors = control("random vectors of the whole space in the gradient's place", w.random_vectors)
+# suffix of the experiment: the table's row, its number
+ROWS = {
+    "softmax": ("Softmax", 0.96),
+    "softplus": ("FC, softplus activation", 0.96),
+    "slow": ("FC, eta = 0.01", 0.96),
+    "batch-256": ("FC, batch size 256", 0.97),
+    "random-labels": ("FC, random labels", 0.86),
+}
+# for the rows that fail here: a world in which they hold
+as_published = supported("an overlap of 0.96 throughout", lambda run: w.constant_overlap(run, 0.96))
+halved = control("an overlap of 1/2 throughout", lambda run: w.constant_overlap(run, 0.5))
+
+
+def mean_overlap(overlaps: Overlaps, run: Any) -> Measurement:
+    """Mean over the last 1000 steps, with the whole record beside it."""
+    last = run.experiment.steps
+    arrays = {"steps": overlaps.steps, "overlap": overlaps.values, "loss": overlaps.loss, "gradient norm": overlaps.gradient_norm}
+    details = {"images": len(run.examples.x), "training loss": float(overlaps.loss[-1]), "random vectors": float(overlaps.random.mean())}
+    return Measurement(overlaps.mean(last - WINDOW + 1, last), "", f"mean over the last {WINDOW} steps", None, arrays, details)
+
+
+def rows_of_the_table(function: Any) -> Any:
+    """One claim a row of Table 1: on MNIST its number and that it is large, on digits that it is large."""
+    statement = "hessian-gradient-overlap"
+    for name, (row, published) in ROWS.items():
+        said: dict[str, Any] = {"suffix": f"-{name}", "where": f"{TABLE}, MNIST, {row}", "says": f"mean overlap {published}"}
+        said["controls"] = [random_vectors, halved, as_published] if name in ("softmax", "slow") else [random_vectors, halved]
+        agrees = f"{OVERLAP}, 10,000 images; supported if it agrees with the paper's"
+        mnist(statement, tag=name, **said, accept=near(published), reading=agrees, published=published)(function)
+        both(statement, tag=f"{name},large", **said, accept=LARGE, reading=f"{OVERLAP}; supported if at least 0.855")(function)
+    return function
+
+
+@digits(
+    "hessian-gradient-overlap",
+    suffix="-convnet-adam",
+    tag="convnet-adam,large",
+    where=f"{TABLE}, CIFAR10, ConvNet optimised using Adam",
+    says="mean overlap 0.89",
+    reading=f"{OVERLAP}, a ConvNet of Keras' layout with a quarter of its channels; supported if at least 0.855",
+    accept=LARGE,
+    controls=[random_vectors],
+)
+@digits(
+    "hessian-gradient-overlap",
+    suffix="-convnet-random-labels",
+    tag="convnet-random-labels,large",
+    where=f"{TABLE}, CIFAR10, ConvNet with random labels",
+    says="mean overlap 0.86",
+    reading=f"{OVERLAP}, a ConvNet of Keras' layout with a quarter of its channels; supported if at least 0.855",
+    accept=LARGE,
+    controls=[random_vectors],
+)
+@both(
+    "hessian-gradient-overlap",
+    suffix="-adam",
+    tag="adam,large",
+    where=TABLE,
+    says="the overlap is large for models trained using different optimization algorithms (SGD and Adam)",
+    reading=f"{OVERLAP} of the fully connected network under Adam, eta = 0.001; supported if at least 0.855",
+    accept=LARGE,
+    controls=[random_vectors],
+)
+@claim(
+    "tiny-subspace/hessian-gradient-overlap[cifar10,adam]",
+    on="tiny-cifar10-adam",
+    scales=("large",),
+    where=f"{TABLE}, CIFAR10, ConvNet optimised using Adam",
+    says="mean overlap 0.89",
+    reading=f"{OVERLAP}; supported if it agrees with the paper's",
+    accept=near(0.89),
+    controls=[random_vectors],
+    published=0.89,
+)
+@claim(
+    "tiny-subspace/hessian-gradient-overlap[cifar10,random-labels]",
+    on="tiny-cifar10-random-labels",
+    scales=("large",),
+    where=f"{TABLE}, CIFAR10, ConvNet with random labels",
+    says="mean overlap 0.86",
+    reading=f"{OVERLAP}; supported if it agrees with the paper's",
+    accept=near(0.86),
+    controls=[random_vectors],
+    published=0.86,
+)
+@claim(
+    "tiny-subspace/hessian-gradient-overlap[regression]",
+    on="tiny-regression",
+    where=f"{TABLE}, Regression, FC, batch size 100",
+    says="mean overlap 0.99",
+    reading=f"{OVERLAP}, 1000 samples of one period of a sine, squared error; supported if it agrees with the paper's",
+    accept=near(0.99),
+    controls=[random_vectors],
+    published=0.99,
+)
+@rows_of_the_table
+def test_overlap(overlaps: Overlaps, run: Any) -> Measurement:
+    return mean_overlap(overlaps, run)
+
+
+# --- random vectors -----------------------------------------------------------------------------------------------------
+
+EQUATION_4 = "Section 2.2, equation 4"
+
+
+@claim(
+    "tiny-subspace/random-in-top[limit]",
+    over="once",
+    scales=("smoke", "paper"),
+    where=EQUATION_4,
+    says="taking lambda_i proportional to i and k large, the overlap is sqrt(3/4), about 0.87",
+    reading="we measure mean(lambda) / sqrt(mean(lambda^2)) - sqrt(3/4) for lambda_i = i at k = 10^6; supported if at most 1 / (4k)",
+    accept=within(0.0, 2.5e-7, reason="the exact value sqrt(3/4 (k+1) / (k+1/2)) exceeds sqrt(3/4) by less than 1 / (4k)"),
+    controls=[
+        Control("eigenvalues that are all equal", lambda: {"values": np.ones(K)}),
+        Control("k = 10", lambda: {"values": np.arange(1.0, K + 1)}),
+    ],
+    given={"values": np.arange(1, 1_000_001.0)},
+)
+def test_equation_4_limit(values: Any) -> Measurement:
+    return Measurement(spectrum_overlap(values) - np.sqrt(0.75), "", f"k = {len(values)}")
+
+
+@claim(
+    "tiny-subspace/random-in-top[ten]",
+    over="once",
+    scales=("smoke", "paper"),
+    where=EQUATION_4,
+    says="this is 0.87 when the spectrum is approximated by lambda_i proportional to i, k = 10",
+    reading="we measure w.Hw / (|w| |Hw|) for lambda_i = i, k = 10 and w_i = +-1; supported if it rounds to within 0.02 of 0.87",
+    accept=within(0.85, 0.89, reason="0.87 is the limit of large k; at k = 10 the exact value sqrt(66/84) = 0.886 is 2 % above it"),
+    controls=[
+        Control("lambda_i proportional to i^3", lambda: {"values": np.arange(1.0, K + 1) ** 3}),
+        Control("eigenvalues that are all equal", lambda: {"values": np.ones(K)}),
+    ],
+    published=0.87,
+    given={"values": np.arange(1.0, K + 1)},
+)
+def test_equation_4_at_ten(values: Any) -> Measurement:
+    signs = numpy_stream(0, "signs").choice([-1.0, 1.0], size=(100, K))
+    drawn = [overlap(w, values * w) for w in signs]
+    return Measurement(float(np.mean(drawn)), "", "100 draws of the signs", None, {}, {"spread over the signs": float(np.ptp(drawn))})
+
+
+RANDOM = "a random unit vector w in the top Hessian subspace will have a large overlap with Hw, comparable to that of the gradient"
+
+
+@both(
+    "random-in-top",
+    tag="measured",
+    where="Section 2.2",
+    says=RANDOM,
+    reading="we measure the mean overlap of isotropic random vectors of the top ten eigenvectors' span, less the gradient's mean overlap, "
+    "both over steps 200 to 600; supported if within 0.1",
+    accept=within(-0.1, 0.1, reason="comparable: the same to one decimal"),
+    controls=[control("random vectors of the whole space", w.whole_space)],
+)
+def test_random_vector_in_top(history: History, overlaps: Overlaps, run: Any) -> Measurement:
+    rng, early = numpy_stream(run.experiment.seed, "vectors-in-top"), np.isin(history.steps, e.EARLY)
+    drawn = np.concatenate([random_vector_overlap(values, rng, 2000) for values in history.values[early, :K]])
+    random, gradient = float(getattr(run, "random_in_top", drawn).mean()), overlaps.mean(e.EARLY[0], e.EARLY[-1])
+    details = {"random vector": random, "gradient": gradient}
+    return Measurement(random - gradient, "", f"2000 vectors at {early.sum()} steps", None, {"random": drawn}, details)
+
+
+@both(
+    "random-in-top",
+    tag="whole-space",
+    where="Section 2.2",
+    says="a random unit vector in the full parameter space has negligible overlap",
+    reading="we measure the mean overlap of 8 Gaussian vectors of the whole space at the last step; supported if at most 0.1",
+    accept=at_most(0.1, reason="negligible: zero to one decimal"),
+    controls=[control("the gradient in their place", w.gradient_in_their_place)],
+)
+def test_random_vector_of_whole_space(overlaps: Overlaps) -> Measurement:
+    return Measurement(float(overlaps.random.mean()), "", f"{len(overlaps.random)} vectors", None, {"random": overlaps.random})
+
+
+# --- batch size: two papers disagree ------------------------------------------------------------------------------------
+
+SWEEP = {"16": "-batch-16", "64": "", "256": "-batch-256", "whole set": "-full-batch"}
+EARLY = "mean over every 20th of the steps 200 to 600"
+
+
+def sweep(run: Any) -> dict[str, float]:
+    """Mean overlap by batch size, in the window that all of them share."""
+    data = run.experiment.data
+    return {batch: run.sibling(f"tiny-{data}{suffix}").overlaps.mean(e.EARLY[0], e.EARLY[-1]) for batch, suffix in SWEEP.items()}
+
+
+@both(
+    "batch-size",
+    suffix="-full-batch",
+    tag="disappears",
+    where="Belrose & Scherlis 2024, section 1",
+    says="the effect noted by Gur-Ari et al. seems to disappear as the batch size increases",
+    reading=f"we measure g.Hg / (|g| |Hg|) under full-batch gradient descent, {EARLY}; supported if at most 1/2",
+    accept=at_most(0.5, reason="disappears: the gradient is less like a top eigenvector than unlike it"),
+    controls=[control("batches of 64", lambda run: run.sibling(f"tiny-{run.experiment.data}"))],
+)
+def test_effect_disappears(overlaps: Overlaps, run: Any) -> Measurement:
+    by_batch = {f"batch {batch}": value for batch, value in sweep(run).items()}
+    value = overlaps.mean(e.EARLY[0], e.EARLY[-1])
+    return Measurement(value, "", EARLY, None, {"overlap by batch": np.array(list(by_batch.values()))}, by_batch)
+
+
+@both(
+    "batch-size",
+    suffix="-full-batch",
+    tag="leaves-top",
+    where="Belrose & Scherlis 2024, section 1",
+    says="the effect noted by Gur-Ari et al. seems to disappear as the batch size increases, indicating that it is an artifact of "
+    "minibatch noise",
+    reading="we measure |P g|^2 / |g|^2 after 600 steps of full-batch gradient descent; supported if at most 1/2",
+    accept=at_most(0.5, reason="disappears: most of the gradient is outside of the top subspace"),
+    controls=[control("batches of 64", lambda run: run.sibling(f"tiny-{run.experiment.data}"))],
+)
+def test_gradient_leaves_top(history: History) -> Measurement:
+    return shares(history, float(history.shares[history.at(600), :K].sum()), "top ten at step 600")
+
+
+@both(
+    "batch-size",
+    suffix="-batch-256",
+    tag="persists-at-256",
+    where=TABLE,
+    says="the overlap is large for models trained using different batch sizes (256: 0.97)",
+    reading=f"we measure g.Hg / (|g| |Hg|) with batches of 256, {EARLY}, less the same with batches of 16; supported if at least -0.1",
+    accept=at_least(-0.1, reason="no smaller than with batches of 16, to one decimal"),
+    controls=[control("the whole set as one batch", lambda run: run.sibling(f"tiny-{run.experiment.data}-full-batch"))],
+)
+def test_effect_persists(overlaps: Overlaps, run: Any) -> Measurement:
+    small = run.sibling(f"tiny-{run.experiment.data}-batch-16").overlaps.mean(e.EARLY[0], e.EARLY[-1])
+    value = overlaps.mean(e.EARLY[0], e.EARLY[-1])
+    return Measurement(value - small, "", EARLY, None, {}, {"batch 16": small, "batch 256": value})

@@ -1,0 +1,337 @@
+"""Section 3 and appendix E: softmax regression on a mixture of Gaussians, where everything is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from claims.tiny_subspace import toy
+from harness import softmax_flow as flow
+from harness.claim import Control, claim
+from harness.verdict import Measurement, Verdict, at_least, at_most, within
+
+on_toy_model = partial(claim, over="once", scales=("smoke", "paper"))
+INTEGRATED = at_most(1e-8, reason="the integrator's tolerance, 1e-10 a step, over some hundred steps")
+AT_ALL_TIMES = "largest over both classes and eta t = 1, 10, ..., 10^4"
+
+
+def world(name: str, expect: Verdict = Verdict.REFUTED, **replaced: Any) -> Control:
+    """A control in which some of the function's arguments are others."""
+    return Control(name, lambda: replaced, expect)
+
+
+# --- two classes, exactly -----------------------------------------------------------------------------------------------
+
+
+@on_toy_model(
+    "tiny-subspace/toy-flow[margin]",
+    where="Section 3, equation 7; appendix E, equations 15 and 16",
+    says="the solution at late times is theta_1 = ... + mu_1 log(eta t + c_1) / 2 - mu_2 log(eta t + c_2) / 2",
+    reading="two orthonormal means in R^1000, theta_0 ~ N(0, 1): we measure |e^m / W - 1|, m = (theta_1 - theta_2).mu, with the exact "
+    f"W = wrightomega(eta t + c) in the place of its leading order eta t + c, {AT_ALL_TIMES}; supported if within the integrator's error",
+    accept=INTEGRATED,
+    controls=[world("the leading order eta t + c as it stands", formula=toy.leading_order)],
+    given={"formula": flow.two_class_exponential},
+)
+def test_margin(formula: Any) -> Measurement:
+    errors = toy.relative_error(toy.two_classes()[1], formula)
+    return Measurement(float(errors.max()), "", AT_ALL_TIMES, None, {"times": np.array(toy.TIMES), "errors": errors})
+
+
+@on_toy_model(
+    "tiny-subspace/toy-flow[eigenvalues]",
+    where="Section 3, equation 9; appendix E, equations 18 and 19",
+    says="the Hessian has two positive eigenvalues, while the rest vanish; both are 1 / (eta t) at leading order",
+    reading="the same flow: we measure |lambda / (W / (1 + W)^2) - 1| of the two largest Hessian eigenvalues, "
+    f"{AT_ALL_TIMES}; supported if within the integrator's error",
+    accept=INTEGRATED,
+    controls=[world("the leading order 1 / (eta t + c) as it stands", formula=toy.leading_order_eigenvalue)],
+    given={"formula": flow.two_class_eigenvalue},
+)
+def test_eigenvalues(formula: Any) -> Measurement:
+    errors = toy.relative_error(toy.two_class_eigenvalues(), formula)
+    return Measurement(float(errors.max()), "", AT_ALL_TIMES, None, {"times": np.array(toy.TIMES), "errors": errors})
+
+
+@on_toy_model(
+    "tiny-subspace/toy-flow[leading-order]",
+    where="Section 3, equation 9; appendix E, equation 19",
+    says="at leading order in the limit t -> infinity both eigenvalues are 1 / (eta t)",
+    reading="the same flow: we measure |lambda (eta t + c) - 1| at eta t = 100 over its true order, log(eta t) / (eta t); "
+    "supported if at most 1",
+    accept=at_most(1, reason="W = s - log s + ..., s = eta t + c, so that lambda s = 1 + (log s - 2) / s + ..."),
+    controls=[world("twice the eigenvalue", factor=2.0)],
+    unit="of log(eta t) / (eta t)",
+    given={"factor": 1.0},
+)
+def test_leading_order(factor: float) -> Measurement:
+    at = toy.TIMES.index(100.0)
+    error = toy.relative_error(factor * toy.two_class_eigenvalues(), toy.leading_order_eigenvalue)[at].max()
+    return Measurement(float(error / (np.log(100) / 100)), "of log(eta t) / (eta t)", "eta t = 100", None, {}, {"error": float(error)})
+
+
+FAR, FARTHER = 1e4, 1e8
+
+
+def inverse_square(eta_t: float) -> float:
+    """An eigenvalue whose remainder is O(t^-2), as the paper has it."""
+    return 1 / (eta_t + 1) + 1 / (eta_t + 1) ** 2
+
+
+def scaled_remainder(eigenvalue: Callable[[float], float], eta_t: float) -> float:
+    """(eta t + c)^2 |lambda - 1 / (eta t + c)|, bounded if the remainder is O(t^-2)."""
+    s = eta_t + 1  # c = 1: theta_0 = 0
+    return s**2 * abs(float(eigenvalue(eta_t)) - 1 / s)
+
+
+exact_eigenvalue = partial(flow.two_class_eigenvalue, c=1.0)
+
+
+@on_toy_model(
+    "tiny-subspace/toy-flow[remainder]",
+    where="Section 3, equation 9; appendix E, equation 18",
+    says="H = ... / (eta t) + O(t^-2)",
+    reading="theta_0 = 0: we measure (eta t + c)^2 |lambda - 1 / (eta t + c)| at eta t = 10^8 over the same at 10^4; "
+    "supported if at most 1.1, as for a remainder that is O(t^-2)",
+    accept=at_most(1.1, reason="an O(t^-2) remainder gives 1 up to 1e-4; a logarithm doubles it"),
+    controls=[
+        world("an eigenvalue with an O(t^-2) remainder", Verdict.SUPPORTED, eigenvalue=inverse_square),
+        world("a remainder of order 1 / t", eigenvalue=lambda eta_t: 2 / eta_t),
+    ],
+    given={"eigenvalue": exact_eigenvalue},
+)
+def test_remainder(eigenvalue: Any) -> Measurement:
+    return Measurement(scaled_remainder(eigenvalue, FARTHER) / scaled_remainder(eigenvalue, FAR), "", "eta t = 10^4 and 10^8")
+
+
+@on_toy_model(
+    "tiny-subspace/toy-flow[remainder-with-log]",
+    where="Section 3, equation 9; appendix E, equation 18",
+    says="H = ... / (eta t) + O(t^-2)",
+    reading="theta_0 = 0: we measure the slope of (eta t + c)^2 |lambda - 1 / (eta t + c)| against log(eta t) from 10^4 to 10^8; "
+    "supported if within 0.01 of 1, as for a remainder log(t) / t^2",
+    accept=within(0.99, 1.01, reason="the slope is 1 + O(log^2 s / s), below 0.01 at s = 10^4"),
+    controls=[world("an eigenvalue with an O(t^-2) remainder", eigenvalue=inverse_square)],
+    given={"eigenvalue": exact_eigenvalue},
+)
+def test_remainder_with_log(eigenvalue: Any) -> Measurement:
+    rise = scaled_remainder(eigenvalue, FARTHER) - scaled_remainder(eigenvalue, FAR)
+    return Measurement(rise / np.log(FARTHER / FAR), "", "eta t = 10^4 to 10^8")
+
+
+# --- rank and the gradient ----------------------------------------------------------------------------------------------
+
+
+def rank(state: toy.State) -> int:
+    """Eigenvalues above rounding: 10^-10 of the largest."""
+    values = state.eigenpairs[0]
+    return int(np.sum(values > 1e-10 * values[0]))
+
+
+@on_toy_model(
+    "tiny-subspace/toy-flow[rank]",
+    where="Section 3, structure 1",
+    says="the Hessian has two positive eigenvalues (the top subspace), while the rest vanish",
+    reading="two orthonormal means: we count the Hessian eigenvalues above 1e-10 of the largest, mean over eta t = 1, ..., 10^4; "
+    "supported if 2",
+    accept=within(2, 2, reason="a whole number"),
+    controls=[
+        world("three classes", states=partial(toy.states, 3)),
+        world("samples with noise", states=partial(toy.states, 2, sigma=toy.SIGMA)),
+    ],
+    unit="eigenvalues",
+    given={"states": partial(toy.states, 2)},
+)
+def test_rank(states: Any) -> Measurement:
+    return Measurement(float(np.mean([rank(state) for state in states()])), "eigenvalues", "five times")
+
+
+def random_direction(state: toy.State, k: int) -> float:
+    """f_top of a random direction in the gradient's place."""
+    drawn = np.random.default_rng(0).standard_normal(state.theta.size)
+    return float(np.sum((state.eigenpairs[1][:, :k].T @ drawn) ** 2) / (drawn @ drawn))
+
+
+def of_the_gradient(state: toy.State, k: int) -> float:
+    return float(state.shares[:k].sum())
+
+
+@on_toy_model(
+    "tiny-subspace/toy-flow[gradient-in-top]",
+    where="Section 3, structure 2",
+    says="the gradient evolves during training but is always contained within the top subspace",
+    reading="two orthonormal means, random start: we measure 1 - f_top of the two top eigenvectors, largest over eta t = 1, ..., 10^4; "
+    "supported if within rounding",
+    accept=at_most(1e-12, reason="rounding of projections in four dimensions: about 1e-15 a product"),
+    controls=[world("a random direction in the gradient's place", f_top=random_direction)],
+    given={"f_top": of_the_gradient},
+)
+def test_gradient_in_top(f_top: Any) -> Measurement:
+    outside = [abs(1 - f_top(state, 2)) for state in toy.states(2, start=toy.START)]
+    return Measurement(max(outside), "of |g|^2", "five times")
+
+
+# --- k classes ----------------------------------------------------------------------------------------------------------
+
+FOOTNOTE_14 = "Section 3, footnote 14"
+MANY = tuple(range(2, 11))
+
+
+@on_toy_model(
+    "tiny-subspace/toy-k-classes[rank]",
+    where=FOOTNOTE_14,
+    says="symmetries of the loss lead to k(k-1) nontrivial directions, meaning the Hessian is naturally rank k(k-1)",
+    reading="k orthonormal means: we count the k from 2 to 10 for which k(k-1) Hessian eigenvalues are above 1e-10 of the largest at "
+    "eta t = 100; supported if all nine",
+    accept=within(9, 9, reason="a whole number"),
+    controls=[world("samples with noise", sigma=toy.SIGMA)],
+    unit="numbers of classes",
+    given={"sigma": 0.0},
+)
+def test_k_rank(sigma: float) -> Measurement:
+    found = {k: rank(toy.states(k, sigma=sigma, times=(100.0,))[0]) for k in (MANY if sigma == 0 else toy.CLASSES)}
+    return Measurement(float(sum(count == k * (k - 1) for k, count in found.items())), "numbers of classes", f"k = {list(found)}")
+
+
+@on_toy_model(
+    "tiny-subspace/toy-k-classes[closed-form]",
+    where=FOOTNOTE_14,
+    says="this can be studied analytically",
+    reading="k = 2..10 orthonormal means, theta_0 = 0: we measure the largest relative error of lambda_1 and lambda_(k+1) at eta t = 100 "
+    "against e^m / (e^m + k - 1)^2 and 1 / (k (e^m + k - 1)), e^m = (k-1) wrightomega((eta t + 1) / (k-1) - log(k-1)); supported if "
+    "within the integrator's error",
+    accept=INTEGRATED,
+    controls=[world("the two-class formula for every k", formula=lambda eta_t, k: flow.symmetric_eigenvalues(eta_t, 2))],
+    given={"formula": flow.symmetric_eigenvalues},
+)
+def test_k_closed_form(formula: Any) -> Measurement:
+    errors = []
+    for k in MANY:
+        values, known = toy.states(k, times=(100.0,))[0].eigenpairs[0], formula(100.0, k)
+        errors += [abs(values[0] / known[0] - 1), abs(values[k] / known[1] - 1) if k > 2 else 0.0]
+    return Measurement(max(errors), "", "k = 2 to 10", None, {"errors": np.array(errors)})
+
+
+@on_toy_model(
+    "tiny-subspace/toy-k-classes[dominant]",
+    where=FOOTNOTE_14,
+    says="this k(k-1) subspace dynamically becomes dominated by k top eigenvalues",
+    reading="k = 3..10 orthonormal means, theta_0 = 0: we measure |lambda_k / lambda_(k+1) / k - 1| at eta t = 10^4, largest over k; "
+    "supported if at most 2 (k-1) / (eta t)",
+    accept=at_most(2e-3, reason="the ratio is k e^m / (e^m + k - 1), so it is off k by (k - 1) / (eta t) = 9e-4 at most, k = 10"),
+    controls=[world("the start, where all k(k-1) are alike", eta_t=1e-6)],
+    given={"eta_t": 1e4},
+)
+def test_dominant(eta_t: float) -> Measurement:
+    ratios = {}
+    for k in MANY[1:]:
+        values = toy.states(k, times=(eta_t,))[0].eigenpairs[0]
+        ratios[k] = float(values[k - 1] / values[k])
+    error = max(abs(ratio / k - 1) for k, ratio in ratios.items())
+    return Measurement(error, "", "k = 3 to 10", None, {"ratios": np.array(list(ratios.values()))})
+
+
+# --- biases -------------------------------------------------------------------------------------------------------------
+
+BIASED = "If we add biases, then the degeneracy in the top subspace will be broken"
+with_bias = partial(toy.states, bias=True, times=(1e-6, toy.LATE))
+
+
+@on_toy_model(
+    "tiny-subspace/toy-bias[ratio]",
+    where="Section 3, footnote 12",
+    says=BIASED,
+    reading="two orthonormal means, biases, random start: we measure lambda_1 / lambda_2 at eta t = 1000; supported if 3",
+    accept=within(2.99, 3.01, reason="(mu_1, 1) and (mu_2, 1) have the Gram matrix [[2, 1], [1, 2]], of eigenvalues 3 and 1; O(1 / eta t)"),
+    controls=[world("no biases", states=partial(toy.states, times=(toy.LATE,)))],
+    given={"states": with_bias},
+)
+def test_bias_ratio(states: Any) -> Measurement:
+    values = states(2, start=toy.START)[-1].eigenpairs[0]
+    return Measurement(float(values[0] / values[1]), "", "eta t = 1000")
+
+
+@on_toy_model(
+    "tiny-subspace/toy-bias[aligned]",
+    where="Section 3",
+    says="During training, the gradient will become aligned with the eigenvector that has the smaller of the two eigenvalues; ... there "
+    "will be k-1 large eigenvalues and one smaller (positive) eigenvalue, with which the gradient will become aligned",
+    reading="k = 2, 5, 10 random unit means, biases, random start: we measure |cos| of the gradient and the k-th eigenvector at "
+    "eta t = 1000, smallest over k; supported if at least 0.99",
+    accept=at_least(0.99, reason="aligned: within 8 degrees; random directions of the top subspace have 1 / sqrt(k)"),
+    controls=[world("the start", at=0), world("the largest eigenvalue's eigenvector", rank_of=lambda k: 0)],
+    given={"at": -1, "rank_of": lambda k: k - 1},
+)
+def test_aligned(at: int, rank_of: Any) -> Measurement:
+    cosines = [np.sqrt(with_bias(k, orthonormal=False, start=toy.START)[at].shares[rank_of(k)]) for k in toy.CLASSES]
+    return Measurement(float(min(cosines)), "", "k = 2, 5, 10", None, {"cosines": np.array(cosines)})
+
+
+@on_toy_model(
+    "tiny-subspace/toy-bias[one-smaller]",
+    where="Section 3",
+    says="If the degeneracy is broken by including biases, there will be k-1 large eigenvalues and one smaller (positive) eigenvalue",
+    reading="k = 2, 5, 10 random unit means, biases: we measure lambda_(k-1) / lambda_k at eta t = 1000, smallest over k; "
+    "supported if at least 2",
+    accept=at_least(2, reason="one is smaller than the others: by a factor of two at least"),
+    controls=[world("no biases", states=partial(toy.states, times=(toy.LATE,)))],
+    given={"states": with_bias},
+)
+def test_one_smaller(states: Any) -> Measurement:
+    ratios = []
+    for k in toy.CLASSES:
+        values = states(k, orthonormal=False, start=toy.START)[-1].eigenpairs[0]
+        ratios.append(float(values[k - 2] / values[k - 1]))
+    return Measurement(min(ratios), "", "k = 2, 5, 10", None, {"ratios": np.array(ratios)})
+
+
+# --- sample noise -------------------------------------------------------------------------------------------------------
+
+NOISY = "d = 1000, random unit means, 10 samples a class, random start"
+noisy = partial(toy.states, orthonormal=False, start=toy.START, times=(100.0,))
+
+
+def by_number_of_classes(statement: str, tag: str, **fields: Any) -> Any:
+    """One claim for each k of footnote 13."""
+
+    def declare(function: Any) -> Any:
+        for k in toy.CLASSES:
+            on_toy_model(f"tiny-subspace/{statement}[{tag}-{k}]", given={"k": k, "sigma": toy.SIGMA}, **fields)(function)
+        return function
+
+    return declare
+
+
+@by_number_of_classes(
+    "toy-noise",
+    "bulk",
+    where="Section 3, footnote 13",
+    says="with small sample noise the bulk of the Hessian spectrum will contain small non-zero eigenvalues (suppressed by sigma^2)",
+    reading=f"{NOISY}: we measure the exponent of sigma in lambda_(k(k-1)+1) / lambda_1 at eta t = 100 between sigma = 0.01 and 0.02; "
+    "supported if within 0.2 of 2",
+    accept=within(1.8, 2.2, reason="sigma^2, with the next order (sigma^2 d)^(1/2) of a finite sample"),
+    controls=[world("noise larger than the means", sigma=0.2)],
+    unit="exponent",
+)
+def test_noise_bulk(k: int, sigma: float) -> Measurement:
+    sizes = []
+    for level in (sigma / 2, sigma):
+        values = noisy(k, sigma=level)[0].eigenpairs[0]
+        sizes.append(float(values[k * (k - 1)] / values[0]))
+    return Measurement(float(np.log2(sizes[1] / sizes[0])), "exponent", f"k = {k}", None, {}, {"bulk over top": sizes[1]})
+
+
+@by_number_of_classes(
+    "toy-noise",
+    "gradient",
+    where="Section 3, footnote 13",
+    says="and the gradient will still evolve into the top subspace",
+    reading=f"{NOISY}, sigma = 0.02: we measure |P g|^2 / |g|^2 of the top k eigenvectors at eta t = 100; supported if at least 0.99",
+    accept=at_least(0.99, reason="contained up to sigma^2: about sigma^2 d / samples a class = 0.04 of its norm at most"),
+    controls=[world("noise larger than the means", sigma=0.2)],
+)
+def test_noise_gradient(k: int, sigma: float) -> Measurement:
+    return Measurement(float(noisy(k, sigma=sigma)[0].shares[:k].sum()), "of |g|^2", f"k = {k}")

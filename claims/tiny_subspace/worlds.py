@@ -1,0 +1,183 @@
+"""How this paper's claims are declared on MNIST and on digits, and the worlds in which they must come out otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.claim import Control, claim
+from harness.keys import numpy_stream
+from harness.measure.tiny_subspace import History
+from harness.verdict import Region, Verdict, within
+
+K = 10  # classes
+PAPER = "tiny-subspace"
+PORT = "port to scikit-learn's digits: "
+
+
+class World:
+    """A run with some of its attributes replaced."""
+
+    def __init__(self, run: Any, **replaced: Any) -> None:
+        self._run = run
+        vars(self).update(replaced)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+
+def near(published: float) -> Region:
+    """Agreement with one of the paper's numbers."""
+    reason = f"the paper's {published:.2f} is one run without an error bar: within half a unit of its first decimal"
+    return within(published - 0.05, min(published + 0.05, 1.0), reason=reason)
+
+
+def on(
+    data: Sequence[str], statement: str, *, reading: str, suffix: str = "", tag: str = "", smoke: bool = False, **fields: Any
+) -> Callable[..., Any]:
+    """The claim ``tiny-subspace/<statement>[<data>,<tag>]`` on the experiment ``tiny-<data><suffix>``, for each data set.
+
+    With ``smoke`` it is judged on digits at smoke scale as well.
+    """
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in data:
+            variant = ",".join(filter(None, (name, tag)))
+            said = reading if name == "mnist" else PORT + reading
+            scales = ("smoke", "paper") if smoke and name == "digits" else ("paper",)
+            claim(f"{PAPER}/{statement}[{variant}]", on=f"tiny-{name}{suffix}", reading=said, scales=scales, **fields)(function)
+        return function
+
+    return declare
+
+
+BOTH = ("mnist", "digits")
+mnist = functools.partial(on, ("mnist",))
+digits = functools.partial(on, ("digits",))
+both = functools.partial(on, BOTH)
+
+
+def control(name: str, world: Callable[[Any], Any], expect: Verdict = Verdict.REFUTED) -> Control:
+    return Control(name, world, expect)
+
+
+def supported(name: str, world: Callable[[Any], Any]) -> Control:
+    """The control of a claim that fails as published: there it must hold."""
+    return Control(name, world, Verdict.SUPPORTED)
+
+
+def _changed(run: Any, **changes: Any) -> World:
+    return World(run, history=dataclasses.replace(run.history, **changes))
+
+
+def _same_at_all_times(array: Any, index: int) -> Any:
+    return np.broadcast_to(np.asarray(array)[index], np.shape(array))
+
+
+def untrained(run: Any) -> World:
+    """Nothing is learned: every later step looks like step 0."""
+    h: History = run.history
+    return _changed(run, values=_same_at_all_times(h.values, 0), shares=_same_at_all_times(h.shares, 0))
+
+
+def trained_at_the_start(run: Any) -> World:
+    """The last step in the place of all."""
+    h: History = run.history
+    return _changed(run, values=_same_at_all_times(h.values, -1), shares=_same_at_all_times(h.shares, -1))
+
+
+def shuffled_eigenvectors(run: Any) -> World:
+    """The next ten eigenvectors in the place of the top ten, and the reverse."""
+    h: History = run.history
+    order = np.r_[K : 2 * K, 0:K]
+    return _changed(run, shares=h.shares[:, order], cross=h.cross[:, :, order][:, :, :, order])
+
+
+def random_gradient(run: Any) -> World:
+    """A gradient in a random direction: c_i^2 is 1 / N on average."""
+    h: History = run.history
+    squares = numpy_stream(run.experiment.seed, "random-gradient").standard_normal((len(h.steps), h.parameters)) ** 2
+    return _changed(run, shares=squares[:, : h.shares.shape[1]] / squares.sum(axis=1, keepdims=True))
+
+
+@functools.cache
+def random_subspaces(run: Any) -> World:
+    """Independent random subspaces of R^N at every step: their overlap is d / N on average."""
+    h: History = run.history
+    rng = numpy_stream(run.experiment.seed, "random-subspaces")
+    frames = [np.linalg.qr(rng.standard_normal((h.parameters, h.shares.shape[1])))[0] for _ in h.steps]
+    return _changed(run, cross=np.stack([[first.T @ second for second in frames] for first in frames]))
+
+
+def frozen_subspaces(run: Any) -> World:
+    """The same eigenvectors at every step."""
+    return _changed(run, cross=np.broadcast_to(np.eye(run.history.shares.shape[1]), run.history.cross.shape))
+
+
+def mixing_pairs(run: Any) -> World:
+    """Eigenvectors that trade places two by two between any two steps: odd dimensions lose one, even ones nothing."""
+    swap = np.eye(run.history.shares.shape[1])[np.arange(run.history.shares.shape[1]) ^ 1]
+    return _changed(run, cross=np.broadcast_to(swap, run.history.cross.shape))
+
+
+def planted_outliers(count: int) -> Callable[[Any], World]:
+    """A spectrum with ``count`` eigenvalues a hundred times larger than the others."""
+
+    def world(run: Any) -> World:
+        h: History = run.history
+        positions = np.arange(h.values.shape[1])
+        return _changed(run, values=np.broadcast_to(np.where(positions < count, 100.0, 1.0) / (1 + 0.01 * positions), h.values.shape))
+
+    return world
+
+
+def confined_to_last_layer(run: Any) -> World:
+    """The leading eigenvector with everything but its last layer removed."""
+    last = list(run.layers.values())[-1]
+    leading = np.zeros_like(run.history.leading)
+    leading[:, last] = run.history.leading[:, last]
+    return _changed(run, leading=leading)
+
+
+def evenly_spread(run: Any) -> World:
+    """A leading eigenvector whose coefficients are all alike."""
+    return _changed(run, leading=np.ones_like(run.history.leading))
+
+
+def decaying(exponent: float) -> Callable[[Any], World]:
+    """The largest eigenvalue goes as a power of the step."""
+
+    def world(run: Any) -> World:
+        h: History = run.history
+        return _changed(run, values=np.maximum(h.steps, 1.0)[:, None] ** exponent * np.ones_like(h.values))
+
+    return world
+
+
+def constant_overlap(run: Any, values: Any) -> World:
+    """The same overlap at every step."""
+    return World(run, overlaps=dataclasses.replace(run.overlaps, values=np.broadcast_to(values, run.overlaps.values.shape)))
+
+
+def random_vectors(run: Any) -> World:
+    """Random vectors of the whole parameter space in the gradient's place."""
+    return constant_overlap(run, run.overlaps.random.mean())
+
+
+def no_training(run: Any) -> World:
+    """The overlap before any training, at every step."""
+    return constant_overlap(run, run.overlaps.values[run.overlaps.steps == 0][0])
+
+
+def whole_space(run: Any) -> World:
+    """The random vectors of the whole space measured in the place of those of the top subspace."""
+    return World(run, random_in_top=run.overlaps.random)
+
+
+def gradient_in_their_place(run: Any) -> World:
+    """The gradient's overlaps in the place of those of random vectors."""
+    return World(run, overlaps=dataclasses.replace(run.overlaps, random=run.overlaps.values))
