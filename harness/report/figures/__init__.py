@@ -10,11 +10,11 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.report.evidence import unpack
-from harness.report.figures import svg, training_jacobian
+from harness.report.figures import outlier_eigenspaces, svg, tiny_subspace, training_jacobian
 from harness.report.figures.registry import FIGURES, Array, Data, Figure, Source
 from harness.report.records import Report
 
-__all__ = ["FIGURES", "Drawing", "draw_all", "training_jacobian"]
+__all__ = ["FIGURES", "Drawing", "draw_all", "outlier_eigenspaces", "tiny_subspace", "training_jacobian"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _drawing(figure: Figure, evidence: Evidence) -> Drawing:
         found = {name: evidence.find(source) for name, source in figure.sources.items()}
         absent = [figure.sources[name] for name, data in found.items() if data is None]
         for source in absent:
-            if source.required:
+            if source.required or len(absent) == len(found):
                 return Drawing(figure, missing=" or ".join(source.claims))
         picture, alt = svg.render(figure, found)
     except Exception as error:

@@ -13,7 +13,6 @@ from harness.report.records import ClaimRecord
 Array = np.ndarray[Any, Any]
 Draw = Callable[..., str]
 PANEL = (4.3, 3.1)  # inches; text of 9 points is then readable at phone width and in two columns on A4
-WIDE = (8.8, 3.6)
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,8 @@ class Data:
 class Figure:
     """A figure of a paper as this run sees it.
 
-    ``draw`` gets matplotlib axes and one keyword a source, draws, and returns what is to be seen in a sentence with numbers.
+    ``draw`` gets matplotlib axes (several panels: a list of them) and one keyword a source, draws, and returns what is to be
+    seen in a sentence with numbers. A ``number`` that is a letter marks a figure that the paper does not have.
     """
 
     paper: str
@@ -53,12 +53,16 @@ class Figure:
     caption: str
     sources: Mapping[str, Source]
     draw: Draw
-    size: tuple[float, float]
+    panels: int = 1
+
+    @property
+    def wide(self) -> bool:
+        return self.panels > 1
 
     @property
     def label(self) -> str:
-        """``Figure 1a``, or ``Table 1``."""
-        return f"Figure {self.number}" if self.number[:1].isdigit() else self.number
+        """``Figure 1a``, ``Figure A``, ``Table 1``."""
+        return f"Figure {self.number}" if self.number[:1].isdigit() or len(self.number) == 1 else self.number
 
     @property
     def name(self) -> str:
@@ -70,12 +74,12 @@ FIGURES: list[Figure] = []
 
 
 def figure(
-    paper: str, number: str, title: str, *, caption: str, sources: Mapping[str, Source], size: tuple[float, float] = PANEL
+    paper: str, number: str, title: str, *, caption: str, sources: Mapping[str, Source], panels: int = 1
 ) -> Callable[[Draw], Draw]:
     """Register the decorated function as the drawing of a paper's figure; it gets each of ``sources`` by its name."""
 
     def register(draw: Draw) -> Draw:
-        FIGURES.append(Figure(paper, number, title, caption, sources, draw, size))
+        FIGURES.append(Figure(paper, number, title, caption, sources, draw, panels))
         return draw
 
     return register

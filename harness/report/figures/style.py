@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from harness.report.figures.registry import Array
+from harness.report.figures.registry import PANEL, Array
 from harness.report.strip import SUPERSCRIPTS
 
 # Okabe and Ito (2008), darkened where thin lines need it; each role has a line and a marker of its own as well
 BLUE, ORANGE, GREEN, PURPLE, INK, GREY, SHADE = "#0072b2", "#d55e00", "#00855f", "#a8508a", "#222222", "#757575", "#e9edf0"
 DASHES = ("-", "--", ":", "-.")
+LINES: tuple[tuple[str, Any, str], ...] = (
+    (BLUE, "-", "o"),
+    (ORANGE, "--", "s"),
+    (GREEN, "-.", "^"),
+    (PURPLE, ":", "D"),
+    (INK, (0, (5, 1)), "v"),
+    (GREY, (0, (3, 1, 1, 1)), "P"),
+)
 BAND = 0.18
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -31,8 +40,8 @@ STYLE: dict[str, Any] = {
     "ytick.color": "#444444",
     "legend.fontsize": 8.5,
     "legend.frameon": False,
-    "legend.handlelength": 2.4,
-    "legend.columnspacing": 1.4,
+    "legend.handlelength": 2.2,
+    "legend.columnspacing": 1.2,
     "lines.linewidth": 1.4,
     "lines.markersize": 4,
     "path.simplify_threshold": 0.5,
@@ -41,9 +50,16 @@ STYLE: dict[str, Any] = {
 }
 
 
-def legend(axes: Axes, columns: int = 2) -> None:
-    """The legend above the axes, where it hides no data."""
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2)
+def legend(axes: Axes) -> None:
+    """The legend above the axes, where it hides no data, in as many columns as fit."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = next((n for n in range(len(labels), 1, -1) if _width(labels, n) < 72 * PANEL[0]), 1)
+    axes.get_figure().legend(handles, labels, loc="outside upper left", ncols=columns)  # type: ignore[union-attr]
+
+
+def _width(labels: Sequence[str], columns: int) -> float:
+    """Of a legend in points, with letters of 5 points and 38 for each line and its margins."""
+    return sum(38 + 5 * max(map(len, column)) for column in np.array_split(np.array(labels, object), columns))
 
 
 def log_axis(axis: Any) -> None:
@@ -63,6 +79,11 @@ def _decade(value: float, _: Any) -> str:
         return f"{value:g}"
     leading = f"{value / 10.0**exponent:g}"
     return f"{'' if leading == '1' else f'{leading}·'}10{str(exponent).translate(SUPERSCRIPTS)}"
+
+
+def whole_numbers(axis: Any) -> None:
+    """No halves on an axis that counts."""
+    axis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def seeds(axes: Axes, x: Array, runs: Array, label: str, color: str, line: Any = "-", marker: str = "") -> Array:

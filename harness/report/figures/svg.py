@@ -11,7 +11,7 @@ from html import escape
 import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
 
-from harness.report.figures.registry import Data, Figure
+from harness.report.figures.registry import PANEL, Data, Figure
 from harness.report.figures.style import STYLE
 
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -23,19 +23,24 @@ def render(figure: Figure, data: Mapping[str, Data | None]) -> tuple[str, str]:
         warnings.simplefilter("ignore")  # runs that diverged leave NaN behind, and medians over nothing say so
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
-        canvas = Canvas(figsize=figure.size, layout="constrained")
-        alt = " ".join(figure.draw(canvas.subplots(), **data).split())
-        buffer = io.StringIO()
-        canvas.savefig(buffer, format="svg", metadata=NO_METADATA)
-    return inline(buffer.getvalue(), figure.name, alt), alt
+        canvases = [Canvas(figsize=PANEL, layout="constrained") for _ in range(figure.panels)]
+        axes = [canvas.subplots() for canvas in canvases]
+        alt = " ".join(figure.draw(axes if figure.panels > 1 else axes[0], **data).split())
+        panels = [inline(_document(canvas), f"{figure.name}-{i}") for i, canvas in enumerate(canvases)]
+    return f'<div class="panels" role="img" aria-label="{escape(alt)}">{"".join(panels)}</div>', alt
 
 
-def inline(document: str, prefix: str, alt: str) -> str:
-    """An SVG document as an element of a page.
+def _document(canvas: Canvas) -> str:
+    buffer = io.StringIO()
+    canvas.savefig(buffer, format="svg", metadata=NO_METADATA)
+    return buffer.getvalue()
+
+
+def inline(document: str, prefix: str) -> str:
+    """An SVG document as an element of a page, whose description stands around it.
 
     Args:
         prefix: put before the ids that the drawing refers to, so that figures on one page share none; other ids are dropped.
-        alt: what a reader who cannot see the figure is told.
     """
     text = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", document, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(|href=")#([^)"]*)', text))
@@ -45,5 +50,5 @@ def inline(document: str, prefix: str, alt: str) -> str:
     text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is finer than any screen or press
     opening = text.index("<svg")
     box = re.search(r'viewBox="[^"]*"', text[opening:])
-    head = f'<svg class="plot" {box.group() if box else ""} role="img" aria-label="{escape(alt)}">'
+    head = f'<svg class="plot" {box.group() if box else ""} aria-hidden="true">'
     return re.sub(r"\n\s*", "\n", head + text[text.index(">", opening) + 1 :]).strip()

@@ -66,7 +66,7 @@ def _confined(axes: Axes, held: Data, regions: tuple[str, ...]) -> str:
     axes.set_ylim(bottom=0.45 * free)
     log_axis(axes.xaxis)
     log_axis(axes.yaxis)
-    legend(axes, 3)
+    legend(axes)
     found = [_works(region, dimensions, losses, free) for region, losses in curves.items()]
     return f"Unrestricted test loss {free:.3g} nats. Of the dimensions tried, {', '.join(found)}."
 

@@ -73,7 +73,7 @@ def _by_direction(axes: Axes, data: Data, name: str, label: str) -> str:
     axes.set_ylim(floor, 2 * np.nanmax(values))
     log_axis(axes.yaxis)
     shade(axes, sigma)
-    legend(axes, 4)
+    legend(axes)
     bulk, others = (_medians(values, mask) for mask in (np.abs(sigma - 1) < 0.1, np.abs(sigma - 1) >= 0.1))
     return (
         f"Median over the bulk {span(bulk)}, over the other directions {span(others)}: a ratio of {span(bulk / others)} by seed. "

@@ -65,4 +65,4 @@ def _response_axes(axes: Axes) -> None:
     axes.set(xlabel="size of the step, λ", ylabel="size of the response", xscale="log", yscale="log")
     log_axis(axes.xaxis)
     log_axis(axes.yaxis)
-    legend(axes, 3)
+    legend(axes)

@@ -82,7 +82,7 @@ def alignment(axes: Axes, digits: Data) -> str:
         axes.axhline(level / np.sqrt(cosine.shape[1]), color=GREY, linestyle=":", linewidth=1)
     shade(axes, sigma)
     axes.set(xlabel="index i, largest σ first", ylabel="cos(uᵢ, vᵢ)", ylim=(min(-0.1, np.nanmin(cosine)), 1.05), xlim=(0, None))
-    legend(axes, 4)
+    legend(axes)
     bulk = np.array([np.median(c[np.abs(s - 1) < 0.1]) for c, s in zip(cosine, sigma, strict=True)])
     chaotic = np.array([np.min(c[s > 1.5], initial=1) for c, s in zip(cosine, sigma, strict=True)])
     return f"The median cosine over the bulk is {span(bulk, '.4f')}; the smallest over σ > 1.5 is {span(chaotic)}."

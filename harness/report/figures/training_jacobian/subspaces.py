@@ -64,7 +64,7 @@ def function_overlap(axes: Axes, digits: Data, noise: Data | None) -> str:
         excess.append(_overlap(axes, noise, k, "white noise", ORANGE, "--", "s"))
     _baseline(axes, digits, k)
     axes.set(xlabel="k", ylabel="mean cosine", ylim=(0, 1.03), xlim=(0, None))
-    legend(axes, 3)
+    legend(axes)
     return f"Mean cosine above that of random subspaces, at most: {', '.join(excess)}."
 
 
