@@ -67,12 +67,15 @@ def show_claim(options: argparse.Namespace) -> int:
 
 
 def make_ensemble(options: argparse.Namespace) -> int:
-    """Write the reference ensemble of a report with at least 8 seeds."""
-    content = ensemble.make(json_file.read(options.report))
-    path = options.into / f"{content['scale']}-{content['precision']}.json"
+    """Write the reference ensembles of a report with at least 8 seeds; those of claims that it did not judge stay."""
+    report = json_file.read(options.report)
+    known = ensemble.load(options.into, report.scale, report.precision)
+    content = ensemble.make(report, known)
+    path = options.into / f"{report.scale}-{report.precision}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    print(f"{path}: {len(content['claims'])} claims; keep it under version control")
+    measured = sum(entry["created"] == report.created for entry in content["claims"].values())
+    print(f"{path}: {len(content['claims'])} claims, {measured} of them from this report; keep it under version control")
     return 0
 
 

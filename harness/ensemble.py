@@ -28,7 +28,7 @@ class Ensembles:
     """The ensembles of one scale and precision; an empty one knows no claim."""
 
     path: Path | None = None
-    provenance: str = ""
+    runs: Mapping[str, Json] = field(default_factory=dict)
     claims: Mapping[str, Json] = field(default_factory=dict)
 
     def of(self, claim_id: str, fingerprints: Mapping[str, str]) -> Ensemble | None:
@@ -43,7 +43,8 @@ class Ensembles:
         stale = sorted(name for name, now in fingerprints.items() if entry["fingerprint"].get(name) != now)
         if stale:
             raise InvalidInput(f"the ensemble in {self.path} was measured on another version of {', '.join(stale)}: {MAKE}")
-        return Ensemble(tuple(entry["values"]), f"{self.path}: {self.provenance}")
+        run = ", ".join(f"{name} {value}" for name, value in sorted(self.runs[entry["created"]].items()))
+        return Ensemble(tuple(entry["values"]), f"{self.path}: created {entry['created']}, {run}")
 
 
 def load(folder: Path, scale: str, precision: str) -> Ensembles:
@@ -57,34 +58,43 @@ def load(folder: Path, scale: str, precision: str) -> Ensembles:
         return Ensembles()
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        provenance = ", ".join(f"{name} {value}" for name, value in sorted(data["provenance"].items()))
-        claims = {id: _checked(entry) for id, entry in data["claims"].items()}
+        runs = {created: dict(run) for created, run in data["runs"].items()}
+        claims = {id: _checked(entry, runs) for id, entry in data["claims"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(f"{path} is not a reference ensemble ({type(error).__name__}: {error}): {MAKE}") from None
-    return Ensembles(path, provenance, claims)
+    return Ensembles(path, runs, claims)
 
 
-def make(report: Report) -> Json:
-    """The ensemble file's content, from every claim of the report that was measured on at least 8 seeds.
+def make(report: Report, known: Ensembles) -> Json:
+    """The ensemble file's content: every claim of the report that was measured on at least 8 seeds, and what was known of others.
 
     Raises:
         InvalidInput: the report is incomplete or no claim has 8 seeds.
     """
     if not report.complete:
         raise InvalidInput("the report is incomplete: make ensembles from a run that finished")
-    claims = {record.id: _entry(record) for record in report.claims if _seeds(record) >= LEAST}
-    if not claims:
+    measured = {record.id: _entry(record, report.created) for record in report.claims if _seeds(record) >= LEAST}
+    if not measured:
         raise InvalidInput(f"no claim was measured on {LEAST} seeds: run with --claims-seeds {LEAST} --claims-ensemble")
-    provenance = {"created": report.created, "seeds": report.seeds, **report.environment}
-    return {"provenance": provenance, "scale": report.scale, "precision": report.precision, "claims": claims}
+    claims = dict(sorted({**known.claims, **measured}.items()))
+    runs = {**known.runs, report.created: {"seeds": report.seeds, **report.environment}}
+    used = {entry["created"] for entry in claims.values()}
+    runs = {created: run for created, run in runs.items() if created in used}
+    return {"scale": report.scale, "precision": report.precision, "runs": runs, "claims": claims}
 
 
-def _checked(entry: Json) -> Json:
-    return {"values": [float(value) for value in entry["values"]], "fingerprint": dict(entry["fingerprint"])}
+def _checked(entry: Json, runs: Mapping[str, Json]) -> Json:
+    if entry["created"] not in runs:
+        raise ValueError(f"no run of {entry['created']}")
+    return {
+        "values": [float(value) for value in entry["values"]],
+        "fingerprint": dict(entry["fingerprint"]),
+        "created": entry["created"],
+    }
 
 
-def _entry(record: ClaimRecord) -> Json:
-    return {"values": record.measurements[0].values, "fingerprint": record.experiments}
+def _entry(record: ClaimRecord, created: str) -> Json:
+    return {"values": record.measurements[0].values, "fingerprint": record.experiments, "created": created}
 
 
 def _seeds(record: ClaimRecord) -> int:

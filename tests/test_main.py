@@ -116,9 +116,23 @@ def test_an_ensemble_holds_values_fingerprints_and_provenance(report):
     Path("report.json").write_text(json.dumps(report), encoding="utf-8")
     assert main(["ensemble", "report.json"]) == 0
     made = json.loads(Path("fixtures/ensembles/paper-float32.json").read_text(encoding="utf-8"))
-    assert made["provenance"] == {"created": "2025-01-02T03:04:05Z", "seeds": 9, "python": "3.11"}
+    assert made["runs"] == {"2025-01-02T03:04:05Z": {"seeds": 9, "python": "3.11"}}
     assert made["claims"]["paper/size[strict]"]["fingerprint"] == {"digits": "0" * 64}
+    assert made["claims"]["paper/size[strict]"]["created"] == "2025-01-02T03:04:05Z"
     assert len(made["claims"]["paper/size[strict]"]["values"]) == 9
+
+
+def test_an_ensemble_keeps_what_another_report_measured(report, capsys):
+    made = {}
+    for id, created in (("paper/size[strict]", "2025"), ("paper/weight", "2026"), ("paper/size[strict]", "2027")):
+        report["claims"][0]["id"], report["created"] = id, f"{created}-01-02T03:04:05Z"
+        Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+        assert main(["ensemble", "report.json"]) == 0
+        made = json.loads(Path("fixtures/ensembles/paper-float32.json").read_text(encoding="utf-8"))
+    years = {id: entry["created"][:4] for id, entry in made["claims"].items()}
+    assert years == {"paper/size[strict]": "2027", "paper/weight": "2026"}
+    assert sorted(created[:4] for created in made["runs"]) == ["2026", "2027"]
+    assert "2 claims, 1 of them from this report" in capsys.readouterr().out.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
