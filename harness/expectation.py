@@ -15,14 +15,16 @@ from harness.report.records import LedgerEntry
 from harness.verdict import Verdict
 
 _FIELDS = {"id", "scale", "verdict", "reason"}
+FEW = 3  # with fewer seeds a claim may always stay open
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """The verdict that lets a claim pass; ``reason`` says why when it is not SUPPORTED."""
+    """The verdict that lets a claim pass; ``reason`` says why when it is not SUPPORTED, or takes more than three ``seeds``."""
 
     verdict: Verdict = Verdict.SUPPORTED
     reason: str | None = None
+    seeds: int = FEW
 
 
 Deviations = Mapping[tuple[str, str], Expectation]
@@ -39,7 +41,7 @@ def read_deviations(path: Path, registry: Mapping[str, Claim]) -> Deviations:
         key = _checked(entry, path, registry)
         if key in listed:
             raise InvalidInput(f"{path}: {key[0]} at scale {key[1]} is listed twice: keep one")
-        listed[key] = Expectation(Verdict[entry["verdict"]], entry["reason"])
+        listed[key] = Expectation(Verdict[entry["verdict"]], entry["reason"], entry.get("seeds", FEW))
     return listed
 
 
@@ -74,7 +76,9 @@ def unknown_id(got: str, known: Iterable[str]) -> str:
 
 
 def _checked(entry: Mapping[str, Any], path: Path, registry: Mapping[str, Claim]) -> tuple[str, str]:
-    if set(entry) != _FIELDS or not all(isinstance(value, str) and value.strip() for value in entry.values()):
+    seeds = entry.get("seeds", FEW)
+    texts = {name: value for name, value in entry.items() if name != "seeds"}
+    if set(texts) != _FIELDS or not all(isinstance(value, str) and value.strip() for value in texts.values()):
         raise InvalidInput(f"{path}: [[deviation]] {dict(entry)}: give id, scale, verdict and reason as texts, none empty")
     id, scale, verdict = entry["id"], entry["scale"], entry["verdict"]
     if id not in registry:
@@ -82,6 +86,11 @@ def _checked(entry: Mapping[str, Any], path: Path, registry: Mapping[str, Claim]
     if scale not in registry[id].scales:
         where = ", ".join(registry[id].scales)
         raise InvalidInput(f"{path}: {id} is not judged at scale {scale!r} (scales: {', '.join(SCALES)}); it is at: {where}")
-    if verdict not in (Verdict.REFUTED.name, Verdict.INCONCLUSIVE.name):
-        raise InvalidInput(f"{path}: {id} lists verdict {verdict!r}; allowed: REFUTED, INCONCLUSIVE (SUPPORTED needs no entry)")
+    if not isinstance(seeds, int) or seeds < FEW:
+        raise InvalidInput(f"{path}: {id} lists seeds = {seeds!r}; allowed: a whole number above {FEW}, as many as it takes")
+    allowed = [Verdict.REFUTED, Verdict.INCONCLUSIVE] if seeds == FEW else [Verdict.REFUTED, Verdict.SUPPORTED]
+    if verdict not in [each.name for each in allowed]:
+        names = ", ".join(each.name for each in allowed)
+        hint = "SUPPORTED needs no entry" if seeds == FEW else f"it is what {seeds} seeds decide"
+        raise InvalidInput(f"{path}: {id} lists verdict {verdict!r}; allowed: {names} ({hint})")
     return id, scale

@@ -171,10 +171,12 @@ def _complaints(claim: Claim, expected: Expectation, record: ClaimRecord) -> lis
 
 
 def _undecided(claim: Claim, expected: Expectation, record: ClaimRecord) -> bool:
-    """With fewer than three seeds a claim may stay open; it passes as long as what was measured lies on the expected side."""
-    values = [value for value in record.measurements[0].values if value is not None]
-    if record.ensemble is None or record.verdict != Verdict.INCONCLUSIVE.name:
+    """With fewer seeds than decide it, a claim may stay open as long as what was measured lies on the expected side."""
+    judged = record.measurements[0]
+    seeds = {run for runs in judged.runs for run in runs}
+    if len(seeds) >= expected.seeds or claim.over not in ("seeds", "pairs") or record.verdict != Verdict.INCONCLUSIVE.name:
         return False
+    values = [value for value in judged.values if value is not None]
     return judge(exact(float(np.mean(values))), claim.accept) is expected.verdict
 
 

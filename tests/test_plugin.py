@@ -330,11 +330,26 @@ class TestDeviations:
         result.stdout.fnmatch_lines(["*no longer deviates: remove it*"])
 
     @pytest.mark.parametrize(
+        ("verdict", "seeds", "passes"), [("SUPPORTED", 3, True), ("REFUTED", 3, False), ("SUPPORTED", 8, False)]
+    )
+    def test_a_claim_may_stay_open_on_its_side_until_there_are_the_seeds_it_takes(
+        self, project, judge, pytester, verdict, seeds, passes
+    ):
+        project(OPEN_CLAIM, files={"claims/deviations.toml": deviation("planted/open", verdict) + "seeds = 8\n"})
+        result = judge("--claims-seeds", str(seeds))
+        assert record(pytester, "planted/open").verdict == "INCONCLUSIVE"
+        assert record(pytester, "planted/open").passed is passes
+        if passes:
+            result.stdout.fnmatch_lines(["listed INCONCLUSIVE *open*", "*1 deviate as listed, 0 failed"])
+
+    @pytest.mark.parametrize(
         ("listed", "says"),
         [
             (deviation("planted/trut", "REFUTED"), "unknown claim id 'planted/trut'; did you mean planted/truth?"),
             (deviation("planted/truth", "REFUTED", "smoke"), "planted/truth is not judged at scale 'smoke'"),
             (deviation("planted/truth", "SUPPORTED"), "allowed: REFUTED, INCONCLUSIVE"),
+            (deviation("planted/truth", "INCONCLUSIVE") + "seeds = 8\n", "REFUTED, SUPPORTED (it is what 8 seeds decide)"),
+            (deviation("planted/truth", "REFUTED") + "seeds = 2\n", "seeds = 2; allowed: a whole number above 3"),
             (deviation("planted/truth", "REFUTED") * 2, "listed twice"),
             ('[[deviation]]\nid = "planted/truth"\n', "give id, scale, verdict and reason"),
             ("[[deviation", "is not TOML"),

@@ -38,7 +38,7 @@ def _labels(reading, structural, note):
         controls=[random_basis],
         on="shuffled-labels",
         given={"other": "digits", "structural": structural},
-        scales=("smoke",),
+        scales=("smoke", "paper"),
     )
 
 
@@ -54,7 +54,7 @@ def _labels(reading, structural, note):
     controls=[random_basis],
     on="squared-error",
     given={"other": "digits", "structural": True},
-    scales=("smoke",),
+    scales=("smoke", "paper"),
 )
 def test_same_bulk(run, other, structural):
     return excess_overlap(run.overlap(run.sibling(other), structural=structural))
@@ -68,7 +68,7 @@ def test_same_bulk(run, other, structural):
     accept=within(0.8, 1.2, reason="'only weakly': one part in five, our reading"),
     controls=[Control("white-noise inputs in place of squared error", lambda run: run.sibling("white-noise"))],
     on="squared-error",
-    scales=("smoke",),
+    scales=("smoke", "paper"),
 )
 def test_same_count(run):
     own, other = (len(r.spectrum.region(0.9, 1.1)) for r in (run, run.sibling("digits")))

@@ -104,8 +104,8 @@ class ClaimRecord:
 
     @property
     def deviates(self) -> bool:
-        """Whether a verdict other than SUPPORTED is listed for this claim."""
-        return self.expected != "SUPPORTED"
+        """Whether the claim is listed and not SUPPORTED: as it was listed, or still open for want of seeds."""
+        return self.expected_reason is not None and self.verdict != "SUPPORTED"
 
     @classmethod
     def from_json(cls, data: Json) -> ClaimRecord:
