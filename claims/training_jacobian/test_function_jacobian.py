@@ -31,6 +31,13 @@ def _planted(run):
     return Altered(run, function_jacobians={**held, "digits_sigma": sigma})
 
 
+def _random(run):
+    """The cosines of two random subspaces, in closed form."""
+    held = run.function_jacobians
+    cosine = random_baseline(np.asarray(held["dimensions"]) / len(held["noise_sigma"]))
+    return Altered(run, function_jacobians={**held, "noise_cosine": cosine})
+
+
 swapped = Control("white noise and digits change places", _swapped)
 planted = Control("exactly 597 singular values set to zero", _planted, Verdict.SUPPORTED)
 
@@ -125,7 +132,7 @@ def test_null_sweep(null_sweep):
     accept=at_most(
         0.05, reason="bulk-seed-overlap counts an excess of 0.05 as overlap, so less is none; the baseline is known to 1e-3"
     ),
-    controls=[swapped],
+    controls=[swapped, Control("a random subspace in place of the null space", _random, Verdict.SUPPORTED)],
     on="digits",
     given={"images": "noise"},
 )
