@@ -15,7 +15,7 @@ import numpy as np
 from harness.claim import Claim, Control
 from harness.ensemble import Ensembles, reference_fingerprint
 from harness.errors import HarnessError, InvalidInput, NotRun
-from harness.expectation import Expectation
+from harness.expectation import FEW, Expectation
 from harness.report.evidence import pack
 from harness.report.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, RuleRecord
 from harness.report.rejudge import deciding_seeds, interval_of
@@ -65,7 +65,7 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
     groups = groups_of(claim, runs)
     measured = [_measurement(claim.measure(*group)) for group in groups]
     judged, *details = _records(claim, groups, measured)
-    ensemble = _spread(claim, terms, fingerprints) if claim.over in ("seeds", "pairs") and len(runs) < 3 else None
+    ensemble = _spread(claim, terms, fingerprints) if claim.over in ("seeds", "pairs") and len(runs) < FEW else None
     interval = interval_of(claim.over, judged, ensemble)
     verdict = judge(interval, claim.accept)
     record = replace(
@@ -171,13 +171,15 @@ def _complaints(claim: Claim, expected: Expectation, record: ClaimRecord) -> lis
 
 
 def _undecided(claim: Claim, expected: Expectation, record: ClaimRecord) -> bool:
-    """With fewer seeds than decide it, a claim may stay open as long as what was measured lies on the expected side."""
+    """Whether the claim may stay open: it has fewer seeds than its listing asks for, or fewer than three on the expected side."""
     judged = record.measurements[0]
-    seeds = {run for runs in judged.runs for run in runs}
-    if len(seeds) >= expected.seeds or claim.over not in ("seeds", "pairs") or record.verdict != Verdict.INCONCLUSIVE.name:
+    seeds = len({run for runs in judged.runs for run in runs})
+    if record.verdict != Verdict.INCONCLUSIVE.name or claim.over not in ("seeds", "pairs"):
         return False
+    if seeds < expected.seeds and expected.seeds > FEW:
+        return True
     values = [value for value in judged.values if value is not None]
-    return judge(exact(float(np.mean(values))), claim.accept) is expected.verdict
+    return seeds < FEW and judge(exact(float(np.mean(values))), claim.accept) is expected.verdict
 
 
 def _remedy(claim: Claim, record: ClaimRecord) -> str:

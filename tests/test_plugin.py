@@ -330,12 +330,14 @@ class TestDeviations:
         result.stdout.fnmatch_lines(["*no longer deviates: remove it*"])
 
     @pytest.mark.parametrize(
-        ("verdict", "seeds", "passes"), [("SUPPORTED", 3, True), ("REFUTED", 3, False), ("SUPPORTED", 8, False)]
+        ("verdict", "seeds", "passes"), [("SUPPORTED", 3, True), ("REFUTED", 3, True), ("SUPPORTED", 8, False)]
     )
-    def test_a_claim_may_stay_open_on_its_side_until_there_are_the_seeds_it_takes(
+    def test_a_listed_claim_may_stay_open_until_there_are_the_seeds_it_takes(
         self, project, judge, pytester, verdict, seeds, passes
     ):
-        project(OPEN_CLAIM, files={"claims/deviations.toml": deviation("planted/open", verdict) + "seeds = 8\n"})
+        listed = deviation("planted/open", verdict) + "seeds = 8\n"
+        claim = OPEN_CLAIM.replace(")\ndef", ", controls=[doubled, same])\ndef")
+        project(claim, files={"claims/deviations.toml": listed})
         result = judge("--claims-seeds", str(seeds))
         assert record(pytester, "planted/open").verdict == "INCONCLUSIVE"
         assert record(pytester, "planted/open").passed is passes
