@@ -4,6 +4,7 @@ import dataclasses
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from html import escape
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from harness.report import evidence, html
 from harness.report.evidence import slug
-from harness.report.figures import FIGURES, draw_all
+from harness.report.figures import FIGURES, draw_all, export
 from harness.report.figures.registry import Data, Figure, perhaps, source
 from harness.report.figures.style import _decade, span, thinned
 from harness.report.figures.training_jacobian.spectrum import quarter_circle
@@ -261,6 +262,18 @@ class TestSvg:
         figure = drawings["training-jacobian", "3a"]
         assert figure.svg.count("<image") == 3  # one a seed
         assert len(figure.svg) < 200_000
+
+    def test_a_file_for_each_panel_that_looks_the_same_everywhere(self, report, folder, tmp_path):
+        one = next(figure for figure in FIGURES if figure.name == "figure-training-jacobian-1a")
+        two = next(figure for figure in FIGURES if figure.panels == 2)
+        without = planted_figure(None, sigma=source("sigma", "training-jacobian/none"))
+        paths = export(report, folder, tmp_path / "out", [one, two, without])
+        names = ["training-jacobian-1a", *(f"{two.name.removeprefix('figure-')}-{number}" for number in (1, 2))]
+        assert [path.name for path in paths] == [f"{name}.svg" for name in names]
+        for path in paths:
+            root = ET.parse(path).getroot()
+            assert root.tag.endswith("svg")
+            assert not list(root.iter("{http://www.w3.org/2000/svg}text")), "text that depends on the reader's fonts"
 
     def test_drawing_again_gives_the_same_bytes_whatever_matplotlib_is_set_to(self, report, folder, drawings):
         before = [drawings["training-jacobian", "1b"], drawings["tiny-subspace", "2"]]

@@ -191,6 +191,10 @@ class TestPages:
         assert sum(map(len, tables)) == len(rows)
         assert all(len(table) >= 3 for table in tables)
 
+    def test_what_a_stopped_run_did_not_reach_is_named(self):
+        page = markdown.render(dataclasses.replace(REPORT, complete=False, unreached=["paper/late"]))
+        assert "Not reached: paper/late." in page
+
     def test_an_incomplete_or_partial_report_says_so_first(self):
         page = markdown.render(dataclasses.replace(REPORT, complete=False, partial=True))
         assert page.index("**Incomplete**") < page.index("**Partial**") < page.index("claims judged")

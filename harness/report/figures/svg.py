@@ -1,11 +1,12 @@
-"""From a drawing function to SVG that can stand in an HTML page: no dates, no prolog, ids that collide with nobody's."""
+"""From a drawing function to SVG, inside an HTML page (no dates, no prolog, ids that collide with nobody's) or as files."""
 
 from __future__ import annotations
 
 import io
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from html import escape
 
 import matplotlib as mpl
@@ -19,15 +20,27 @@ NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 def render(figure: Figure, data: Mapping[str, Data | None]) -> tuple[str, str]:
     """The figure as inline SVG, and what it shows in words; the same data gives the same bytes."""
+    with _drawn(figure, data) as (canvases, alt):
+        panels = [inline(_document(canvas), f"{figure.name}-{i}") for i, canvas in enumerate(canvases)]
+    return f'<div class="panels" role="img" aria-label="{escape(alt)}">{"".join(panels)}</div>', alt
+
+
+def documents(figure: Figure, data: Mapping[str, Data | None]) -> list[str]:
+    """Each panel of the figure as an SVG document on white, its text as outlines: it looks the same wherever it is shown."""
+    with _drawn(figure, data, text="path") as (canvases, _):
+        return [_document(canvas) for canvas in canvases]
+
+
+@contextmanager
+def _drawn(figure: Figure, data: Mapping[str, Data | None], text: str = "none") -> Iterator[tuple[list[Canvas], str]]:
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # runs that diverged leave NaN behind, and medians over nothing say so
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+        mpl.rcParams["svg.fonttype"] = text
         canvases = [Canvas(figsize=PANEL, layout="constrained") for _ in range(figure.panels)]
         axes = [canvas.subplots() for canvas in canvases]
-        alt = " ".join(figure.draw(axes if figure.panels > 1 else axes[0], **data).split())
-        panels = [inline(_document(canvas), f"{figure.name}-{i}") for i, canvas in enumerate(canvases)]
-    return f'<div class="panels" role="img" aria-label="{escape(alt)}">{"".join(panels)}</div>', alt
+        yield canvases, " ".join(figure.draw(axes if figure.panels > 1 else axes[0], **data).split())
 
 
 def _document(canvas: Canvas) -> str:
