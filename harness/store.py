@@ -154,7 +154,12 @@ def _acquired(lock: FileLock, name: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=PATIENCE)
     except Timeout:
-        warnings.warn(f"store: another run is computing {name}; this one waits for it and uses it", StoreWarning, stacklevel=5)
+        warnings.warn(
+            f"store: another run is computing {name}; this one waits for it and uses it "
+            "(not to wait, end that run or give another folder with --claims-store)",
+            StoreWarning,
+            stacklevel=5,
+        )
         lock.acquire()
     try:
         yield

@@ -329,7 +329,7 @@ class TestKilled:
     """kill -9, against which there is nothing but to leave nothing half-written where it could be read."""
 
     def test_the_next_run_goes_on(self, project, undisturbed):
-        for moment, new in {"blocks": COLUMNS[:3], "storing": COLUMNS[3:], "writing": []}.items():
+        for moment, new in {"storing": COLUMNS, "writing": []}.items():
             child = project.start(fault=moment)
             project.waits(child)
             child.kill()
@@ -522,7 +522,7 @@ class TestNoSpace:
 
 def test_folders_that_vanish_during_the_run_cost_nothing(warm, undisturbed):
     """The folder of reports and the store, while a claim is judged; the next claim needs what was in the store."""
-    assert warm.run("-k", "first")[0] == 0
+    (warm.root / "reports" / "latest").mkdir(parents=True)
     child = warm.start(fault="judging")
     warm.waits(child)
     shutil.rmtree(warm.root / "reports")

@@ -14,7 +14,7 @@ import pytest
 
 from harness.report import evidence, html
 from harness.report.evidence import slug
-from harness.report.figures import FIGURES, draw_all, export
+from harness.report.figures import FIGURES, draw_all, export, svg
 from harness.report.figures.registry import Data, Figure, perhaps, source
 from harness.report.figures.style import _decade, span, thinned
 from harness.report.figures.training_jacobian.spectrum import quarter_circle
@@ -257,6 +257,17 @@ class TestSvg:
         for drawing in drawings.values():
             assert not re.search(r"<\?xml|<!DOCTYPE|<metadata|<style|xlink|https?:|matplotlib\.org", drawing.svg)
             assert f'role="img" aria-label="{escape(drawing.alt)}"' in drawing.svg
+
+    def test_numbers_on_an_axis_keep_their_digits(self):
+        assert "<text>0.075</text>" in svg.inline('<svg viewBox="0 0 1 1"><path d="M1.23456 2"/><text>0.075</text></svg>', "x")
+        assert "M1.23 2" in svg.inline('<svg viewBox="0 0 1 1"><path d="M1.23456 2"/><text>0.075</text></svg>', "x")
+
+    def test_a_panel_without_evidence_is_left_out(self, report, folder):
+        two = next(figure for figure in FIGURES if figure.paper == "tiny-subspace" and figure.panels == 2)
+        claims = [claim for claim in report.claims if "mnist" not in claim.id]
+        (drawing,) = draw_all(dataclasses.replace(report, claims=claims), folder, [two])
+        assert drawing.svg.count("<svg ") == 1
+        assert drawing.without
 
     def test_thousands_of_points_are_one_image(self, drawings):
         figure = drawings["training-jacobian", "3a"]

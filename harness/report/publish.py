@@ -12,6 +12,8 @@ from filelock import FileLock
 from harness.report import write
 from harness.report.records import Report
 
+PATIENCE = 120  # seconds that another run may take to write its report here before this one goes elsewhere
+
 
 def publish(report: Report, root: Path) -> tuple[Path | None, list[str]]:
     """Write the report below ``root``; a folder that vanished is made again, one that cannot be written is replaced by a new one.
@@ -33,7 +35,7 @@ def publish(report: Report, root: Path) -> tuple[Path | None, list[str]]:
 def _publish(report: Report, root: Path) -> tuple[Path, list[str]]:
     """One process at a time; what a killed one left half-written is removed."""
     root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / ".lock"):
+    with FileLock(root / ".lock", timeout=PATIENCE):
         for abandoned in root.glob(".writing-*"):
             shutil.rmtree(abandoned, ignore_errors=True)
         return _written(report, root)

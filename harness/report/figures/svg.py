@@ -40,7 +40,8 @@ def _drawn(figure: Figure, data: Mapping[str, Data | None], text: str = "none") 
         mpl.rcParams["svg.fonttype"] = text
         canvases = [Canvas(figsize=PANEL, layout="constrained") for _ in range(figure.panels)]
         axes = [canvas.subplots() for canvas in canvases]
-        yield canvases, " ".join(figure.draw(axes if figure.panels > 1 else axes[0], **data).split())
+        alt = " ".join(figure.draw(axes if figure.panels > 1 else axes[0], **data).split())
+        yield [canvas for canvas, panel in zip(canvases, axes, strict=True) if panel.get_visible()], alt
 
 
 def _document(canvas: Canvas) -> str:
@@ -60,8 +61,13 @@ def inline(document: str, prefix: str) -> str:
     text = re.sub(r' id="([^"]*)"', lambda match: f' id="{prefix}-{match[1]}"' if match[1] in used else "", text)
     text = text.replace("url(#", f"url(#{prefix}-").replace('xlink:href="#', f'href="#{prefix}-').replace("xlink:href=", "href=")
     text = re.sub(r"font: [^;\"]*?(\d[\d.]*px) [^;\"]*", r"font-size: \1", text)
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is finer than any screen or press
+    text = re.sub(r"<[^>]*>", _shortened, text)
     opening = text.index("<svg")
     box = re.search(r'viewBox="[^"]*"', text[opening:])
     head = f'<svg class="plot" {box.group() if box else ""} aria-hidden="true">'
     return re.sub(r"\n\s*", "\n", head + text[text.index(">", opening) + 1 :]).strip()
+
+
+def _shortened(tag: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a point, which is finer than any screen or press; numbers that are text stay as they are."""
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0])
