@@ -32,6 +32,11 @@ class Drawing:
     claims: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
+    @property
+    def wide(self) -> bool:
+        """Whether several panels stand side by side."""
+        return self.svg.count("<svg ") > 1
+
 
 def draw_all(report: Report, folder: Path, figures: Sequence[Figure] | None = None) -> list[Drawing]:
     """Every figure of the papers that the report has claims of."""
