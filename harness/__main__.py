@@ -97,6 +97,11 @@ def render_again(options: argparse.Namespace) -> int:
     for page in (html, markdown):
         page.write(report, folder)
     print(f"{folder / html.NAME}: {len(report.claims)} claims")
+    if options.figures is not None:
+        from harness.report.figures import export
+
+        for path in export(report, folder, options.figures):
+            print(path)
     return 0
 
 
@@ -116,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     again.set_defaults(command=judge_again)
     pages = commands.add_parser("report", help="write report.html and report.md of a stored report again")
     pages.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
+    pages.add_argument("--figures", type=Path, metavar="DIR", help="write each figure as an SVG file into this folder as well")
     pages.set_defaults(command=render_again)
     making = commands.add_parser(
         "ensemble", help="make the reference ensemble that gives runs with fewer than 3 seeds their spread",

@@ -44,7 +44,8 @@ class Ensembles:
         if stale:
             raise InvalidInput(f"the ensemble in {self.path} was measured on another version of {', '.join(stale)}: {MAKE}")
         run = ", ".join(f"{name} {value}" for name, value in sorted(self.runs[entry["created"]].items()))
-        return Ensemble(tuple(entry["values"]), f"{self.path}: created {entry['created']}, {run}")
+        where = "/".join(self.path.parts[-3:]) if self.path else ""  # in the repository, whatever the machine
+        return Ensemble(tuple(entry["values"]), f"{where}: created {entry['created']}, {run}")
 
 
 def load(folder: Path, scale: str, precision: str) -> Ensembles:

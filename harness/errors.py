@@ -19,5 +19,9 @@ class DecompositionFailed(HarnessError, ArithmeticError):
     """A decomposition did not pass its checks; the message carries the measured numbers."""
 
 
+class StoreWarning(UserWarning):
+    """The store could not be used as wanted; the run goes on without that entry."""
+
+
 class NotRun(HarnessError):
     """Raised by a claim that cannot be judged here for a declared reason (never a success)."""

@@ -10,7 +10,9 @@ import base64
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Generator
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import FunctionType
 from typing import Any, TypeVar
@@ -20,7 +22,7 @@ import pytest
 from harness import hooks, items, options
 from harness.claim import REGISTRY, Claim
 from harness.ensemble import load
-from harness.errors import InvalidInput
+from harness.errors import InvalidInput, StoreWarning
 from harness.expectation import Deviations, Expectation, read_deviations
 from harness.items import JUDGING, ClaimItem, named
 from harness.judging import Outcome, Terms, judge_claim
@@ -143,7 +145,16 @@ class Judging:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Prepare every experiment that the selected claims need; an xdist worker prepares what it is given, when it is."""
         if not (session.config.option.collectonly or hasattr(session.config, "workerinput") or _broken(session)):
-            self.runs.prepare(name for claim in _claims(session) if self.settings.scale in claim.scales for name in claim.on)
+            with self._warnings_told():
+                self.runs.prepare(name for claim in _claims(session) if self.settings.scale in claim.scales for name in claim.on)
+
+    @contextmanager
+    def _warnings_told(self) -> Iterator[None]:
+        """No test runs yet that could carry a warning to pytest's summary: it becomes a line of its own among the progress."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", StoreWarning)
+            warnings.showwarning = lambda message, category, *_: self.progress.say(_told(message, category))
+            yield
 
     def judge(self, item: ClaimItem) -> Outcome:
         """The outcome of one claim."""
@@ -178,6 +189,11 @@ class Judging:
 def _active(config: pytest.Config) -> bool:
     """Whether this is a project with claims: everywhere else the plugin does nothing."""
     return options.folder(config, "claims_paths").is_dir()
+
+
+def _told(message: Warning | str, category: type[Warning]) -> str:
+    text = " ".join(str(message).split())
+    return f"warning: {text}" if issubclass(category, StoreWarning) else f"warning: {category.__name__}: {text}"
 
 
 def _claims(session: pytest.Session) -> list[Claim]:

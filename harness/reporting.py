@@ -13,6 +13,7 @@ import pytest
 
 from harness.claim import REGISTRY
 from harness.expectation import read_ledger
+from harness.interrupt import deferred
 from harness.items import ClaimItem, node_id
 from harness.options import Settings
 from harness.report import environment
@@ -20,7 +21,8 @@ from harness.report.publish import publish
 from harness.report.records import ClaimRecord, ExperimentRecord, Json, Report
 from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
 
-MARK = {"failed": "FAILED", "deviates": "listed", "passed": "", "not run": ""}
+WRITING = "stopping: the report is being written, which takes a few seconds; Ctrl-C again leaves without it"
+MARK = {"failed": "FAILED", "deviates": "listed", "open": "open", "passed": "", "not run": ""}
 
 
 class Reporting:
@@ -90,7 +92,10 @@ class Reporting:
         if not self.selected or self.config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return (yield)
         self.report = self.gathered(interrupted=exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
-        folder, problems = publish(self.report, self.settings.report)
+        with deferred(lambda: self._say(["", WRITING])) as interruption:
+            folder, problems = publish(self.report, self.settings.report)
+        if interruption.asked:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
         if (problems or not self.judged()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         result = yield
@@ -107,6 +112,7 @@ class Reporting:
         if not self.report.complete:
             unreached = len(self.selected) - len(self.records)
             terminalreporter.write_line(f"stopped early: {unreached} selected claim(s) were not reached")
+            terminalreporter.write_line("what was computed is kept in the store: the same command goes on from there")
         if not self.judged():
             terminalreporter.write_line("error: zero claims were judged, which is not a success: see the reasons above", red=True)
 
@@ -129,6 +135,7 @@ class Reporting:
             environment=self.environment or environment.collect(s.precision),
             experiments=list(self.experiments.values()),
             claims=[self.records[id] for id in self.selected if id in self.records],
+            unreached=[id for id in self.selected if id not in self.records],
             ledger=self.ledger,
             evidence=self.evidence,
         )

@@ -14,22 +14,20 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from harness import provenance
-from harness.errors import InvalidInput
+from harness.errors import InvalidInput, StoreWarning
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 FORMAT = 1
-
-
-class StoreWarning(UserWarning):
-    """The store could not be used as wanted; the run goes on without that entry."""
+PATIENCE = 2.0  # seconds to wait for another process before saying so
 
 
 class Corrupt(Exception):
@@ -51,6 +49,7 @@ class Store:
         self.root = Path(root) if root is not None else user_cache_path("training-jacobian-claims")
         self.fresh = fresh
         self._seen: set[str] = set()
+        self._unkept: set[int] = set()  # error numbers for which something could not be kept, each told once
         try:
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
@@ -76,7 +75,7 @@ class Store:
         """
         full = self._key(kind, key, modules or (compute.__module__,))
         folder = self.root / f"{kind}-{_digest(full)}"
-        with FileLock(self.root / "locks" / f"{folder.name}.lock"):
+        with self._locked(folder.name):
             held = self._read(folder, full)
             if held is None:
                 held = {name: np.asarray(value) for name, value in compute().items()}
@@ -109,6 +108,30 @@ class Store:
         }
         return json.loads(json.dumps(full))  # type: ignore[no-any-return]
 
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """Let one process at a time compute an entry. Without a lock (no space, the folder is gone) each computes it for itself:
+        writes are atomic, so that costs time and nothing else."""
+        path = self.root / "locks" / f"{name}.lock"
+        with ExitStack() as held:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(_acquired(FileLock(path), name))
+            except OSError as error:
+                self._complain(path, error)
+            yield
+
+    def _complain(self, path: Path, error: OSError) -> None:
+        """Tell once for each cause what could not be kept and what to do."""
+        if error.errno not in self._unkept:
+            self._unkept.add(error.errno or 0)
+            warnings.warn(
+                f"store: {path} could not be kept ({error.strerror}); the run goes on, and whatever finds no place is computed "
+                f"again next time. Free or repair {self.root}, or give another folder with --claims-store",
+                StoreWarning,
+                stacklevel=3,
+            )
+
     def _read(self, folder: Path, key: Mapping[str, Any]) -> Arrays | None:
         if not folder.exists() or (self.fresh and folder.name not in self._seen):
             return None
@@ -122,12 +145,26 @@ class Store:
         try:
             write_entry(folder, key, arrays)
         except OSError as error:
-            warnings.warn(
-                f"store: {folder.name} could not be kept ({error.strerror}); the run goes on without it. "
-                f"Free space in {self.root} or give another folder with --claims-store",
-                StoreWarning,
-                stacklevel=3,
-            )
+            self._complain(folder, error)
+
+
+@contextmanager
+def _acquired(lock: FileLock, name: str) -> Iterator[None]:
+    """Hold the lock, saying so where another process makes this one wait; the system frees it when its holder dies."""
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        warnings.warn(
+            f"store: another run is computing {name}; this one waits for it and uses it "
+            "(not to wait, end that run or give another folder with --claims-store)",
+            StoreWarning,
+            stacklevel=5,
+        )
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Blocks(MutableMapping[int, Any]):
@@ -174,8 +211,10 @@ class Blocks(MutableMapping[int, Any]):
         return len(self._held)
 
     def clear(self) -> None:
+        """Remove the blocks, except from a store that could not keep what was made of them: then they are all there is."""
         self._held.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.store._unkept:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _digest(key: Mapping[str, Any]) -> str:
@@ -203,21 +242,36 @@ def read_entry(folder: Path, key: Mapping[str, Any]) -> Arrays:
             if _checksum(path) != checksum:
                 raise Corrupt(f"checksum of {path.name} does not match")
             arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Corrupt(f"{type(error).__name__}: {error}") from error
     return arrays
 
 
 def write_entry(folder: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
-    """Write an entry beside ``folder`` and rename it into place; what was there is replaced."""
+    """Write an entry beside ``folder`` and rename it into place; what was there is replaced, and what a killed process left of
+    an earlier try is removed.
+
+    Raises:
+        OSError: there is no space, or no right to write there; nothing half-written stays.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for abandoned in folder.parent.glob(f".{folder.name}-*"):
+        _remove(abandoned)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         for name, array in arrays.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
         manifest = {"key": key, "arrays": {name: _checksum(temporary / f"{name}.npy") for name in arrays}}
         (temporary / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder with all that is in it, or whatever else somebody put in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

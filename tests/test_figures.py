@@ -4,6 +4,7 @@ import dataclasses
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from html import escape
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from harness.report import evidence, html
 from harness.report.evidence import slug
-from harness.report.figures import FIGURES, draw_all
+from harness.report.figures import FIGURES, draw_all, export, svg
 from harness.report.figures.registry import Data, Figure, perhaps, source
 from harness.report.figures.style import _decade, span, thinned
 from harness.report.figures.training_jacobian.spectrum import quarter_circle
@@ -257,10 +258,33 @@ class TestSvg:
             assert not re.search(r"<\?xml|<!DOCTYPE|<metadata|<style|xlink|https?:|matplotlib\.org", drawing.svg)
             assert f'role="img" aria-label="{escape(drawing.alt)}"' in drawing.svg
 
+    def test_numbers_on_an_axis_keep_their_digits(self):
+        assert "<text>0.075</text>" in svg.inline('<svg viewBox="0 0 1 1"><path d="M1.23456 2"/><text>0.075</text></svg>', "x")
+        assert "M1.23 2" in svg.inline('<svg viewBox="0 0 1 1"><path d="M1.23456 2"/><text>0.075</text></svg>', "x")
+
+    def test_a_panel_without_evidence_is_left_out(self, report, folder):
+        two = next(figure for figure in FIGURES if figure.paper == "tiny-subspace" and figure.panels == 2)
+        claims = [claim for claim in report.claims if "mnist" not in claim.id]
+        (drawing,) = draw_all(dataclasses.replace(report, claims=claims), folder, [two])
+        assert drawing.svg.count("<svg ") == 1
+        assert drawing.without
+
     def test_thousands_of_points_are_one_image(self, drawings):
         figure = drawings["training-jacobian", "3a"]
         assert figure.svg.count("<image") == 3  # one a seed
         assert len(figure.svg) < 200_000
+
+    def test_a_file_for_each_panel_that_looks_the_same_everywhere(self, report, folder, tmp_path):
+        one = next(figure for figure in FIGURES if figure.name == "figure-training-jacobian-1a")
+        two = next(figure for figure in FIGURES if figure.panels == 2)
+        without = planted_figure(None, sigma=source("sigma", "training-jacobian/none"))
+        paths = export(report, folder, tmp_path / "out", [one, two, without])
+        names = ["training-jacobian-1a", *(f"{two.name.removeprefix('figure-')}-{number}" for number in (1, 2))]
+        assert [path.name for path in paths] == [f"{name}.svg" for name in names]
+        for path in paths:
+            root = ET.parse(path).getroot()
+            assert root.tag.endswith("svg")
+            assert not list(root.iter("{http://www.w3.org/2000/svg}text")), "text that depends on the reader's fonts"
 
     def test_drawing_again_gives_the_same_bytes_whatever_matplotlib_is_set_to(self, report, folder, drawings):
         before = [drawings["training-jacobian", "1b"], drawings["tiny-subspace", "2"]]

@@ -176,6 +176,18 @@ class TestTop:
         assert "4 of 6 claims judged, then stopped" in text(complete=False)
         assert "incomplete" not in render().lower()
 
+    def test_what_a_stopped_run_did_not_reach_is_counted_and_named(self):
+        told = text(complete=False, unreached=["paper/late", "paper/later"])
+        assert "4 of 8 claims judged, then stopped" in told
+        assert "2 claims were not reached" in told
+        assert "paper/late paper/later" in told
+        checked(render(complete=False, unreached=["paper/late"]))
+
+    def test_an_open_verdict_that_passes_does_not_count_as_one_that_holds(self):
+        left_open = dataclasses.replace(measuring([1.0], [0, 2]), verdict="INCONCLUSIVE", passed=True)
+        assert [(kind, n) for kind, n, _ in html.tally(dataclasses.replace(REPORT, claims=[left_open]))] == [("open", 1)]
+        assert "Left open" in text(left_open)
+
     def test_a_selection_and_a_run_that_judged_nothing_say_so(self):
         assert "Some claims that exist were left out" in text(partial=True)
         assert "Zero claims were judged" in text(SKIPPED)

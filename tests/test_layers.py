@@ -29,7 +29,7 @@ LAYERS = (
     {"training_run", "subspace", "subspace_run"},
     {"report"},
     {"ensemble", "expectation", "judging"},
-    {"terminal", "runs", "options", "items", "hooks", "scheduling", "reporting", "plugin"},
+    {"interrupt", "terminal", "runs", "options", "items", "hooks", "scheduling", "reporting", "plugin"},
     {"__main__"},
 )
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}

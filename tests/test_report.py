@@ -191,6 +191,10 @@ class TestPages:
         assert sum(map(len, tables)) == len(rows)
         assert all(len(table) >= 3 for table in tables)
 
+    def test_what_a_stopped_run_did_not_reach_is_named(self):
+        page = markdown.render(dataclasses.replace(REPORT, complete=False, unreached=["paper/late"]))
+        assert "Not reached: paper/late." in page
+
     def test_an_incomplete_or_partial_report_says_so_first(self):
         page = markdown.render(dataclasses.replace(REPORT, complete=False, partial=True))
         assert page.index("**Incomplete**") < page.index("**Partial**") < page.index("claims judged")
@@ -227,7 +231,8 @@ class TestPublishing:
         folder, problems = publish(dataclasses.replace(REPORT, seeds=4), tmp_path)
         assert (folder, problems) == (tmp_path / "latest", [])
         assert json_file.read(folder).seeds == 4
-        assert {path.name for path in tmp_path.iterdir()} == {"latest", "2025-01-02T03-04-05Z", "2025-01-02T03-04-05Z-2"}
+        names = {path.name for path in tmp_path.iterdir()} - {".lock"}
+        assert names == {"latest", "2025-01-02T03-04-05Z", "2025-01-02T03-04-05Z-2"}
         assert not (folder / "stray").exists()
 
     def test_a_selection_leaves_latest_alone(self, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.report.records import ClaimRecord, Report
 from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
 
-MARK = {"failed": "**FAILED**", "deviates": "deviates, as listed", "passed": "", "not run": "declared"}
+MARK = {"failed": "**FAILED**", "deviates": "deviates, as listed", "open": "left open", "passed": "", "not run": "declared"}
 
 
 def write(report: Report, folder: Path) -> None:
@@ -23,7 +23,8 @@ def render(report: Report) -> str:
 def _top(report: Report) -> str:
     warnings = []
     if not report.complete:
-        warnings.append("**Incomplete**: the run was stopped before every selected claim was judged.")
+        unreached = f" Not reached: {', '.join(report.unreached)}." if report.unreached else ""
+        warnings.append(f"**Incomplete**: the run was stopped before every selected claim was judged.{unreached}")
     if report.partial:
         warnings.append("**Partial**: some claims were left out of this run.")
     facts = f"Scale {report.scale}, {report.seeds} seed(s), {report.precision}, {report.created}, {report.seconds:.0f} s"

@@ -7,8 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from filelock import FileLock
+
 from harness.report import write
 from harness.report.records import Report
+
+PATIENCE = 120  # seconds that another run may take to write its report here before this one goes elsewhere
 
 
 def publish(report: Report, root: Path) -> tuple[Path | None, list[str]]:
@@ -29,16 +33,34 @@ def publish(report: Report, root: Path) -> tuple[Path | None, list[str]]:
 
 
 def _publish(report: Report, root: Path) -> tuple[Path, list[str]]:
+    """One process at a time; what a killed one left half-written is removed."""
     root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / ".lock", timeout=PATIENCE):
+        for abandoned in root.glob(".writing-*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
+        return _written(report, root)
+
+
+def _written(report: Report, root: Path) -> tuple[Path, list[str]]:
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=root, ignore_cleanup_errors=True) as working:
         problems = write(report, Path(working) / "report")
         shutil.copytree(Path(working) / "report", Path(working) / "copy")
         os.rename(Path(working) / "report", _unused(root / report.created.replace(":", "-")))
         shown = root / ("partial" if report.partial else "latest")
-        if shown.exists():
-            os.rename(shown, Path(working) / "old")
-        os.rename(Path(working) / "copy", shown)
+        _swap(Path(working) / "copy", shown, Path(working) / "old")
     return shown, problems
+
+
+def _swap(new: Path, shown: Path, aside: Path) -> None:
+    """Put ``new`` in the place of ``shown``; interrupted between the two, put back what was there."""
+    if shown.exists():
+        os.rename(shown, aside)
+    try:
+        os.rename(new, shown)
+    except BaseException:
+        if aside.exists() and not shown.exists():
+            os.rename(aside, shown)
+        raise
 
 
 def _unused(folder: Path) -> Path:

@@ -104,8 +104,8 @@ class ClaimRecord:
 
     @property
     def deviates(self) -> bool:
-        """Whether the claim is listed and not SUPPORTED: as it was listed, or still open for want of seeds."""
-        return self.expected_reason is not None and self.verdict != "SUPPORTED"
+        """Whether a verdict other than SUPPORTED is listed for this claim."""
+        return self.expected != "SUPPORTED"
 
     @classmethod
     def from_json(cls, data: Json) -> ClaimRecord:
@@ -145,7 +145,8 @@ class LedgerEntry:
 class Report:
     """Everything a run leaves behind.
 
-    ``peak_memory`` is in MiB; ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it.
+    ``unreached`` are the ids of selected claims that the run stopped before; ``peak_memory`` is in MiB;
+    ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it.
     """
 
     complete: bool
@@ -159,6 +160,7 @@ class Report:
     environment: dict[str, str]
     experiments: list[ExperimentRecord]
     claims: list[ClaimRecord]
+    unreached: list[str] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
     evidence: Mapping[str, bytes] = field(default_factory=dict)

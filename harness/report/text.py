@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.report.records import ClaimRecord, Report
 
-WORST_FIRST = ("failed", "deviates", "passed", "not run")
+WORST_FIRST = ("failed", "deviates", "open", "passed", "not run")
 
 
 def measured(record: ClaimRecord) -> str:
@@ -26,12 +26,14 @@ def accepted(record: ClaimRecord) -> str:
 
 
 def outcome(record: ClaimRecord) -> str:
-    """``failed``, ``not run`` (declared), ``deviates`` (as listed) or ``passed``."""
+    """``failed``, ``not run`` (declared), ``deviates`` (as listed), ``open`` (too few seeds to decide) or ``passed``."""
     if record.declared:
         return "not run"
     if not record.passed:
         return "failed"
-    return "deviates" if record.deviates else "passed"
+    if record.deviates:
+        return "deviates"
+    return "open" if record.verdict == "INCONCLUSIVE" else "passed"
 
 
 def reason(record: ClaimRecord) -> str:
@@ -54,5 +56,6 @@ def counts(report: Report) -> str:
     failed = sum(outcome(record) == "failed" for record in report.claims)
     listed = sum(outcome(record) == "deviates" for record in report.claims)
     judged = sum(record.judged for record in report.claims)
-    total = f"{judged} of {len(report.claims)} claims judged: {', '.join(parts) or 'none'}"
+    selected = len(report.claims) + len(report.unreached)
+    total = f"{judged} of {selected} claims judged: {', '.join(parts) or 'none'}"
     return f"{total}; {listed} deviate as listed, {failed} failed"

@@ -32,12 +32,33 @@ class Drawing:
     claims: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
+    @property
+    def wide(self) -> bool:
+        """Whether several panels stand side by side."""
+        return self.svg.count("<svg ") > 1
+
 
 def draw_all(report: Report, folder: Path, figures: Sequence[Figure] | None = None) -> list[Drawing]:
     """Every figure of the papers that the report has claims of."""
     papers = {record.paper for record in report.claims}
     evidence = Evidence(report, folder)
     return [_drawing(figure, evidence) for figure in (FIGURES if figures is None else figures) if figure.paper in papers]
+
+
+def export(report: Report, folder: Path, into: Path, figures: Sequence[Figure] | None = None) -> list[Path]:
+    """Write every figure that the evidence in ``folder`` gives as SVG files, one a panel, e.g. ``training-jacobian-1a.svg``."""
+    evidence, written = Evidence(report, folder), []
+    into.mkdir(parents=True, exist_ok=True)
+    for figure in FIGURES if figures is None else figures:
+        found = {name: evidence.find(source) for name, source in figure.sources.items()}
+        if _absent(figure, found) is None:
+            panels = svg.documents(figure, found)
+            name = figure.name.removeprefix("figure-")
+            paths = [into / f"{name}{f'-{number}' if figure.wide else ''}.svg" for number in range(1, len(panels) + 1)]
+            for path, document in zip(paths, panels, strict=True):
+                path.write_text(document, encoding="utf-8")
+            written += paths
+    return written
 
 
 class Evidence:
@@ -78,13 +99,19 @@ def _drawing(figure: Figure, evidence: Evidence) -> Drawing:
     """Draw one figure; whatever goes wrong is told in its place."""
     try:
         found = {name: evidence.find(source) for name, source in figure.sources.items()}
-        absent = [figure.sources[name] for name, data in found.items() if data is None]
-        for source in absent:
-            if source.required or len(absent) == len(found):
-                return Drawing(figure, missing=" or ".join(source.claims))
+        missing = _absent(figure, found)
+        if missing is not None:
+            return Drawing(figure, missing=" or ".join(missing.claims))
         picture, alt = svg.render(figure, found)
     except Exception as error:
         cause = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
         return Drawing(figure, problem=" ".join(cause.split()))
     used = dict.fromkeys(data.record.id for data in found.values() if data is not None)
-    return Drawing(figure, picture, alt, claims=tuple(used), without=tuple(source.claims[0] for source in absent))
+    without = tuple(figure.sources[name].claims[0] for name, data in found.items() if data is None)
+    return Drawing(figure, picture, alt, claims=tuple(used), without=without)
+
+
+def _absent(figure: Figure, found: Mapping[str, Data | None]) -> Source | None:
+    """The source for want of which there is no figure: a required one, or the first where there is none at all."""
+    absent = [figure.sources[name] for name, data in found.items() if data is None]
+    return next((source for source in absent if source.required or len(absent) == len(found)), None)

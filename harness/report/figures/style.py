@@ -25,7 +25,6 @@ LINES: tuple[tuple[str, Any, str], ...] = (
 )
 BAND = 0.18
 STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
     "svg.hashsalt": "claims",
     "font.family": "sans-serif",
     "font.size": 9,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from harness.report.figures.registry import Source, perhaps
-from harness.report.figures.style import BLUE, GREY, ORANGE
+from harness.report.figures.style import BLUE, ORANGE
 
 PAPER = "tiny-subspace"
 K = 10  # classes
@@ -31,6 +31,6 @@ def from_step_0(axes: Axes, last: float) -> None:
     axes.set(xlabel="step", xlim=(-3, last * 1.08))
 
 
-def nothing(axes: Axes, data: str) -> None:
-    """A panel without evidence says so."""
-    axes.text(0.5, 0.5, f"{DATA[data]}: not in this report", ha="center", va="center", color=GREY, transform=axes.transAxes)
+def nothing(axes: Axes) -> None:
+    """Leave out a panel without evidence; the caption names what is not in the figure."""
+    axes.set_visible(False)

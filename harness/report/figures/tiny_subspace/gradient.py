@@ -45,7 +45,7 @@ def over_eigenvectors(axes: list[Axes], **found: Data | None) -> str:
     said = []
     for panel, (name, data) in zip(axes, found.items(), strict=True):
         if data is None:
-            nothing(panel, name)
+            nothing(panel)
             continue
         steps, shares = data.stack("steps")[0], np.median(data.stack("shares"), axis=0)
         for step, (color, line, marker) in zip((0, 50, 200, steps[-1]), LINES, strict=False):

@@ -93,7 +93,7 @@ def along_training(axes: list[Axes], **found: Data | None) -> str:
             panel.set(xlabel="step", ylabel=f"{DATA[name]}: overlap", ylim=(None, 1.03))
             legend(panel)
         else:
-            nothing(panel, name)
+            nothing(panel)
     return f"At the first and the last measured step: {'; '.join(said)}."
 
 

@@ -44,7 +44,7 @@ def eigenvalues(axes: list[Axes], **found: Data | None) -> str:
             log_axis(panel.yaxis)
             legend(panel)
         else:
-            nothing(panel, name)
+            nothing(panel)
     return f"Largest gap of the median spectrum: {'; '.join(said)}."
 
 
@@ -61,7 +61,7 @@ def leading(axes: list[Axes], **found: Data | None) -> str:
     said = []
     for panel, (name, data) in zip(axes, found.items(), strict=True):
         if data is None:
-            nothing(panel, name)
+            nothing(panel)
             continue
         vector, step = data.runs[0]["leading"][-1], data.runs[0]["steps"][-1]
         panel.plot(np.arange(len(vector)), vector, "o", color=BLUE, markersize=1.2, alpha=0.5, mew=0, rasterized=True)

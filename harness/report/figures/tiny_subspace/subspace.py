@@ -41,7 +41,7 @@ def preserved(axes: list[Axes], **found: Data | None) -> str:
             log_axis(panel.xaxis)
             legend(panel)
         else:
-            nothing(panel, name)
+            nothing(panel)
     return f"First and last overlap: {'; '.join(said)}."
 
 
