@@ -140,8 +140,9 @@ class Project:
 
     def start(self, *arguments: str, fault: str = "", prefix: Sequence[str] = (), **environment: str) -> subprocess.Popen[str]:
         """A run as a child with a process group of its own, as a shell would start it."""
-        for left in ("waiting", "waited"):
-            (self.root / left).unlink(missing_ok=True)
+        if fault:  # a child without one leaves another where it waits
+            for left in ("waiting", "waited"):
+                (self.root / left).unlink(missing_ok=True)
         hidden = ("PYTEST_", "MNIST_DIR", "COV_")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         # several children share the cores with each other and with other tests: one thread each, which never waits for another
