@@ -17,7 +17,7 @@ from mutants.outcomes import CRASHED, JUDGED, PASSED
 
 Outcomes = dict[str, tuple[str, str]]
 HERE = Path(__file__).resolve().parents[1]
-LONGEST = 300  # seconds a fault's checks may take; they are chosen to take ten
+LONGEST = 600  # seconds a fault's checks may take; they are chosen to take ten
 
 
 @dataclass(frozen=True)
