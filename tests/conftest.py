@@ -38,5 +38,5 @@ class Comparison:
 
 
 @pytest.fixture
-def compare(record_property: Callable[[str, object], None]) -> Comparison:
-    return Comparison(record_property)
+def compare(request: pytest.FixtureRequest) -> Comparison:
+    return Comparison(lambda name, value: request.node.user_properties.append((name, value)))

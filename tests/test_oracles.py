@@ -256,8 +256,8 @@ def test_dense_against_product_of_steps(setup: Setup, compare: Any) -> None:
         one, leaves = step(leaves, (x[t % BATCHES], y[t % BATCHES]))
         whole = np.asarray(one) @ whole
     compare.entries(engine(), "product of the steps' dense Jacobians", dense(setup), whole[:n, :n], rounding("float64"), REASON)
-    if setup.optimiser.name == "sgd" and setup.optimiser.momentum:
-        # each step on (theta, m) has determinant mu^N whatever the loss: what theta contracts, m must give back
+    if setup.optimiser == HEAVY_BALL:
+        # det [[I - eta H, -eta mu I], [H, mu I]] = mu^N whatever the loss: what theta contracts, m must give back
         _, logarithm = np.linalg.slogdet(whole)
         error = abs(logarithm - n * STEPS * np.log(setup.optimiser.momentum))
         condition = float(np.linalg.cond(whole))
