@@ -1,4 +1,4 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, probe."""
+"""Sessions: claims (the main job), tests, lint, typecheck, probe, mutants."""
 
 from pathlib import Path
 
@@ -50,3 +50,10 @@ def probe(session: nox.Session) -> None:
     """Property-based probing of the quadratic lab for as long as it is told: nox -s probe -- --minutes 5."""
     session.install("-e", ".[dev]")
     session.run("python", "-m", "harness.probe", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Put deliberate faults into copies of the harness; fails if one survives the checks that must find it."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "mutants", *session.posargs)

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from harness.config import Data, Experiment, Model, Optimiser, find, register
 from harness.data import Dataset, batches, load
@@ -17,6 +19,10 @@ def test_digits_are_the_papers_split():
     assert data.x_test.shape == (197, 64)
     assert (data.x_train.min(), data.x_train.max()) == (0.0, 1.0)
     assert data.dead_inputs.tolist() == [0, 32, 39]
+    images, labels = load_digits(return_X_y=True)
+    split = train_test_split(images / 16, labels, test_size=197, random_state=0)
+    for got, expected in zip((data.x_train, data.x_test, data.y_train, data.y_test), split, strict=True):
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_shuffled_labels_are_one_permutation_of_the_true_ones():
@@ -25,6 +31,7 @@ def test_shuffled_labels_are_one_permutation_of_the_true_ones():
     np.testing.assert_array_equal(np.bincount(true.y_train), np.bincount(shuffled.y_train))
     assert 0.05 < np.mean(true.y_train == shuffled.y_train) < 0.15  # chance agreement of ten classes is 0.1, spread 0.0075
     np.testing.assert_array_equal(shuffled.y_train, load(Data(labels="shuffled")).y_train)
+    np.testing.assert_array_equal(true.y_test, shuffled.y_test)
 
 
 def test_white_noise_is_uniform_with_the_real_labels():

@@ -13,13 +13,14 @@ from harness import train
 from harness.config import Experiment, Model, Optimiser
 from harness.data import load
 from harness.errors import InvalidInput, NotFinite
-from harness.measure import counts, function_jacobian, influence, overlap, response, subspace_training
+from harness.measure import counts, function_jacobian, influence, overlap, response, subspace_training, tiny_subspace
 from harness.model import apply, flatten, unflatten
 from harness.progress import Progress
 from harness.spectrum import Spectrum, decompose
 from harness.structural import structural_split
 
 SILENT = Progress()
+SCIPY = "scipy.linalg.subspace_angles"
 
 
 def orthonormal(size, seed):
@@ -34,13 +35,21 @@ def spectrum_of(sigma, seed=0):
 
 
 @pytest.mark.parametrize("k", [1, 3, 10, 15, 19, 20])
-def test_overlap_is_the_mean_cosine_of_scipys_angles(k):
+def test_overlap_is_the_mean_cosine_of_scipys_angles(k, compare):
     first, second = orthonormal(20, 0), orthonormal(20, 1)
     means, distances = overlap.overlap_curve(first.T @ second, [k])
     angles = subspace_angles(first[:, :k], second[:, :k])
-    # a cosine near 0 comes from the square root of an eigenvalue, so it is good to sqrt(eps) = 1.5e-8; angles near 0 likewise
-    assert means[0] == pytest.approx(np.cos(angles).mean(), abs=1e-7)
-    assert distances[0] == pytest.approx(np.linalg.norm(angles) / (np.pi / 2 * np.sqrt(k)), abs=1e-7)
+    reason = "a cosine near 0, or an angle near 0, is the root of an eigenvalue, good to sqrt(eps) = 1.5e-8"
+    compare.error("mean cosine of principal angles", SCIPY, abs(means[0] - np.cos(angles).mean()), 1e-7, reason)
+    geodesic = np.linalg.norm(angles) / (np.pi / 2 * np.sqrt(k))
+    compare.error("geodesic distance", SCIPY, abs(distances[0] - geodesic), 1e-7, reason)
+    # the second paper's overlap is the mean squared cosine, a plain sum of squares
+    squares = tiny_subspace.subspace_overlap(first[:, :k], second[:, :k])
+    bound, reason = 1e-13, "sums of 20 k products of orthonormal vectors: 400 roundings at most"
+    compare.error("Tr(P P') / k", SCIPY, abs(squares - np.mean(np.cos(angles) ** 2)), bound, reason)
+    cosines = overlap.principal_cosines(first[:, :k], second[:, : k + 1])
+    expected = np.sort(np.cos(subspace_angles(first[:, :k], second[:, : k + 1])))[::-1]
+    compare.entries("cosines of unequal spans", SCIPY, cosines, expected, bound, "backward-stable SVDs of norm 1 on either side")
 
 
 def test_overlap_orders_by_the_callers_bases():
@@ -56,13 +65,14 @@ def test_overlap_refuses_dimensions_that_are_not_there():
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.3, 0.5, 0.8, 1.0])
-def test_random_baselines_agree_with_sampling(alpha):
+def test_random_baselines_agree_with_sampling(alpha, compare):
     size = 600
     cross = orthonormal(size, 3)  # a random basis against the standard one
     means, distances = overlap.overlap_curve(cross, [round(alpha * size)])
-    # finite size moves both by O(1/k); 0.005 is what is left at size 600 and the smallest k = 30
-    assert overlap.random_baseline(alpha) == pytest.approx(means[0], abs=5e-3)
-    assert overlap.random_geodesic(alpha) == pytest.approx(distances[0], abs=5e-3)
+    reason = "finite size moves it by O(1/k): 0.005 is left at N = 600 and the smallest k = 30"
+    sampled = "a random basis of R^600"
+    compare.error("random baseline of the cosine", sampled, abs(overlap.random_baseline(alpha) - means[0]), 5e-3, reason)
+    compare.error("random baseline of the geodesic", sampled, abs(overlap.random_geodesic(alpha) - distances[0]), 5e-3, reason)
 
 
 def test_random_baseline_limits():
@@ -130,7 +140,7 @@ def test_structural_directions_of_the_digits():
     assert structural_split(squared, data)[0].shape == (160, 6)
 
 
-def test_responses_are_those_of_one_training_after_the_other():
+def test_responses_are_those_of_one_training_after_the_other(compare):
     _, _, theta, f = small()
     held = small_spectrum()
     stimuli = np.array([1e-2, 1.0])
@@ -142,9 +152,10 @@ def test_responses_are_those_of_one_training_after_the_other():
             for k, size in enumerate(stimuli):
                 change = flatten(f(unflatten(start + sign * size * held.initial[:, index], theta))) - base
                 along = change @ held.final[:, index]
-                assert got["along"][d, s, k] == pytest.approx(sign * along, rel=1e-8, abs=1e-11)
                 rest = np.linalg.norm(change - along * held.final[:, index])
-                assert got["orthogonal"][d, s, k] == pytest.approx(rest, rel=1e-6, abs=1e-11)
+                error = np.hypot(got["along"][d, s, k] - sign * along, got["orthogonal"][d, s, k] - rest)
+                reason = "50 steps' roundings of parameters of order 1, amplified at most tenfold"
+                compare.error("response to a stimulus", "one training after the other", error, 1e-11, reason)
 
 
 def test_the_linear_response_is_the_jacobians():
@@ -155,7 +166,7 @@ def test_the_linear_response_is_the_jacobians():
     assert got["along"][0].mean() == pytest.approx(1e-6 * held.sigma[0], rel=1e-5)
 
 
-def test_influence_is_the_plain_kl_divergence():
+def test_influence_is_the_plain_kl_divergence(compare):
     experiment, data, theta, _ = small()
     network = apply(experiment.model)
     directions = orthonormal(160, 4)[:, :3]
@@ -167,18 +178,21 @@ def test_influence_is_the_plain_kl_divergence():
     p = probabilities(0)
     for i in range(3):
         signs = [(p * np.log(p / probabilities(sign * directions[:, i]))).sum(axis=1) for sign in (1, -1)]
-        np.testing.assert_allclose(got["test_mean"][i], np.mean(signs), rtol=1e-10)
-        np.testing.assert_allclose(got["test_max"][i], np.mean(signs, axis=0).max(), rtol=1e-10)
+        expected = [np.mean(signs), np.mean(signs, axis=0).max()]
+        bound, reason = 1e-10, "divergences of 1e-2 are differences of logarithms of order 1: 1e4 roundings and a wide margin"
+        found = [got["test_mean"][i], got["test_max"][i]]
+        compare.entries("influence", "the plain divergence, one perturbation after another", found, expected, bound, reason)
 
 
-def test_restricted_training_is_the_notebooks_loop():
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_restricted_training_is_the_notebooks_loop(precision, compare):
     """theta = theta_0 + V_k c trained one subspace after another, as in the authors' notebook, against the batched masks."""
     experiment, data, theta, _ = small()
     held = small_spectrum()
     masks = subspace_training.masks(held, [5, 80])
-    got = subspace_training.restricted_losses(
-        experiment, data, theta, held.initial, np.concatenate([masks["bulk"], masks["chaotic"]])
-    )
+    run, allowed = dataclasses.replace(experiment, precision=precision), np.concatenate([masks["bulk"], masks["chaotic"]])
+    got = subspace_training.restricted_losses(run, data, theta, held.initial, allowed)
+    assert got.dtype == precision
     network, loss, update, x, y, epochs = train.ingredients(experiment, data)
     spans = [held.by_distance[:5], held.by_distance[:80], np.arange(5), np.arange(80)]
     for value, span in zip(got, spans, strict=True):
@@ -188,7 +202,10 @@ def test_restricted_training_is_the_notebooks_loop():
             return network(unflatten(flatten(theta) + basis @ c, theta), images)
 
         final = train.training_map(confined, loss, update, x, y, epochs)(jnp.zeros(len(span)))
-        assert value == pytest.approx(float(loss(confined(final, data.x_test), data.y_test)), rel=1e-9)
+        expected = float(loss(confined(final, data.x_test), data.y_test))
+        bound = 1e-9 if precision == "float64" else 1e-4
+        reason = "50 steps, each of 160 roundings, amplified at most a hundredfold: 1e6 roundings"
+        compare.entries(f"restricted training, {precision}", "the notebook's loop in float64", value, expected, bound, reason)
 
 
 def test_the_whole_space_is_unrestricted_training():
@@ -198,13 +215,14 @@ def test_the_whole_space_is_unrestricted_training():
     assert got[0] == pytest.approx(float(loss), rel=1e-8)  # rotation equivariance of SGD, and 50 steps of rounding
 
 
-def test_the_function_jacobians_gram_is_autodiffs():
+def test_the_function_jacobians_gram_is_autodiffs(compare):
     experiment, data, theta, _ = small()
     images = data.x_train[:11]
     flat = jax.jacrev(lambda t: jax.nn.log_softmax(apply(experiment.model)(unflatten(t, theta), images)).ravel())
     dense = np.asarray(flat(flatten(theta)))
     got = function_jacobian.gram(apply(experiment.model), theta, images, SILENT, "")
-    np.testing.assert_allclose(got, dense.T @ dense, atol=1e-12)
+    reason = "sums of 110 products, some hundred roundings, and a wide margin"
+    compare.entries("F^T F of the function Jacobian", "jax.jacrev, dense", got, dense.T @ dense, 1e-12, reason)
     sigma = function_jacobian.singular_values(got)
     assert function_jacobian.null_count(sigma) == 160 - np.linalg.matrix_rank(dense)
     ascending, vectors = function_jacobian.right_vectors(got)

@@ -50,6 +50,7 @@ def test_structural_directions_are_kept_apart_and_exact():
     matrix = carried @ carried.T + rest @ inner @ rest.T
     got = decompose(matrix, carried, rest)
     np.testing.assert_allclose(got.sigma, linalg.svdvals(matrix), atol=1e-12)
+    np.testing.assert_allclose((got.final * got.sigma) @ got.initial.T, matrix, atol=1e-9)  # and not its transpose
     assert got.structural.sum() == 12
     np.testing.assert_array_equal(got.sigma[got.structural], 1.0)
     np.testing.assert_allclose(got.initial[:, got.structural], carried, atol=1e-15)

@@ -285,6 +285,36 @@ def test_labels_are_relabelled_as_the_experiment_says():
 seeds = st.integers(0, 10_000)
 
 
+def test_the_toy_models_derivatives_are_jaxs(compare):
+    rng = np.random.default_rng(2)
+    sample = flow.mixture(rng.standard_normal((3, 4)), 0.5, 2, rng)
+    theta, v = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
+
+    def loss(flat):
+        logits = jnp.asarray(sample.x) @ flat.reshape(3, 4).T
+        return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(len(sample.y)), jnp.asarray(sample.y)])
+
+    bound, reason = 1e-13, "sums over 6 samples and 12 parameters: some hundred roundings"
+    dense = np.asarray(jax.hessian(loss)(theta.ravel()))
+    slope = jax.grad(loss)(theta.ravel()).reshape(3, 4)
+    compare.entries("gradient of the toy model", "jax.grad", flow.gradient(theta, sample), slope, bound, reason)
+    compare.entries("Hessian of the toy model", "jax.hessian", flow.hessian(theta, sample), dense, bound, reason)
+    image = flow.hessian_product(theta, sample, v)
+    compare.entries("Hessian product of the toy model", "jax.hessian", image, (dense @ v.ravel()).reshape(3, 4), bound, reason)
+
+
+@pytest.mark.parametrize("eta_t", [0.01, 1.0, 1000.0])
+def test_the_flow_against_its_closed_forms(eta_t, compare):
+    """At fixed times, so that the error can be written down; hypothesis tries others below."""
+    means, theta_0 = flow.orthonormal_means(2, 5, np.random.default_rng(0)), np.random.default_rng(1).standard_normal((2, 5))
+    ends = [np.exp(flow.margins(flow.flow(start, flow.mixture(m), [eta_t])[0], m)) for start, m in
+            ((theta_0, means), (np.zeros((4, 4)), np.eye(4)))]
+    expected = flow.two_class_exponential(eta_t, flow.two_class_constants(theta_0, means)), flow.symmetric_exponential(eta_t, 4)
+    bound, reason = 1e-8, "the integrator's tolerance of 1e-10 a step over at most a hundred steps, relative to e^m"
+    compare.entries("integrated gradient flow, k = 2", "Wright omega function", ends[0], expected[0], bound, reason)
+    compare.entries("integrated gradient flow, k = 4", "Wright omega function", ends[1], np.full(4, expected[1]), bound, reason)
+
+
 @given(seeds, st.integers(2, 4), st.integers(1, 3))
 def test_gradient_and_hessian_are_derivatives_of_the_loss(seed, k, samples):
     rng = np.random.default_rng(seed)

@@ -1,0 +1,110 @@
+"""One fault, tried: its checks are run on a copy that has it, and what they said is judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutants.faults import SOURCES, Fault, plant
+from mutants.outcomes import CRASHED, JUDGED, PASSED
+
+Outcomes = dict[str, tuple[str, str]]
+HERE = Path(__file__).resolve().parents[1]
+LONGEST = 600  # seconds a fault's checks may take; they are chosen to take ten
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a fault.
+
+    Attributes:
+        killers: (check, what it said) for each check that was to kill it and did.
+        complaints: one line for each that did not, crashed, or should have stayed green; none if all is well.
+        seconds: how long its checks ran.
+    """
+
+    fault: Fault
+    killers: tuple[tuple[str, str], ...]
+    complaints: tuple[str, ...]
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        return not self.complaints
+
+
+def attempt(fault: Fault, root: Path = HERE, sources: Sequence[str] = SOURCES) -> Trial:
+    """Copy the tree, put the fault in, run its checks with nothing cached, judge.
+
+    Raises:
+        BadFault: the fault does not fit the tree.
+    """
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy, written = Path(folder, "tree"), Path(folder, "outcomes.json")
+        plant(fault, root, copy, sources)
+        said = _run(fault, copy, Path(folder), written)
+        held = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {"loaded": False, "outcomes": {}}
+    seconds = time.monotonic() - started
+    if not held["outcomes"]:
+        return Trial(fault, (), (f"its checks did not run: {said}",), seconds)
+    if not held["loaded"]:
+        return Trial(fault, (), (f"no check imported {fault.file}: the fault was never there",), seconds)
+    return judge(fault, {node: tuple(outcome) for node, outcome in held["outcomes"].items()}, seconds)
+
+
+def _run(fault: Fault, copy: Path, folder: Path, written: Path) -> str:
+    """Pytest in the copy, with a store and a temporary folder of its own; the last line of what it printed."""
+    path = os.pathsep.join([str(copy), str(HERE)])  # the faulty copy before whatever is installed
+    environment = {
+        **os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "XDG_CACHE_HOME": str(folder / "cache"),
+        "MUTANT_FILE": str(copy / fault.file), "MUTANT_OUTCOMES": str(written),
+    }
+    environment.pop("PYTEST_ADDOPTS", None)
+    checks = list(dict.fromkeys([*fault.killed_by, *fault.green]))
+    command = [
+        sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "mutants.outcomes", "-p", "no:cacheprovider",
+        f"--basetemp={folder / 'temporary'}", "--claims-scale=smoke", f"--claims-store={folder / 'store'}",
+        f"--claims-report={folder / 'report'}", *checks,
+    ]
+    try:
+        done = subprocess.run(
+            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"stopped after {LONGEST} s"
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else f"exit code {done.returncode}")
+
+
+def judge(fault: Fault, outcomes: Outcomes, seconds: float) -> Trial:
+    """Every check that must kill it failed by its own judgement, every green one passed, and nothing crashed."""
+    killers, complaints = [], []
+    for check in fault.killed_by:
+        cases = _cases(check, outcomes)
+        crashes = [said for kind, said in cases if kind == CRASHED]
+        verdicts = [said for kind, said in cases if kind == JUDGED]
+        if crashes:
+            complaints.append(f"{check} crashed, which kills nothing: {crashes[0]}")
+        elif verdicts:
+            killers.append((check, verdicts[0]))
+        else:
+            complaints.append(f"{check} {'let it live' if cases else 'does not exist'}")
+    for check in fault.green:
+        cases = _cases(check, outcomes)
+        red = [said for kind, said in cases if kind != PASSED]
+        if red or not cases:
+            complaints.append(f"{check} should have stayed green: {red[0] if red else 'it does not exist'}")
+    return Trial(fault, tuple(killers), tuple(complaints), seconds)
+
+
+def _cases(check: str, outcomes: Outcomes) -> list[tuple[str, str]]:
+    """The outcomes of a node id: of itself, or of the cases and methods below it."""
+    return [outcome for node, outcome in outcomes.items() if node == check or node.startswith((f"{check}[", f"{check}::"))]
