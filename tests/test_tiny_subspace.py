@@ -205,6 +205,19 @@ def test_an_experiment_names_the_field_that_is_wrong(field, value, allowed):
         dataclasses.replace(TINY, **{field: value})
 
 
+def test_the_catalogue_has_the_papers_set_up():
+    import claims.tiny_subspace.experiments  # noqa: F401
+    from harness.config import find
+
+    base = find("tiny-mnist", "paper")
+    assert (base.architecture, base.optimiser, base.step_size, base.batch) == (Architecture((100, 100), "relu"), "sgd", 0.1, 64)
+    assert find("tiny-mnist-slow", "paper").step_size == 0.01
+    assert find("tiny-mnist-full-batch", "paper").batch == 0
+    assert find("tiny-digits", "paper") == dataclasses.replace(
+        base, name="tiny-digits", data="digits", eigen_steps=find("tiny-digits", "paper").eigen_steps
+    )
+
+
 def test_fingerprints_tell_every_field_apart():
     other = dataclasses.replace(TINY, architecture=Architecture(hidden=(3,)))
     assert len({TINY.fingerprint(), other.fingerprint(), dataclasses.replace(TINY, seed=1).fingerprint()}) == 3
