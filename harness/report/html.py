@@ -32,7 +32,7 @@ SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT_RUN": "
 GROUPS = {
     "failed": ("Failed", "the verdict is not the expected one, a control does not hold, or the claim broke"),
     "deviates": ("Deviate, as listed", "do not hold as published; the verdict and its reason are on record"),
-    "open": ("Left open", "too few seeds to decide; what was measured lies on the expected side"),
+    "open": ("Left open", "too few seeds to decide"),
     "passed": ("Hold", "supported, as published"),
 }
 DEFAULTS = {"scale": "paper", "precision": "float32", "seeds": 3}
