@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = HERE, sources: Seq
     survived = [trial for trial in trials if not trial.killed]
     print(f"{len(trials) - len(survived)} of {len(trials)} faults killed in {time.monotonic() - started:.0f} s")
     if given.table:
-        given.table.write_text(page(trials), encoding="utf-8")
+        given.table.write_text(page(trials, len(read(given.faults))), encoding="utf-8")
     for trial in survived:
         print("\n".join(f"SURVIVED {trial.fault.name}: {complaint}" for complaint in trial.complaints))
     return int(bool(survived))
@@ -69,10 +69,11 @@ def line(trial: Trial) -> str:
     return "\n".join([head, *said, *(f"    {complaint}" for complaint in trial.complaints)])
 
 
-def page(trials: Sequence[Trial]) -> str:
-    """What became of every fault, as Markdown."""
-    rows = [f"| {trial.fault.name} | `{trial.fault.file}` | {_cell(trial)} |" for trial in trials]
-    return "\n".join([HEAD, "| fault | in | killed by, and what the check said |", "| --- | --- | --- |", *rows, ""])
+def page(trials: Sequence[Trial], listed: int) -> str:
+    """What became of the faults that were tried, of ``listed`` ones, as Markdown."""
+    head = f"{HEAD}\n{len(trials)} of the {listed} faults of the list were tried, {sum(t.killed for t in trials)} killed.\n"
+    rows = [f"| {_plain(trial.fault.name)} | `{trial.fault.file}` | {_cell(trial)} |" for trial in trials]
+    return "\n".join([head, "| fault | in | killed by, and what the check said |", "| --- | --- | --- |", *rows, ""])
 
 
 def _cell(trial: Trial) -> str:

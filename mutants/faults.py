@@ -70,7 +70,8 @@ def _fault(path: Path, entry: dict[str, Any]) -> Fault:
     if entry.keys() != wanted:
         name, got, needed = entry.get("name", "a fault"), ", ".join(sorted(entry)), ", ".join(sorted(wanted))
         raise BadFault(f"{path}: {name} has {got}; it needs {needed}")
-    return Fault(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return Fault(**values)
 
 
 def chosen(faults: Sequence[Fault], names: Sequence[str]) -> list[Fault]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mutants.faults import SOURCES, Fault, plant
 from mutants.outcomes import CRASHED, JUDGED, PASSED
@@ -51,7 +52,8 @@ def attempt(fault: Fault, root: Path = HERE, sources: Sequence[str] = SOURCES) -
         copy, written = Path(folder, "tree"), Path(folder, "outcomes.json")
         plant(fault, root, copy, sources)
         said = _run(fault, copy, Path(folder), written)
-        held = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {"loaded": False, "outcomes": {}}
+        nothing: dict[str, Any] = {"loaded": False, "outcomes": {}}
+        held: dict[str, Any] = json.loads(written.read_text(encoding="utf-8")) if written.exists() else nothing
     seconds = time.monotonic() - started
     if not held["outcomes"]:
         return Trial(fault, (), (f"its checks did not run: {said}",), seconds)

@@ -115,7 +115,7 @@ def test_each_check_is_judged(mutants: ModuleType, outcomes: dict[str, tuple[str
     judged = trial.judge(faults.Fault("f", "t.py", "x", "y", ("t.py::a",), ("t.py::b",)), outcomes, 0.0)
     assert judged.complaints == (() if complaint is None else (complaint,))
     assert judged.killed is (complaint is None)
-    assert ("SURVIVED" in mutants.page([judged])) is (complaint is not None)
+    assert ("SURVIVED" in mutants.page([judged], 1)) is (complaint is not None)
 
 
 @pytest.mark.parametrize(
