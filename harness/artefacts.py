@@ -20,6 +20,7 @@ import numpy as np
 
 from harness.config import AnyExperiment, find
 from harness.progress import Progress
+from harness.provenance import source_hash
 from harness.store import Store
 
 
@@ -38,6 +39,7 @@ class Run:
         self.lab = lab
         self.seconds: dict[str, float] = {}
         self.stages: list[dict[str, Any]] = []
+        self._recorded: set[str] = set()
 
     @property
     def label(self) -> str:
@@ -52,18 +54,26 @@ class Run:
         return self.lab.run(name, self.experiment.seed)
 
     def arrays(self, kind: str, compute: Callable[[], Mapping[str, Any]], *, modules: Sequence[str] = (), **key: Any) -> Any:
-        """Arrays of this run by ``kind`` and further ``key``, from the store or computed; timed and recorded as a stage."""
+        """Arrays of this run by ``kind`` and further ``key``, from the store or computed; timed and recorded as a stage.
+
+        They are kept by the experiment, the code of ``modules`` with all that these import, and that of the run's own module.
+        """
         started = time.perf_counter()
-        found = self.lab.store.arrays(kind, {"experiment": self.experiment.fingerprint(), **key}, compute, modules=modules)
+        full = {"experiment": self.experiment.fingerprint(), "run": source_hash(type(self).__module__), **key}
+        found = self.lab.store.arrays(kind, full, compute, modules=modules)
         self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - started
-        self.record(kind, found)
+        if (asked := f"{kind} {key}") not in self._recorded:
+            self._recorded.add(asked)
+            self.record(kind, found)
         return found
 
     def record(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Keep a stage record: the digest tells bitwise equality, whatever the machine."""
         digest = hashlib.sha256()
         for key in sorted(arrays):
-            digest.update(key.encode() + np.ascontiguousarray(arrays[key]).tobytes()[: 1 << 26])
+            array = np.ascontiguousarray(arrays[key])
+            digest.update(f"{key} {array.dtype} {array.shape}".encode())
+            digest.update(array.reshape(-1).view(np.uint8).data)
         self.stages.append({"name": name, "digest": digest.hexdigest()})
 
 

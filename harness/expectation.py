@@ -87,7 +87,7 @@ def _checked(entry: Mapping[str, Any], path: Path, registry: Mapping[str, Claim]
         where = ", ".join(registry[id].scales)
         raise InvalidInput(f"{path}: {id} is not judged at scale {scale!r} (scales: {', '.join(SCALES)}); it is at: {where}")
     if not isinstance(seeds, int) or seeds < FEW:
-        raise InvalidInput(f"{path}: {id} lists seeds = {seeds!r}; allowed: a whole number above {FEW}, as many as it takes")
+        raise InvalidInput(f"{path}: {id} lists seeds = {seeds!r}; allowed: a whole number from {FEW}, as many as it takes")
     allowed = [Verdict.REFUTED, Verdict.INCONCLUSIVE] if seeds == FEW else [Verdict.REFUTED, Verdict.SUPPORTED]
     if verdict not in [each.name for each in allowed]:
         names = ", ".join(each.name for each in allowed)

@@ -94,7 +94,7 @@ def _spread(claim: Claim, terms: Terms, fingerprints: dict[str, str]) -> Ensembl
     ensemble = terms.ensembles.of(claim.id, fingerprints)
     if ensemble is None:
         few = "fewer than 3 seeds give no spread and there is no reference ensemble for it"
-        raise NotRun(f"{few}: ask for more (--claims-seeds 3)")
+        raise NotRun(f"{few}: ask for more ({_more_seeds(claim, FEW)})")
     return ensemble
 
 
@@ -187,7 +187,19 @@ def _remedy(claim: Claim, record: ClaimRecord) -> str:
     if record.verdict != Verdict.INCONCLUSIVE.name or claim.over not in ("seeds", "pairs"):
         return ""
     seeds = record.seeds_to_decide
-    return f" (--claims-seeds {seeds} would decide)" if seeds else " (more seeds would not decide: the mean is at the edge)"
+    if seeds is None:
+        unknown = claim.over == "pairs" and len(record.measurements[0].values) < FEW
+        return "" if unknown else " (more seeds would not decide: the mean is at the edge)"
+    return f" ({_more_seeds(claim, seeds)} would decide)"
+
+
+def _more_seeds(claim: Claim, seeds: int) -> str:
+    """The options that give the claim so many seeds: an experiment of one fixed seed has more in an ensemble run only."""
+    from harness.config import CATALOGUE
+
+    scales = [scale for name in claim.on for scale in CATALOGUE.get(name, {}).values()]
+    fixed = bool(scales) and all(getattr(experiment, "fixed_seed", False) for experiment in scales)
+    return f"--claims-ensemble --claims-seeds {seeds}" if fixed else f"--claims-seeds {seeds}"
 
 
 def _sentence(claim: Claim, scale: str, record: ClaimRecord) -> str:

@@ -14,6 +14,7 @@ import pytest
 from harness.claim import SCALES
 from harness.config import PRECISIONS
 from harness.errors import InvalidInput
+from harness.mnist import OPENML
 from harness.report import json_file
 
 _DEVICES = "--xla_force_host_platform_device_count"
@@ -177,8 +178,8 @@ def _seeds(got: str) -> int:
 
 def _mnist(given: Path | None) -> Path | None:
     path = given or (Path(os.environ["MNIST_DIR"]) if os.environ.get("MNIST_DIR") else None)
-    if path is not None and not path.is_dir():
-        raise InvalidInput(f"--claims-mnist {path} is not a folder; give the folder that holds MNIST's files, or leave it out")
+    if path is not None and not path.is_dir() and path.name != OPENML:
+        raise InvalidInput(f"--claims-mnist {path} is not a folder; give the folder of MNIST's files, or the word {OPENML}")
     return path
 
 

@@ -25,6 +25,13 @@ def code_hash(modules: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
+@functools.cache
+def source_hash(module: str) -> str:
+    """SHA-256 of the source of one module, without what it imports."""
+    spec = importlib.util.find_spec(module)
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest() if spec and spec.origin else ""
+
+
 def _closure(modules: Iterable[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     todo = list(modules)

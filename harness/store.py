@@ -80,6 +80,8 @@ class Store:
             if held is None:
                 held = {name: np.asarray(value) for name, value in compute().items()}
                 self._write(folder, full, held)
+                self._seen.add(folder.name)
+                held = self._read(folder, full) or _read_only(held)  # mapped, so that what was computed leaves the memory
             self._seen.add(folder.name)
         return held
 
@@ -136,7 +138,7 @@ class Store:
         if not folder.exists() or (self.fresh and folder.name not in self._seen):
             return None
         try:
-            return read_entry(folder, key)
+            return read_entry(folder, key, verify=folder.name not in self._seen)
         except Corrupt as error:
             warnings.warn(f"store: {folder} is not trusted ({error}); it is computed again", StoreWarning, stacklevel=3)
             return None
@@ -226,8 +228,14 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_entry(folder: Path, key: Mapping[str, Any]) -> Arrays:
-    """The arrays of an entry, after its key and every checksum were compared.
+def _read_only(arrays: Arrays) -> Arrays:
+    for array in arrays.values():
+        array.setflags(write=False)
+    return arrays
+
+
+def read_entry(folder: Path, key: Mapping[str, Any], *, verify: bool = True) -> Arrays:
+    """The arrays of an entry, mapped, after its key and (``verify``) every checksum were compared.
 
     Raises:
         Corrupt: naming what does not match.
@@ -239,7 +247,7 @@ def read_entry(folder: Path, key: Mapping[str, Any]) -> Arrays:
         arrays: Arrays = {}
         for name, checksum in manifest["arrays"].items():
             path = folder / f"{name}.npy"
-            if _checksum(path) != checksum:
+            if verify and _checksum(path) != checksum:
                 raise Corrupt(f"checksum of {path.name} does not match")
             arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -132,7 +132,8 @@ class SubspaceRun(Run):
     @cached_property
     def measured(self) -> Any:
         """Everything measured on the way, as named arrays; see :meth:`_measure`."""
-        with self.lab.progress.stage(self.label, len(self._stops)) as stage, jax.default_matmul_precision("highest"):
+        label = f"{self.label}: training and eigenpairs"
+        with self.lab.progress.stage(label, len(self._stops)) as stage, jax.default_matmul_precision("highest"):
             return self.arrays("tiny-subspace", lambda: self._measure(stage), modules=CODE, data=self.examples.digest)
 
     @cached_property

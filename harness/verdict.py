@@ -167,8 +167,9 @@ def pairs_interval(values: Mapping[tuple[int, int], float], ensemble: Ensemble |
     if n < 3:
         if ensemble is None:
             raise InvalidInput("one pair gives no spread and there is no reference ensemble: run at least 3 seeds")
-        dof = len(ensemble.values) - 1
-        return _student(mean, ensemble.spread, dof, f"1 pair, spread of the reference ensemble of {dof + 1}")
+        pairs = len(ensemble.values)
+        m = round((1 + math.sqrt(1 + 8 * pairs)) / 2)  # seeds that make so many pairs; the pairs are no more independent
+        return _student(mean, ensemble.spread, m - 1, f"1 pair, spread of the reference ensemble of {pairs} pairs of {m} seeds")
     without = [float(np.mean([v for pair, v in values.items() if seed not in pair])) for seed in seeds]
     error = math.sqrt((n - 1) / n * float(np.sum((np.array(without) - np.mean(without)) ** 2)))
     return _student(mean, error, n - 1, f"jackknife over {n} seeds, {len(values)} pairs")

@@ -107,6 +107,15 @@ def test_a_truncated_header_is_refused(tmp_path):
         read_idx(path, 3)
 
 
+def test_a_damaged_gzip_is_refused(tmp_path):
+    path, content = tmp_path / "images.gz", bytearray(gzip.compress(idx(PIXELS)))
+    for place in range(12, len(content), 7):
+        content[place] ^= 0x5A
+    path.write_bytes(content)
+    with pytest.raises(InvalidInput, match=r"images\.gz: cannot be read"):
+        read_idx(path, 3)
+
+
 def test_a_truncated_gzip_is_refused(tmp_path):
     path = tmp_path / "images.gz"
     path.write_bytes(gzip.compress(idx(PIXELS))[:-20])

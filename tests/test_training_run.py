@@ -67,6 +67,12 @@ def test_runs_do_not_share_what_they_store(tmp_path: Path) -> None:
     assert found == [0, 1, 0, 1]
 
 
+def test_what_other_code_of_the_run_stored_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted(tmp_path, 0).arrays("thing", lambda: {"version": np.array(1)})
+    monkeypatch.setattr("harness.artefacts.source_hash", lambda module: f"another {module}")
+    assert planted(tmp_path, 0).arrays("thing", lambda: {"version": np.array(2)})["version"] == 2
+
+
 def test_overlaps_with_different_runs_are_kept_apart(tmp_path: Path) -> None:
     first, *others = (planted(tmp_path, seed) for seed in range(3))
     curves = [first.overlap(other)["cosine"] for other in others]

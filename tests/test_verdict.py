@@ -108,6 +108,13 @@ def test_jackknife_over_pairs_covers_at_the_nominal_rate():
     assert low <= covered(lambda rng: pairs_interval(pairs_of(rng.normal(0, 1, 5))), 0.0, 1000) <= high
 
 
+def test_one_pair_borrows_the_spread_of_pairs_with_the_freedom_of_their_seeds():
+    """28 pairs of 8 seeds: Student with 7 degrees of freedom, since pairs that share a seed are not independent."""
+    ensemble = Ensemble(tuple(np.linspace(0, 1, 28)), "planted")
+    interval = pairs_interval({(0, 1): 0.5}, ensemble)
+    assert interval.high - 0.5 == pytest.approx(stats.t.ppf(0.975, 7) * ensemble.spread)
+
+
 def test_treating_pairs_as_independent_would_not_cover():
     """The mistake that the jackknife is there for: Student over the ten pairs of five seeds is much too narrow."""
     low, _ = bound(1000)

@@ -143,7 +143,7 @@ class OnePassRun(Run):
         step_size, ridge = np.array([e.step / e.dimension, e.ridge], e.precision)
         theta_0 = initial(e.seed, e.trajectories, e.width, e.dimension, last=e.task == "xor")
         groups = []
-        with self.lab.progress.stage(f"one-pass SGD: {self.label}", e.trajectories * self._chunks[-1]) as progress:
+        with self.lab.progress.stage(f"{self.label}: one-pass SGD", e.trajectories * self._chunks[-1]) as progress:
             for group in self._groups():
                 now = jax.tree.map(lambda leaf, group=group: leaf[group].astype(e.precision), theta_0)
                 kept = [now]
@@ -190,7 +190,7 @@ class OnePassRun(Run):
 
     def _curves(self) -> dict[str, Any]:
         snapshots = range(self.experiment.snapshots + 1)
-        with self.lab.progress.stage(f"alignment: {self.label}", len(snapshots)) as progress:
+        with self.lab.progress.stage(f"{self.label}: alignment", len(snapshots)) as progress:
             groups = []
             for group, xs, ys in self._examples():
                 curves = []

@@ -14,11 +14,11 @@ EIGHTY = "4 of 5 directions: the paper shows one representative direction and ca
 
 
 def _top_for_bulk(run):
-    """Both signs of v_1 in the place of the drawn bulk directions."""
+    """v_1 in the place of the drawn bulk directions."""
     top = run.top_responses
     coarse = np.array([np.argmin(np.abs(top["stimulus"] - stimulus)) for stimulus in COARSE])
-    along, orthogonal = (np.asarray(top[name])[0][:, None, coarse] for name in ("along", "orthogonal"))
-    stand_in = {"along": along, "orthogonal": orthogonal, "index": np.zeros(2, int), "sigma": np.repeat(top["sigma"], 2)}
+    along, orthogonal = (np.asarray(top[name])[..., coarse] for name in ("along", "orthogonal"))
+    stand_in = {"along": along, "orthogonal": orthogonal, "index": np.zeros(1, int), "sigma": top["sigma"]}
     return Altered(run, bulk_responses={**stand_in, "stimulus": top["stimulus"][coarse]})
 
 
@@ -37,11 +37,10 @@ def linear_bulk(reading, up_to, structural):
         where="Section 3.2, Figure 2a",
         says=SIX_DECADES,
         reading=f"at every lambda up to {up_to:g} at least 80 % of directions drawn from the bulk"
-        f"{'' if structural else ', structural ones left out,'} respond within 5 % of lambda sigma_i",
+        f"{'' if structural else ', structural ones left out,'} respond within 5 % of lambda sigma_i, mean of both signs",
         accept=at_least(0.8, reason=EIGHTY),
         controls=[top_direction],
         on="digits",
-        over="trials",
         given={"up_to": up_to, "structural": structural},
         scales=("smoke", "paper") if up_to == 1 else ("paper",),
     )
@@ -53,10 +52,11 @@ def linear_bulk(reading, up_to, structural):
 @linear_bulk("nontrivial,lenient", 1, False)
 def test_linear_bulk(bulk_responses, spectrum, up_to, structural):
     keep, stimulus = _chosen(bulk_responses, spectrum, structural)
-    fraction = linear_fraction(np.asarray(bulk_responses["along"])[keep, 0], np.asarray(bulk_responses["sigma"])[keep], stimulus)
+    along = np.asarray(bulk_responses["along"])[keep].mean(axis=1)
+    fraction = linear_fraction(along, np.asarray(bulk_responses["sigma"])[keep], stimulus)
     reached = stimulus <= up_to * (1 + 1e-9)
     arrays = {"stimulus": stimulus, "fraction": fraction, **_evidence(bulk_responses, keep)}
-    return Measurement(float(fraction[reached].min()), counted=f"{keep.sum()} directions", trials=int(keep.sum()), arrays=arrays)
+    return Measurement(float(fraction[reached].min()), counted=f"of {keep.sum()} directions", arrays=arrays)
 
 
 def _evidence(responses, keep):
@@ -83,7 +83,7 @@ def surgical_bulk(reading, up_to):
 @surgical_bulk("lenient", 1)
 def test_surgical_bulk(bulk_responses, spectrum, up_to):
     keep, stimulus = _chosen(bulk_responses, spectrum, False)
-    along, orthogonal = (np.asarray(bulk_responses[name])[keep, 0] for name in ("along", "orthogonal"))
+    along, orthogonal = (np.asarray(bulk_responses[name])[keep].mean(axis=1) for name in ("along", "orthogonal"))
     share = np.median(orthogonal**2 / (along**2 + orthogonal**2), axis=0)
     judged = (stimulus > 0.0099) & (stimulus <= up_to * (1 + 1e-9))
     arrays = {"stimulus": stimulus, "share": share, **_evidence(bulk_responses, keep)}

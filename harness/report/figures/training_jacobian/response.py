@@ -24,7 +24,9 @@ READINGS = ("nontrivial,strict", "nontrivial,lenient", "all,strict", "all,lenien
 )
 def along_the_bulk(axes: Axes, bulk: Data) -> str:
     stimulus = bulk.stack("stimulus")[0]
-    along, orthogonal = (np.concatenate([np.abs(run[name][:, 0]) for run in bulk.runs]) for name in ("along", "orthogonal"))
+    along, orthogonal = (
+        np.abs(np.concatenate([run[name].mean(axis=1) for run in bulk.runs])) for name in ("along", "orthogonal")
+    )
     sigma = np.concatenate([run["sigma"] for run in bulk.runs])
     for values, label, color, line, marker in (
         (along, "along uᵢ", BLUE, "-", "o"),
