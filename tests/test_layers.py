@@ -27,6 +27,7 @@ LAYERS = (
     {"store"},
     {"artefacts"},
     {"training_run", "subspace", "subspace_run"},
+    {"stages"},
     {"report"},
     {"ensemble", "expectation", "judging"},
     {"terminal", "runs", "options", "items", "hooks", "scheduling", "reporting", "plugin"},
