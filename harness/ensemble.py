@@ -43,7 +43,8 @@ class Ensembles:
         stale = sorted(name for name, now in fingerprints.items() if entry["fingerprint"].get(name) != now)
         if stale:
             raise InvalidInput(f"the ensemble in {self.path} was measured on another version of {', '.join(stale)}: {MAKE}")
-        return Ensemble(tuple(entry["values"]), f"{self.path}: {self.provenance}")
+        # the name alone: a report must not tell where on this machine the project lies
+        return Ensemble(tuple(entry["values"]), f"{self.path.name if self.path else ''}: {self.provenance}")
 
 
 def load(folder: Path, scale: str, precision: str) -> Ensembles:

@@ -3,11 +3,12 @@
 A record names a stage and holds what two runs of it can be compared by, on any machine and without JAX:
 
     digest    SHA-256 of the stage's arrays: equal digests are equal bits
+    exact     true where nothing is rounded, so that other bits are another stage
     values    a few numbers that stand for the arrays (a random-projection sketch, or one number a step)
     steps     the step that each value belongs to, when the stage is a series
     step      the step at which the stage was taken, when it is a moment of training
     rounding  size of the rounding error of ``values``: measured, as the distance of the run from the same run in the other
-              precision; a number, or one a step; None where no model is known
+              precision; a list of one number, or of one a step; None where no model is known
 
 Records are computed once and kept in the store beside what they describe.
 """
@@ -19,6 +20,8 @@ import functools
 import importlib
 import importlib.util
 from typing import Any
+
+import numpy as np
 
 from harness.artefacts import Run
 from harness.stages.sketch import digest
@@ -46,12 +49,12 @@ def stages_of(run: Any) -> list[Record]:
 def definition(run: Run) -> Record:
     """The stage before all others: what was asked for, whatever the precision."""
     experiment = dataclasses.replace(run.experiment, precision="float64")
-    return {"name": "experiment", "digest": experiment.fingerprint()}
+    return {"name": "experiment", "digest": experiment.fingerprint(), "exact": True}
 
 
 def exact(name: str, **arrays: Any) -> Record:
     """A stage in which nothing is rounded: it is the same or it is not."""
-    return {"name": name, "digest": digest(arrays)}
+    return {"name": name, "digest": digest(arrays), "exact": True}
 
 
 def record(name: str, values: Any, rounding: Any, arrays: Any = None, **more: Any) -> Record:
@@ -63,8 +66,8 @@ def record(name: str, values: Any, rounding: Any, arrays: Any = None, **more: An
         arrays: what the digest is taken of, if not of ``values``.
     """
     kept = [float(value) for value in values]
-    size = None if rounding is None else [float(f"{r:.3g}") for r in rounding] if hasattr(rounding, "__len__") else float(rounding)
-    return {"name": name, "digest": digest({"": values} if arrays is None else arrays), "values": kept, "rounding": size, **more}
+    sizes = None if rounding is None else [float(f"{size:.3g}") for size in np.ravel(rounding)]
+    return {"name": name, "digest": digest({"": values} if arrays is None else arrays), "values": kept, "rounding": sizes, **more}
 
 
 @functools.cache

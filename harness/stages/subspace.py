@@ -32,12 +32,13 @@ def subspace_stages(run: SubspaceRun) -> list[Record]:
         return [definition(run)]
     e, held = run.experiment, run.measured
     key = {"experiment": e.fingerprint(), "data": run.examples.digest}
-    again = run.lab.store.arrays("replay", key, lambda: replayed(run), modules=(*CODE, "harness.stages", "harness.stages.subspace"))
+    code = (*CODE, "harness.stages", "harness.stages.subspace")
+    again = run.lab.store.arrays("replay", key, lambda: replayed(run), modules=code)
     unit = UNIT[e.precision]
     theta = run.network.init(e.seed).astype(e.precision)
     found = [
         definition(run),
-        {"name": "data", "digest": run.examples.digest},
+        {"name": "data", "digest": run.examples.digest, "exact": True},
         record("initial parameters", vector(theta), 2 * unit * rms(theta), {"": theta}, step=0),
         exact("batch order", order=_order(run)),
     ]
@@ -53,7 +54,8 @@ def subspace_stages(run: SubspaceRun) -> list[Record]:
         if len(loss[part]):
             found.append(record(name, loss[part], rounding[part] if name == "loss" else None, steps=steps[part].tolist()))
     if "values" in held:
-        found.append(record("Hessian eigenvalues", np.asarray(held["values"])[:, :4].ravel(), None, {"": np.asarray(held["values"])}))
+        values = np.asarray(held["values"])
+        found.append(record("Hessian eigenvalues", values[:, :4].ravel(), None, {"": values}))
     return found
 
 
@@ -76,14 +78,19 @@ def _descent(run: SubspaceRun, precision: str, stops: list[int]) -> Iterator[Any
     update, forward = trainer(run._problem, e.optimiser, e.step_size, "whole")
     x, y = (jnp.asarray(part, precision if part.dtype.kind == "f" else None) for part in (data.x, data.y))
     theta = jnp.asarray(run.network.init(e.seed), precision)
-    last = max(stops, default=0)
-    for _, now in descent.stops(lambda _, state, chosen: forward(state, chosen, x, y), (theta, update.init(theta)), _order(run)[:last], stops, STRIDE):
+
+    def segment(_: int, state: descent.State, chosen: Any) -> descent.State:
+        return forward(state, chosen, x, y)
+
+    for _, now in descent.stops(segment, (theta, update.init(theta)), _order(run), stops, STRIDE):
         yield np.asarray(now)
 
 
 def _order(run: SubspaceRun) -> Any:
     e = run.experiment
-    return descent.batch_order(len(run.examples.x), e.batch, e.steps, e.data_seed) if e.batch else np.zeros((e.steps, 0), np.int32)
+    if not e.batch:
+        return np.zeros((e.steps, 0), np.int32)
+    return descent.batch_order(len(run.examples.x), e.batch, e.steps, e.data_seed)
 
 
 def _before(moved: dict[int, float], step: int) -> float:

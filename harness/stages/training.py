@@ -19,10 +19,9 @@ from jax.flatten_util import ravel_pytree
 from harness import train
 from harness.config import PRECISIONS, Data, Experiment
 from harness.data import batches
-from harness.model import flatten
 from harness.spectrum import SQUARED_LIMIT, Spectrum
 from harness.stages import Record, definition, exact, record, stages_of
-from harness.stages.sketch import WIDTH, factored, rms, signs, vector
+from harness.stages.sketch import SIDE, WIDTH, factored, rms, signs, vector
 from harness.training_run import SPECTRUM_CODE, TrainingRun
 
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}  # unit roundoff
@@ -33,7 +32,7 @@ CODE = ("harness.train", "harness.data", "harness.stages", "harness.stages.train
 @stages_of.register(TrainingRun)
 def training_stages(run: TrainingRun) -> list[Record]:
     """Everything up to theta_T, and J with its spectrum if this run has got so far."""
-    if "training" not in run.__dict__:
+    if not {"training", "spectrum"} & run.__dict__.keys():
         return [definition(run)]
     held = run.lab.store.arrays("replay", {"experiment": run.experiment.fingerprint()}, lambda: replayed(run), modules=CODE)
     found = [definition(run), *_start(run), *_trajectory(run, held)]
@@ -44,33 +43,35 @@ def replayed(run: TrainingRun) -> dict[str, Any]:
     """The run's steps again in both precisions.
 
     Returns:
-        ``sketches`` (steps, 16) of theta after each step in the run's precision; rounding errors in that precision:
-        ``losses`` (steps,), ``parameters`` (steps,) as a root mean square, ``jacobian`` as that of an entry of J.
+        ``sketches`` (steps, 16) of theta after each step and ``products`` (32,) of J in the run's precision; rounding errors in
+        that precision: ``losses`` (steps,), ``parameters`` (steps,) as a root mean square, ``jacobian`` as that of an entry of J.
     """
     low, high = (_replay(run, precision) for precision in PRECISIONS)
     sketches, losses, columns = (np.asarray(a, np.float64) - b for a, b in zip(low, high, strict=True))
     unit = UNIT[run.experiment.precision] / UNIT["float32"]
     own = low if run.experiment.precision == "float32" else high
+    size = len(columns)
     return {
         "sketches": np.asarray(own[0]),
+        "products": np.ravel(signs(size, SIDE, "rows").T @ np.asarray(own[2], np.float64)) / np.sqrt(size),
         "losses": unit * np.maximum.accumulate(np.abs(losses)),
         "parameters": unit * np.maximum.accumulate(np.sqrt(np.mean(sketches**2, axis=1))),
-        "jacobian": np.asarray(unit * rms(columns) / np.sqrt(len(columns))),
+        "jacobian": np.asarray(unit * rms(columns) / np.sqrt(size)),
     }
 
 
 def _replay(run: TrainingRun, precision: str) -> tuple[Any, Any, Any]:
     e = run.experiment
-    alike = dataclasses.replace(
-        e, name="", scale="", seed=0, data=Data(test_size=e.data.test_size), initialisation="seed", fixed_seed=False, precision=precision
-    )
-    x, y = batches(run.dataset, e.batch, e.remainder)
-    return _program(alike)(train.cast(run.theta_0, precision), jnp.asarray(x, precision), jnp.asarray(y))
+    data = Data(test_size=e.data.test_size)
+    precise = dataclasses.replace(e, precision=precision)
+    alike = dataclasses.replace(precise, name="", scale="", seed=0, data=data, initialisation="seed", fixed_seed=False)
+    *_, x, y, _ = train.ingredients(precise, run.dataset)
+    return _program(alike)(train.cast(run.theta_0, precision), x, y)
 
 
 @functools.cache
 def _program(experiment: Experiment) -> Any:
-    """(theta_0, x, y) -> sketches of theta (steps, 16), losses (steps,), J R (N, 4); one program for all seeds and data."""
+    """(theta_0, x, y) -> sketches of theta (steps, 16), losses (steps,), J R (N, 4); one program for all seeds and data sets."""
     apply, loss, update, *_ = train.ingredients(experiment, _no_data(experiment))
     step = train.training_step(apply, loss, update)
 
@@ -108,13 +109,13 @@ def _no_data(experiment: Experiment) -> Any:
 
 
 def _start(run: TrainingRun) -> list[Record]:
-    d, theta = run.dataset, flatten(run.theta_0)
-    cast = np.asarray(run.training["theta_0"])
+    d, theta = run.dataset, np.asarray(run.training["theta_0"])
     x, y = batches(d, run.experiment.batch, run.experiment.remainder)
+    # half an ulp when cast, and a few of float64 in the inverse distribution function that draws it
+    rounding = (UNIT[run.experiment.precision] + 4 * UNIT["float64"]) * rms(theta)
     return [
         exact("data", x_train=d.x_train, y_train=d.y_train, x_test=d.x_test, y_test=d.y_test),
-        # half an ulp when cast, and a few of float64 in the inverse distribution function that draws it
-        record("initial parameters", vector(cast), (UNIT[run.experiment.precision] + 4 * UNIT["float64"]) * rms(theta), {"": cast}, step=0),
+        record("initial parameters", vector(theta), rounding, {"": theta}, step=0),
         exact("batch order", x=x, y=y),
     ]
 
@@ -128,20 +129,20 @@ def _trajectory(run: TrainingRun, held: Any) -> list[Record]:
         values = np.asarray(held["sketches"])[k - 1] if k < steps else vector(final)
         size = max(float(held["parameters"][k - 1]), unit * rms(values))
         found.append(record("parameters", values, size, None if k < steps else {"": final}, step=k))
-    return found
+    return [*found, record("products with J", held["products"], float(held["jacobian"]))]
 
 
 def _spectrum(run: TrainingRun, held: Any) -> list[Record]:
-    key = {"experiment": run.experiment.fingerprint()}
-    made = run.lab.store.arrays("spectrum-sketch", key, lambda: sketched(run.spectrum, float(held["jacobian"])), modules=(*CODE, *SPECTRUM_CODE))
-    sigma, entry = run.spectrum.sigma, float(held["jacobian"])
+    key, entry, sigma = {"experiment": run.experiment.fingerprint()}, float(held["jacobian"]), run.spectrum.sigma
+    code = (*CODE, *SPECTRUM_CODE)
+    made = run.lab.store.arrays("spectrum-sketch", key, lambda: sketched(run.spectrum, entry), modules=code)
     norm, size = float(np.linalg.norm(sigma)), run.spectrum.size
     residual = run.spectrum.residual * norm
     chosen = np.unique(np.concatenate([np.arange(min(size, 16)), np.linspace(0, size - 1, 49).round().astype(int)]))
     # Hoffman and Wielandt: sum (sigma_i - sigma_i')^2 <= |J - J'|_F^2; then what squaring costs the small ones
     values = np.sqrt(size) * entry + np.finfo(float).eps * sigma[0] / SQUARED_LIMIT
     found = [
-        record("J", [*made["jacobian"], norm / size], entry + residual / size),
+        record("J rebuilt from its spectrum", [*made["jacobian"], norm / size], entry + residual / size),
         record("singular values", sigma[chosen], values, {"": np.asarray(sigma)}),
     ]
     for side in ("initial", "final"):
@@ -153,8 +154,8 @@ def _spectrum(run: TrainingRun, held: Any) -> list[Record]:
 def sketched(spectrum: Spectrum, entry: float) -> dict[str, Any]:
     """Sketches of J and of the projectors on its top singular vectors, cut where the spectrum has gaps.
 
-    Vectors that belong to nearly equal singular values may turn into each other, so spans are compared: in each of 1, 2-3, 4-7, ...
-    the cut with the largest gap. By Wedin a span moves by at most 2 |dJ|_F / gap (in the Frobenius norm of the projector).
+    Vectors that belong to nearly equal singular values may turn into each other, so spans are compared: in each of 1, 2-3, 4-7,
+    ... the cut with the largest gap. By Wedin a span moves by at most 2 |dJ|_F / gap (the projector, in the Frobenius norm).
 
     Args:
         entry: rounding error of an entry of J (root mean square).
@@ -173,5 +174,10 @@ def sketched(spectrum: Spectrum, entry: float) -> dict[str, Any]:
             cuts.append(k)
             roundings.append(moved / size + np.finfo(float).eps)
         first *= 2
-    sketches = {name: np.array([factored(m[:, :k], 1.0, m[:, :k], 4) for k in cuts]) for name, m in (("initial", v), ("final", u))}
-    return {"jacobian": factored(u, sigma, v), "cuts": np.array(cuts, int), "rounding": np.array(roundings), **sketches}
+    return {
+        "jacobian": factored(u, sigma, v),
+        "cuts": np.array(cuts, int),
+        "rounding": np.array(roundings),
+        "initial": np.array([factored(v[:, :k], 1.0, v[:, :k], 4) for k in cuts]),
+        "final": np.array([factored(u[:, :k], 1.0, u[:, :k], 4) for k in cuts]),
+    }
