@@ -1,4 +1,4 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, probe, mutants."""
+"""Sessions: claims (the main job), tests, lint, typecheck, probe, mutants, claims_matrix (the claims on several JAX releases)."""
 
 from pathlib import Path
 
@@ -57,3 +57,31 @@ def mutants(session: nox.Session) -> None:
     """Put deliberate faults into copies of the harness; fails if one survives the checks that must find it."""
     session.install("-e", ".[dev]")
     session.run("python", "-m", "mutants", *session.posargs)
+
+
+# JAX release: optax that goes with it. NumPy, SciPy and scikit-learn are the same in every row, so that only JAX moves.
+RELEASES = {
+    "0.4.35": "0.2.4", "0.5.3": "0.2.5", "0.6.2": "0.2.5", "0.7.2": "0.2.6",
+    "0.8.3": "0.2.6", "0.9.2": "0.2.8", "0.10.2": "0.2.8",
+}
+FIXED = ("numpy==2.2.6", "scipy==1.15.3", "scikit-learn==1.6.1")
+
+
+@nox.session
+@nox.parametrize("jax", list(RELEASES))
+def claims_on(session: nox.Session, jax: str) -> None:
+    """The claims at smoke scale on one JAX release; other arguments go to pytest (--claims-scale paper)."""
+    session.install("-e", ".", f"jax=={jax}", f"jaxlib=={jax}", f"optax=={RELEASES[jax]}", *FIXED)
+    report = f"--claims-report=reports/matrix/{jax}"
+    # a claim that fails on a release is what the table is for
+    session.run("pytest", "claims", "--claims-scale=smoke", report, *session.posargs, success_codes=[0, 1])
+
+
+@nox.session
+def claims_matrix(session: nox.Session) -> None:
+    """The claims on every release of RELEASES, and docs/matrix.md: versions by claims, verdict, margin, first moved stage."""
+    session.install("-e", ".")
+    for jax in RELEASES:
+        session.run("nox", "-s", f"claims_on(jax='{jax}')", "--", *session.posargs, external=True)
+    found = [max(Path(f"reports/matrix/{jax}").glob("*/report.json"), key=lambda path: path.stat().st_mtime) for jax in RELEASES]
+    session.run("python", "-m", "harness", "matrix", *map(str, found))

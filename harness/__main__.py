@@ -1,4 +1,4 @@
-"""``python -m harness``: look at the claims, judge or render a stored report again, make ensembles. Runs no experiment."""
+"""``python -m harness``: look at the claims; compare, judge or render stored reports; make references. Runs no experiment."""
 
 from __future__ import annotations
 
@@ -13,30 +13,36 @@ from pathlib import Path
 
 from harness import ensemble
 from harness.claim import REGISTRY, Claim
-from harness.errors import HarnessError, InvalidInput
+from harness.compare import Exit
+from harness.compare import commands as stored
+from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
 from harness.expectation import Deviations, Expectation, read_deviations, read_ledger, unknown_id
 from harness.items import declare_all, node_id
 from harness.report import html, json_file, markdown
-from harness.report.rejudge import rejudge
 
-DESCRIPTION = "Look at the claims, judge or render a stored report again, make reference ensembles. Runs no experiment."
+DESCRIPTION = "Look at the claims; compare, judge or render stored reports; make references. Runs no experiment."
+REFUSALS = ((Unreadable, Exit.UNREADABLE), (Incomparable, Exit.INCOMPARABLE))
 EPILOG = """\
 Claims are judged by pytest, not by this command:
   pytest claims                          every claim at paper scale, 3 seeds
   pytest claims --claims-scale smoke     the same pipeline, small
   pytest claims --claims-id ID           one claim, by the id that `list` shows
 The report is in reports/latest (reports/partial when claims were left out).
+
+Did something move on this machine?
+  pytest claims --claims-scale smoke --claims-baseline auto
+  python -m harness compare A B          two reports: the first stage that moved, verdicts, chance
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when all is well, 1 when verdicts moved, 2 for input that makes no sense."""
+    """Run one command; its exit code is one of :class:`harness.compare.Exit`."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return next((int(code) for kind, code in REFUSALS if isinstance(error, kind)), int(Exit.USAGE))
 
 
 def list_claims(options: argparse.Namespace) -> int:
@@ -79,17 +85,6 @@ def make_ensemble(options: argparse.Namespace) -> int:
     return 0
 
 
-def judge_again(options: argparse.Namespace) -> int:
-    """Judge the recorded values of a report again and say which verdicts moved."""
-    report = json_file.read(options.report)
-    verdicts = [(record, rejudge(record).name) for record in report.claims]
-    moved = [(record, verdict) for record, verdict in verdicts if verdict != record.verdict]
-    for record, verdict in moved:
-        print(f"{record.id}: recorded as {record.verdict}, judged {verdict} now")
-    print(f"{len(verdicts)} claims judged again, {len(moved)} verdicts moved")
-    return 1 if moved else 0
-
-
 def render_again(options: argparse.Namespace) -> int:
     """Write the pages of a report again, from its numbers and the evidence beside them."""
     folder = options.report.parent if options.report.name == json_file.NAME else options.report
@@ -116,9 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="one claim: reading, accepted region and its reason, controls, how to run it")
     show.add_argument("id", metavar="ID", help="a claim's id, as `list` shows it")
     show.set_defaults(command=show_claim)
-    again = commands.add_parser("judge", help="judge a stored report again, without running or importing anything heavy")
-    again.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
-    again.set_defaults(command=judge_again)
     pages = commands.add_parser("report", help="write report.html and report.md of a stored report again")
     pages.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
     pages.add_argument("--figures", type=Path, metavar="DIR", help="write each figure as an SVG file into this folder as well")
@@ -130,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a report with 8 seeds or more")
     making.add_argument("--into", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s")
     making.set_defaults(command=make_ensemble)
+    stored.add(commands)
     return parser
 
 

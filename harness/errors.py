@@ -11,6 +11,14 @@ class InvalidInput(HarnessError, ValueError):
     """A configuration, option, data file or claim that does not make sense."""
 
 
+class Unreadable(InvalidInput):
+    """A stored report, baseline or evidence file that is missing, cut short, of another schema, or not what it was written as."""
+
+
+class Incomparable(HarnessError):
+    """Two reports that have nothing to compare; never a success."""
+
+
 class NotFinite(HarnessError, ArithmeticError):
     """NaN or infinity in data, loss, Jacobian or decomposition; names the step and the value."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 import pytest
 
 from harness.claim import SCALES
+from harness.compare import baseline
 from harness.config import PRECISIONS
 from harness.errors import InvalidInput
 from harness.mnist import OPENML
@@ -27,12 +28,13 @@ VALUES: dict[str, tuple[str, str, str]] = {
     "report": ("reports", "DIR", "folder for reports: <time>/ and latest/, or partial/ when some claims were left out"),
     "store": ("", "DIR", "folder of the cache of trained networks and spectra (default: the user's cache folder)"),
     "mnist": ("", "DIR", "folder with MNIST's files, for the claims that need it (default: $MNIST_DIR)"),
-    "baseline": ("", "FILE", "report.json of an earlier run to compare with"),
+    "baseline": ("", "FILE", "compare with this report, or with this platform's tracked one (auto); a changed verdict fails"),
 }
 FOLDERS: dict[str, tuple[str, str]] = {
     "claims_paths": ("claims", "folder in which all claims are declared, relative to rootdir"),
     "claims_deviations": ("claims/deviations.toml", "claims that fail as published: id, scale, verdict, reason"),
     "claims_ledger": ("claims/ledger.toml", "what the papers say and no claim judges: id, where, says, reason"),
+    "claims_baselines": ("fixtures/baselines", "folder of tracked baselines, <scale>-<precision>-<platform>.json.gz"),
     "claims_ensembles": ("fixtures/ensembles", "folder of reference ensembles, <scale>-<precision>.json"),
 }
 
@@ -98,7 +100,7 @@ class Settings:
             store=store,
             fresh=bool(config.getoption("claims_fresh") or config.getini("claims_fresh")),
             mnist=_mnist(_path(config, "mnist", value)),
-            baseline=_baseline(_path(config, "baseline", value)),
+            baseline=None,
             ids=tuple(config.getoption("claims_id")),
             ensemble=bool(config.getoption("claims_ensemble")),
             devices=devices_in(os.environ),
@@ -107,6 +109,7 @@ class Settings:
             ledger=folder(config, "claims_ledger"),
             ensembles=folder(config, "claims_ensembles"),
         )
+        settings = replace(settings, baseline=_baseline(config, settings, value))
         writable("--claims-report", settings.report)
         writable("--claims-store", settings.store)
         return settings
@@ -183,11 +186,18 @@ def _mnist(given: Path | None) -> Path | None:
     return path
 
 
-def _baseline(path: Path | None) -> Path | None:
-    if path is None:
-        return None
+def _baseline(config: pytest.Config, settings: Settings, value: Mapping[str, str]) -> Path | None:
+    """The report to compare with, or for ``auto`` the folder that holds one for each platform."""
+    path = _path(config, "baseline", value)
     try:
-        json_file.read(path)
+        if value["baseline"] == "auto":
+            path = folder(config, "claims_baselines")
+            baseline.candidates(path, settings.scale, settings.precision)
+        elif path is not None:
+            report = json_file.read(path)
+            asked, got = (f"scale {it.scale} in {it.precision}" for it in (settings, report))
+            if asked != got:
+                raise InvalidInput(f"{path} is of {got}, this run of {asked}: give one of this run's")
     except InvalidInput as error:
         raise InvalidInput(f"--claims-baseline: {error}") from None
     return path

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from harness.claim import REGISTRY
+from harness.compare import baseline
+from harness.errors import Incomparable, InvalidInput
 from harness.expectation import read_ledger
 from harness.interrupt import deferred
 from harness.items import ClaimItem, node_id
 from harness.options import Settings
-from harness.report import environment
+from harness.report import environment, markdown, summary
 from harness.report.publish import publish
 from harness.report.records import ClaimRecord, ExperimentRecord, Json, Report
 from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
@@ -38,6 +40,8 @@ class Reporting:
         self.began, self.created = time.monotonic(), datetime.datetime.now(datetime.UTC)
         self.ledger = read_ledger(settings.ledger)
         self.report: Report | None = None
+        self.versus: list[str] = []  # what the comparison with the baseline says
+        self.turned = False  # whether a verdict is another than the baseline's, or none could be compared
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -82,7 +86,12 @@ class Reporting:
         record = ClaimRecord.from_json(data["record"])
         self.records[record.id] = record
         self.environment = data["environment"] if data["environment"]["device"] or not self.environment else self.environment
-        self.experiments |= {(entry["name"], entry["seed"]): ExperimentRecord(**entry) for entry in data["experiments"]}
+        for entry in data["experiments"]:
+            run = ExperimentRecord(**entry)
+            before = self.experiments.get((run.name, run.seed))
+            # workers of xdist each get as far with a run as their claims need: the one that got furthest tells most
+            if before is None or len(run.stages) >= len(before.stages):
+                self.experiments[run.name, run.seed] = run
         if record.evidence is not None:
             self.evidence[record.evidence.file] = base64.b64decode(data["evidence"])
 
@@ -94,9 +103,11 @@ class Reporting:
         self.report = self.gathered(interrupted=exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
         with deferred(lambda: self._say(["", WRITING])) as interruption:
             folder, problems = publish(self.report, self.settings.report)
+            page = self._compared(folder)
+            problems += filter(None, [summary.append("\n".join([markdown.render(self.report), page]))])
         if interruption.asked:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
-        if (problems or not self.judged()) and session.exitstatus == pytest.ExitCode.OK:
+        if (problems or self.turned or not self.judged()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         result = yield
         self._say([*problems, f"report{'' if self.report.complete else ' (incomplete)'}: {_short(folder)}"])
@@ -109,12 +120,34 @@ class Reporting:
         for line in table(self.report):
             terminalreporter.write_line(line)
         terminalreporter.write_line(counts(self.report))
+        for line in self.versus:
+            terminalreporter.write_line(line)
         if not self.report.complete:
             unreached = len(self.selected) - len(self.records)
             terminalreporter.write_line(f"stopped early: {unreached} selected claim(s) were not reached")
             terminalreporter.write_line("what was computed is kept in the store: the same command goes on from there")
         if not self.judged():
             terminalreporter.write_line("error: zero claims were judged, which is not a success: see the reasons above", red=True)
+
+    def _compared(self, folder: Path | None) -> str:
+        """The comparison with the baseline as Markdown, written beside the report; "" without a baseline."""
+        if self.settings.baseline is None or self.report is None:
+            return ""
+        from harness.compare import commands, compare, text
+
+        try:
+            path, before = baseline.load(self.settings.baseline, self.report)
+            found = compare(before, self.report)
+        except (Incomparable, InvalidInput) as error:
+            self.versus, self.turned = [f"baseline: nothing was compared, which is not a success: {error}"], True
+            return f"# Comparison with the baseline\n\n{self.versus[0]}\n"
+        lines = [text.headline(found), text.stages_line(found), text.chance_line(found)]
+        turned = [f"{claim.before.id}: {text.verdict(claim)}, first {claim.first or '?'}" for claim in found.turned]
+        said = [f"  {line}" for line in [*found.warnings, *lines, *turned]]
+        self.versus, self.turned = [f"baseline {_short(path)}", *said], bool(turned)
+        if folder is not None:
+            commands.write(found, folder)
+        return text.markdown(found)
 
     def judged(self) -> bool:
         """Whether any claim got a verdict."""

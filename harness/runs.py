@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.report.records import ExperimentRecord
+from harness.report.records import ExperimentRecord, Json
 from harness.terminal import PrintedProgress
 
 Run = Any
@@ -31,6 +31,7 @@ class Runs:
         self._progress = progress
         self._open: dict[str, list[Run]] = {}
         self._failed: dict[str, str] = {}
+        self._described: dict[int, tuple[Any, list[Json]]] = {}
 
     def prepare(self, names: Iterable[str]) -> None:
         """Do the long work of every named experiment; a failure is said once and stops that experiment alone."""
@@ -60,6 +61,21 @@ class Runs:
         """What the report says of every run that was opened, by claims or by their controls."""
         return [] if self._lab is None else [self._record(run) for run in self._lab.opened()]
 
+    def _stages(self, run: Run) -> list[Json]:
+        """Stage records of the run, made anew only when it has got further; a failure is recorded where they would be."""
+        reached = (id(run), len(run.stages))
+        if self._described.get(id(run), (None, []))[0] != reached:
+            try:
+                from harness import stages
+
+                found = stages.describe(run)
+            except Exception as error:
+                cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                self._progress.say(f"{run.label}: no stage records ({cause}), so a comparison cannot tell what moved first")
+                found = [{"name": "stage records", "digest": "", "failure": cause}]
+            self._described[id(run)] = (reached, [*found, *run.stages])
+        return self._described[id(run)][1]
+
     def _opened(self, name: str) -> list[Run]:
         self._open[name] = self._attempt(name, lambda: self._runs(name)) or []
         return self._open[name]
@@ -81,5 +97,5 @@ class Runs:
     def _record(self, run: Run) -> ExperimentRecord:
         experiment, failure = run.experiment, self._failed.get(run.experiment.name)
         return ExperimentRecord(
-            experiment.name, experiment.seed, experiment.fingerprint(), dict(run.seconds), list(run.stages), failure
+            experiment.name, experiment.seed, experiment.fingerprint(), dict(run.seconds), self._stages(run), failure
         )

@@ -27,13 +27,15 @@ LAYERS = (
     {"store"},
     {"artefacts"},
     {"training_run", "subspace", "subspace_run"},
+    {"stages"},
     {"report"},
+    {"compare"},
     {"ensemble", "expectation", "judging"},
     {"interrupt", "terminal", "runs", "options", "items", "hooks", "scheduling", "reporting", "plugin"},
     {"__main__"},
 )
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
-WITHOUT_JAX = {"errors", "progress", "provenance", "config", "verdict", "claim"}.union(*LAYERS[-4:])
+WITHOUT_JAX = {"errors", "progress", "provenance", "config", "verdict", "claim"}.union(*LAYERS[-5:])
 
 
 def modules() -> list[Path]:

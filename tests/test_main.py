@@ -9,6 +9,8 @@ import pytest
 
 from harness.__main__ import main
 from harness.claim import REGISTRY
+from harness.compare import Exit
+from harness.verdict import mean_interval
 
 CLAIMS = """
 from harness.claim import Control, claim
@@ -71,14 +73,20 @@ def test_show_tells_everything_about_a_claim(capsys):
     [
         (["show", "paper/siz"], "unknown claim id 'paper/siz'; did you mean paper/size"),
         (["--claims", "nowhere", "list"], "nowhere is not a folder: run this where the claims are, or give --claims DIR"),
-        (["judge", "nowhere"], "nowhere is not a report"),
-        (["ensemble", "nowhere"], "nowhere is not a report"),
     ],
 )
 def test_input_that_makes_no_sense_is_one_line_and_exit_code_two(capsys, arguments, says):
-    assert main(arguments) == 2
+    assert main(arguments) == Exit.USAGE
     told = capsys.readouterr().err
     assert says in told
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["rejudge", "ensemble", "report", "baseline"])
+def test_a_report_that_is_not_there_is_one_line_and_a_code_of_its_own(capsys, command):
+    assert main([command, "nowhere"]) == Exit.UNREADABLE
+    told = capsys.readouterr().err
+    assert "nowhere is not a report" in told
     assert told.count("\n") == 1
 
 
@@ -91,8 +99,10 @@ def test_a_ledger_entry_with_a_field_missing_is_refused(capsys):
 @pytest.fixture
 def report() -> dict[str, object]:
     """A stored report whose one claim was measured on nine seeds."""
+    values = [0.9 + n / 1000 for n in range(9)]
+    interval = mean_interval(values)
     measurement = {"name": "size", "unit": "", "counted": "", "runs": [[f"digits[{n}]"] for n in range(9)], "trials": None,
-                   "values": [0.9 + n / 1000 for n in range(9)], "interval": [0.9, 0.91], "method": "Student t over 9 seeds"}
+                   "values": values, "interval": [interval.low, interval.high], "method": interval.method}
     claim = {"id": "paper/size[strict]", "paper": "paper", "where": "", "says": "", "reading": "", "over": "seeds", "unit": "",
              "published": None, "node": "", "rule": {"accept": [None, 1.0], "reason": "one"}, "expected": "SUPPORTED",
              "expected_reason": None, "verdict": "SUPPORTED", "declared": False, "passed": True, "message": "", "ensemble": None,
@@ -105,10 +115,10 @@ def report() -> dict[str, object]:
 
 def test_judge_tells_whether_a_verdict_moved(report, capsys):
     Path("report.json").write_text(json.dumps(report), encoding="utf-8")
-    assert main(["judge", "report.json"]) == 0
+    assert main(["rejudge", "report.json"]) == 0
     report["claims"][0]["rule"]["accept"] = [None, 0.5]
     Path("report.json").write_text(json.dumps(report), encoding="utf-8")
-    assert main(["judge", "report.json"]) == 1
+    assert main(["rejudge", "report.json"]) == 1
     assert "paper/size[strict]: recorded as SUPPORTED, judged REFUTED now" in capsys.readouterr().out
 
 

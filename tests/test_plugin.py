@@ -368,6 +368,52 @@ class TestDeviations:
         assert judge("claims/test_planted.py").ret == 0
 
 
+class TestBaseline:
+    def test_the_same_again_passes_and_is_told(self, project, judge, pytester):
+        project(TRUE_CLAIM)
+        judge()
+        (pytester.path / "reports/latest").rename(pytester.path / "before")
+        result = judge("--claims-baseline", "before")
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["baseline before", "  1 claims compared: 0 changed verdict, *1 of the same bits*"])
+        assert "1 claims compared" in (pytester.path / "reports/latest/compare.md").read_text()
+
+    def test_a_verdict_that_changed_fails_the_run_even_where_it_is_the_expected_one(self, project, judge, pytester):
+        back = "Control('back', lambda run: World(x=-0.5), Verdict.SUPPORTED)"
+        moving = (f"@declare('planted/moving', controls=[doubled, {back}])\n"
+                  "def test_moving(x): return x + 1.5\n")
+        project(moving.replace(" + 1.5", ""))
+        judge()
+        (pytester.path / "reports/latest").rename(pytester.path / "before")
+        project(moving, files={"claims/deviations.toml": deviation("planted/moving", "REFUTED")})
+        assert judge().ret == 0
+        result = judge("--claims-baseline", "before")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["  planted/moving: SUPPORTED -> REFUTED, first *"])
+
+    def test_nothing_to_compare_is_no_success(self, project, judge, pytester):
+        project(TRUE_CLAIM, FALSE_CLAIM)
+        judge("--claims-id", "planted/falsehood")
+        (pytester.path / "reports/partial").rename(pytester.path / "before")
+        result = judge("--claims-id", "planted/truth", "--claims-baseline", "before")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["baseline: nothing was compared, which is not a success: no claim was judged in both*"])
+
+    def test_a_baseline_of_another_precision_is_a_usage_error(self, project, judge, pytester):
+        project(TRUE_CLAIM)
+        judge()
+        (pytester.path / "reports/latest").rename(pytester.path / "before")
+        said = usage_error(judge("--claims-precision", "float64", "--claims-baseline", "before"))
+        assert "is of scale paper in float32, this run of scale paper in float64" in said
+
+
+def test_the_step_summary_gets_the_page_where_ci_asks_for_it(project, judge, pytester, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
+    project(TRUE_CLAIM)
+    judge()
+    assert "| SUPPORTED | planted/truth |" in (pytester.path / "summary.md").read_text()
+
+
 def usage_error(result: pytest.RunResult) -> str:
     """The one line of a usage error."""
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -389,6 +435,7 @@ class TestOptions:
             (["--claims-mnist", "nowhere"], "nowhere is not a folder; give the folder of MNIST's files"),
             (["--claims-baseline", "file"], "file is not a report"),
             (["--claims-baseline", "old.json"], "old.json has schema version 0, this harness reads 1"),
+            (["--claims-baseline", "auto"], "no baseline for scale paper in float32 in"),
             (["--claims-id", "planted/trut"], "unknown claim id 'planted/trut'; did you mean planted/truth?"),
         ],
     )

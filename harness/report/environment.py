@@ -18,11 +18,15 @@ def collect(precision: str) -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(package) for name, package in PACKAGES.items()},
         "blas": blas(),
+        "threads": threads(),
         "device": device(),
         "cpu": provenance.processor(),
         "simd": simd(),
+        "xla_flags": " ".join(sorted(os.environ.get("XLA_FLAGS", "").split())),
+        "prng": prng(),
         "cores": str(os.cpu_count() or ""),
         "system": f"{platform.system()} {platform.machine()}",
+        "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "",
         "precision": precision,
     }
 
@@ -40,6 +44,27 @@ def blas() -> str:
 
     pools = [f"{pool['internal_api']} {pool['version'] or ''} {pool.get('architecture', '')}" for pool in threadpool_info()]
     return ", ".join(dict.fromkeys(" ".join(pool.split()) for pool in pools))
+
+
+def threads() -> str:
+    """Threads of each pool, and the cores that this process may use."""
+    from threadpoolctl import threadpool_info
+
+    pools = dict.fromkeys(f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
+    return f"{', '.join(pools)}; {cores} core(s)"
+
+
+def prng() -> str:
+    """Default generators: NumPy's, and JAX's with its settings if JAX was imported."""
+    import numpy as np
+
+    jax = sys.modules.get("jax")
+    names = [type(np.random.default_rng(0).bit_generator).__name__]
+    if jax is not None:
+        names.append(str(getattr(jax.config, "jax_default_prng_impl", "")))
+        names += ["partitionable"] * bool(getattr(jax.config, "jax_threefry_partitionable", False))
+    return " ".join(filter(None, names))
 
 
 def device() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import InvalidInput
+from harness.errors import InvalidInput, Unreadable
 from harness.report.records import ClaimRecord, Evidence
 
 Array = np.ndarray[Any, Any]
@@ -36,16 +36,26 @@ def unpack(folder: Path, record: ClaimRecord) -> dict[str, Array]:
     """The arrays of a claim of the report in ``folder``, {} if it has none.
 
     Raises:
-        InvalidInput: the file is missing or is not the one that the report was written with.
+        Unreadable: the file is missing or is not the one that the report was written with.
     """
     if record.evidence is None:
         return {}
-    path = folder / record.evidence.file
-    content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != record.evidence.sha256:
-        raise InvalidInput(f"{path} is missing or not what its report was written with: run the claim again")
+    content = verified(folder, record.evidence)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+def verified(folder: Path, evidence: Evidence) -> bytes:
+    """The file's bytes, after its checksum was compared.
+
+    Raises:
+        Unreadable: the file is missing or is not the one that the report was written with.
+    """
+    path = folder / evidence.file
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != evidence.sha256:
+        raise Unreadable(f"{path} is missing or not what its report was written with: run the claim again")
+    return content
 
 
 def slug(claim_id: str) -> str:

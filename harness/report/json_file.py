@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from pathlib import Path
+from typing import Any
 
-from harness.errors import InvalidInput
+from harness.errors import Unreadable
 from harness.report.records import SCHEMA_VERSION, Json, Report
 
 NAME = "report.json"
@@ -20,21 +23,35 @@ def write(report: Report, folder: Path) -> None:
 
 
 def read(path: Path) -> Report:
-    """A report from its folder or its report.json.
+    """A report from its folder or its report.json (which may be compressed, ``.gz``).
 
     Raises:
-        InvalidInput: there is none, it is not a report, or it has another schema version.
+        Unreadable: there is none, it is cut short, it is not a report, or it has another schema version.
     """
     file = path / NAME if path.is_dir() else path
+    hint = "give a run's folder or report.json"
     try:
-        data: Json = json.loads(file.read_text(encoding="utf-8"))
-        found = data["schema_version"]
-        if found == SCHEMA_VERSION:
-            return Report.from_json(data)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        cause = f"{type(error).__name__}: {error}"
-        raise InvalidInput(f"{file} is not a report ({cause}); give a run's folder or report.json") from None
-    raise InvalidInput(f"{file} has schema version {found}, this harness reads {SCHEMA_VERSION}: make the report again")
+        content = file.read_bytes()
+        data = json.loads(gzip.decompress(content) if file.suffix == ".gz" else content)
+    except OSError as error:
+        raise Unreadable(f"{file} is not a report ({error.strerror or error}); {hint}") from None
+    except (ValueError, EOFError, zlib.error) as error:
+        raise Unreadable(f"{file} is not a report: it is cut short or no JSON ({error}); {hint}") from None
+    return _checked(data, file, hint)
+
+
+def _checked(data: Any, file: Path, hint: str) -> Report:
+    found = data.get("schema_version") if isinstance(data, dict) else None
+    if found is None:
+        raise Unreadable(f"{file} is not a report: it has no schema_version; {hint}")
+    if found != SCHEMA_VERSION:
+        newer = isinstance(found, int) and found > SCHEMA_VERSION
+        remedy = "read it with the version of this project that made it, or a newer one" if newer else "make the report again"
+        raise Unreadable(f"{file} has schema version {found}, this harness reads {SCHEMA_VERSION}: {remedy}")
+    try:
+        return Report.from_json(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unreadable(f"{file} is not a report ({type(error).__name__}: {error}); {hint}") from None
 
 
 def schema() -> Json:

@@ -19,8 +19,12 @@ def rejudge(record: ClaimRecord) -> Verdict:
     """The verdict that the recorded values, region and ensemble give; NOT_RUN stays NOT_RUN."""
     if not record.judged:
         return Verdict.NOT_RUN
-    ensemble = None if record.ensemble is None else Ensemble(tuple(record.ensemble.values), record.ensemble.provenance)
-    return judge(interval_of(record.over, record.measurements[0], ensemble), region_of(record))
+    return judge(interval_of(record.over, record.measurements[0], ensemble_of(record)), region_of(record))
+
+
+def ensemble_of(record: ClaimRecord) -> Ensemble | None:
+    """The reference ensemble that the record was judged with, if one was."""
+    return None if record.ensemble is None else Ensemble(tuple(record.ensemble.values), record.ensemble.provenance)
 
 
 def region_of(record: ClaimRecord) -> Region:
@@ -51,7 +55,7 @@ def deciding_seeds(over: str, measured: MeasurementRecord, region: Region, ensem
     if over == "seeds":
         return seeds_of_values(values, region, ensemble)
     if over == "pairs" and len(values) >= 3:
-        return seeds_of_values(_pseudo_values(_pairs(values, measured)), region)
+        return seeds_of_values(pseudo_values(_pairs(values, measured)), region)
     return None
 
 
@@ -82,7 +86,7 @@ def _pooled(values: Sequence[float], trials: Sequence[int]) -> tuple[int, int]:
     return sum(round(count) for count in counts), sum(trials)
 
 
-def _pseudo_values(pairs: Pairs) -> list[float]:
+def pseudo_values(pairs: Pairs) -> list[float]:
     """Jackknife pseudo-values: their mean and its standard error are those of the mean over pairs."""
     seeds = sorted({seed for pair in pairs for seed in pair})
     mean, n = float(np.mean(list(pairs.values()))), len(seeds)

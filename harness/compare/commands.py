@@ -1,0 +1,187 @@
+"""The commands that read stored reports: compare, rejudge, baseline, history. None of them imports JAX or runs anything."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from harness.compare import baseline, history, history_page, html, matrix, text
+from harness.compare.comparison import MEANING, Comparison, Exit, compare
+from harness.errors import Incomparable, InvalidInput, Unreadable
+from harness.report import evidence, json_file
+from harness.report.records import ClaimRecord, Report
+from harness.report.rejudge import deciding_seeds, ensemble_of, interval_of, region_of, rejudge
+
+CODES = "exit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANING.items())
+COMPARE = """\
+Did a verdict change, did a number move, which stage moved first, and is it chance?
+
+For each run that both reports hold, the stages are compared in the order in which they feed each other: data, initial parameters,
+batch order, losses and parameters step by step, J, singular values, spans of singular directions. The first one beyond its
+rounding-error model is where to look. For each claim: the largest change, the share of its margin that is gone, and the p-value
+of the question whether the platforms are exchangeable, corrected for the number of claims.
+"""
+REJUDGE = """\
+Recompute every interval and verdict from the recorded values, check that evidence is what the report was written with, and
+compare bit for bit. Needs neither JAX nor the store.
+"""
+BASELINE = """\
+Show how a report differs from the tracked baseline of its platform, scale and precision; with --accept, put it in its place.
+Make the report with a full run: nox -s claims -- --claims-scale smoke --claims-precision float32.
+"""
+MATRIX = """\
+Claims by JAX releases: verdict, margin, and the first stage that moved against the newest release.
+`nox -s claims_matrix` makes the reports, one release after another, and calls this.
+"""
+HISTORY = """\
+Plot each claim's measurement over time, a line a platform, and rank claims by how much of their margin went.
+"""
+
+
+def add(commands: Any) -> None:
+    """Declare the commands on argparse's subparsers."""
+    _compare(commands)
+    again = _command(commands, "rejudge", "judge a stored report again, bit for bit, without JAX", REJUDGE, judge_again)
+    again.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
+    making = _command(commands, "baseline", "show what a new baseline would change, and accept it", BASELINE, make_baseline)
+    making.add_argument("report", type=Path, metavar="REPORT", help="folder of a full run's report")
+    _into(making, "folder of baselines (default: %(default)s)", baseline.FOLDER)
+    making.add_argument("--accept", action="store_true", help="write it, after the difference was shown")
+    versions = _command(commands, "matrix", "reports of several JAX releases as one table", MATRIX, show_matrix)
+    versions.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="a report of each release")
+    _into(versions, "the page to write (default: %(default)s)", Path("docs/matrix.md"))
+    past = _command(commands, "history", "each measurement over time; claims whose margin erodes", HISTORY, show_history)
+    past.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders of reports (reports/), or report files")
+    _into(past, f"where {history_page.NAME} is written (default: here)", Path("."))
+    past.add_argument("--most", type=int, default=20, metavar="N", help="lines of the ranking (default: %(default)s)")
+
+
+def compare_reports(options: argparse.Namespace) -> int:
+    """A baseline and a report: table here, Markdown and HTML in a folder."""
+    after = json_file.read(options.after)
+    before = json_file.read(baseline.matching(baseline.FOLDER, after) if str(options.before) == "auto" else options.before)
+    found = compare(before, after)
+    for name, path, report in (("baseline", options.before, before), ("new report", options.after, after)):
+        found.warnings.extend(f"{name}: {line}" for line in missing_evidence(path, report))
+    into = options.into or (options.after if options.after.is_dir() else options.after.parent)
+    write(found, into)
+    code = found.code(strict=options.strict)
+    lines = text.table(found, every=options.every)
+    print("\n".join([*lines, f"written: {into / text.NAME}, {into / html.NAME}", text.exit_line(code)]))
+    return code
+
+
+def judge_again(options: argparse.Namespace) -> int:
+    """Judge the recorded values again; every interval and verdict must be the recorded one."""
+    report = json_file.read(options.report)
+    problems = missing_evidence(options.report, report)
+    if problems:
+        raise Unreadable(f"{len(problems)} evidence file(s) refused; first: {problems[0]}")
+    turned = [(record, rejudge(record).name) for record in report.claims if rejudge(record).name != record.verdict]
+    moved = [line for record in report.claims if record.judged for line in _drift(record)]
+    for record, now in turned:
+        print(f"{record.id}: recorded as {record.verdict}, judged {now} now")
+    counts = f"{len(report.claims)} claims judged again, {len(turned)} verdicts moved, {len(moved)} intervals are of other bits"
+    print("\n".join([*moved, counts]))
+    if not any(record.judged for record in report.claims):
+        raise Incomparable(f"{options.report} holds no verdict, so nothing was judged again")
+    return Exit.VERDICT if turned else Exit.MOVED if moved else Exit.SAME
+
+
+def make_baseline(options: argparse.Namespace) -> int:
+    """Show the difference from the baseline in place, then replace it if told to."""
+    report = json_file.read(options.report)
+    content, target = baseline.pack(report), options.into / baseline.name_of(report)
+    code = Exit.SAME
+    if target.exists():
+        found = compare(json_file.read(target), report)
+        print("\n".join(text.table(found)))
+        code = found.code(strict=True)
+    else:
+        print(f"{target}: there is no baseline of this platform, scale and precision yet")
+    if not options.accept:
+        print(f"nothing was written; to accept it, say --accept ({len(content)} bytes)")
+        return code
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    print(f"{target}: {len(report.claims)} claims, {len(content)} bytes; keep it under version control")
+    return Exit.SAME
+
+
+def show_history(options: argparse.Namespace) -> int:
+    """Plots of all claims, and a ranking by eroded margin."""
+    reports, problems = history.find(options.folders)
+    tracks = history.tracks(reports)
+    if not tracks:
+        raise Incomparable("; ".join(["no report holds a judged claim", *problems]))
+    options.into.mkdir(parents=True, exist_ok=True)
+    (options.into / history_page.NAME).write_text(history_page.render(tracks, len(reports), problems), encoding="utf-8")
+    lines = [*history.table(tracks, options.most), *(f"not read: {line}" for line in problems)]
+    claims = len({track.id for track in tracks})
+    print("\n".join([*lines, f"{options.into / history_page.NAME}: {claims} claims in {len(reports)} reports"]))
+    return Exit.UNREADABLE if problems else Exit.SAME
+
+
+def show_matrix(options: argparse.Namespace) -> int:
+    """Claims by releases as a page."""
+    content = matrix.page([json_file.read(path) for path in options.reports])
+    options.into.parent.mkdir(parents=True, exist_ok=True)
+    options.into.write_text(content, encoding="utf-8")
+    print(f"{options.into}: {len(options.reports)} reports")
+    return Exit.SAME
+
+
+def write(found: Comparison, folder: Path) -> None:
+    """The comparison as Markdown and HTML."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / text.NAME).write_text(text.markdown(found), encoding="utf-8")
+    (folder / html.NAME).write_text(html.render(found), encoding="utf-8")
+
+
+def missing_evidence(path: Path, report: Report) -> list[str]:
+    """A line for each evidence file of a stored report that is not there, or not what the report was written with."""
+    folder = path if path.is_dir() else path.parent
+    problems = []
+    for record in report.claims:
+        try:
+            if record.evidence is not None:
+                evidence.verified(folder, record.evidence)
+        except Unreadable as error:
+            problems.append(str(error))
+    return problems
+
+
+def _drift(record: ClaimRecord) -> list[str]:
+    """What the recorded values do not give again, bit for bit."""
+    ensemble, judged = ensemble_of(record), record.measurements[0]
+    try:
+        now = interval_of(record.over, judged, ensemble)
+        seeds = deciding_seeds(record.over, judged, region_of(record), ensemble) if record.verdict == "INCONCLUSIVE" else None
+    except InvalidInput as error:
+        return [f"{record.id}: {error}"]
+    same = [now.low, now.high] == judged.interval and seeds == record.seeds_to_decide
+    return [] if same else [f"{record.id}: interval recorded as {judged.interval}, now {[now.low, now.high]}"]
+
+
+def _compare(commands: Any) -> None:
+    what = "two reports: verdicts, measurements, the first stage that moved"
+    comparing = _command(commands, "compare", what, COMPARE, compare_reports)
+    sources = "the baseline: a report's folder, its report.json, a tracked baseline, or `auto`"
+    comparing.add_argument("before", type=Path, metavar="A", help=sources)
+    comparing.add_argument("after", type=Path, metavar="B", help="the new report")
+    comparing.add_argument("--strict", action="store_true", help="exit codes for what moved without changing a verdict")
+    comparing.add_argument("--every", action="store_true", help="list claims of the same bits as well")
+    _into(comparing, f"where {text.NAME} and {html.NAME} are written (default: beside B)", None)
+
+
+def _into(parser: argparse.ArgumentParser, help: str, default: Path | None) -> None:
+    parser.add_argument("--into", type=Path, default=default, metavar="DIR", help=help)
+
+
+def _command(commands: Any, name: str, line: str, description: str, function: Any) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=line, description=description, epilog=CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.set_defaults(command=function)
+    return made

@@ -1,0 +1,109 @@
+"""What a claim measured in two reports: by how much it moved, how near its verdict is to turning, whether it is chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.exchange import LEAST_PAIRS, Exchange, paired, proportions, unpaired
+from harness.compare.stages import State, spacing
+from harness.report.records import ClaimRecord, MeasurementRecord
+from harness.report.rejudge import Pairs, pseudo_values
+
+Values = Mapping[tuple[str, ...], float]
+# Half of the digits of the precision. A measurement's conditioning is not known, so no rounding bound holds for all of them;
+# where it is as bad as at a double root, half of the digits go, and a loss of more is worth a look.
+HALF = {"float32": float(np.finfo(np.float32).eps) ** 0.5, "float64": float(np.finfo(np.float64).eps) ** 0.5}
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far a claim's judged quantity moved.
+
+    Attributes:
+        state: same bits, within rounding (half of the digits), or moved.
+        largest: the largest change of one value; ``relative`` to the scale of the claim (value or bound); in ``ulps``.
+        compared: values that both reports hold.
+    """
+
+    state: State
+    largest: float
+    relative: float
+    ulps: float
+    compared: int
+
+
+def shift_between(before: ClaimRecord, after: ClaimRecord, precision: str) -> Shift:
+    """Of the runs that both measured; of the means where they have none in common."""
+    a, b = values_of(before), values_of(after)
+    common = [key for key in a if key in b]
+    pairs = [(a[key], b[key]) for key in common] or [(_mean(a), _mean(b))]
+    moved = [abs(y - x) for x, y in pairs]
+    largest = max(moved)
+    x, y = pairs[moved.index(largest)]
+    scale = max(abs(x), abs(y), *(abs(edge) for edge in before.rule.accept if edge is not None), 0.0)
+    size = max(abs(x), abs(y))
+    ulps = largest / spacing(size, precision)
+    state = State.SAME if largest == 0 else State.ROUNDING if largest <= HALF[precision] * scale else State.MOVED
+    return Shift(state, largest, largest / scale if scale else 0.0, ulps, len(common))
+
+
+def margin(record: ClaimRecord) -> float | None:
+    """How far the interval is from turning the verdict, over the size of the region's edges: 0.1 is a tenth of the bound.
+
+    0 for INCONCLUSIVE, None where nothing was judged or no bound is finite.
+    """
+    if not record.judged or record.measurements[0].interval is None:
+        return None
+    low, high = record.measurements[0].interval
+    first, last = (math.inf * sign if edge is None else edge for edge, sign in zip(record.rule.accept, (-1, 1), strict=True))
+    inside, outside = min(low - first, last - high), max(first - high, low - last)
+    distance = {"SUPPORTED": inside, "REFUTED": outside}.get(record.verdict, 0.0)
+    scale = max((abs(edge) for edge in record.rule.accept if edge), default=1.0)
+    return distance / scale if math.isfinite(distance) else None
+
+
+def exchangeable(before: ClaimRecord, after: ClaimRecord, shift: Shift, same_start: bool) -> Exchange:
+    """The statistical question for one claim; ``same_start`` if the runs of one seed began at the same theta_0."""
+    a, b = values_of(before), values_of(after)
+    if before.over == "once":
+        return Exchange("deterministic: there is no chance in it")
+    if before.over == "trials":
+        return proportions(_counts(before.measurements[0]), _counts(after.measurements[0]))
+    if before.over == "pairs":
+        a, b = (_by_seed(values) for values in (a, b))
+    common = [key for key in a if key in b] if same_start else []
+    if shift.state <= State.ROUNDING and common:
+        return Exchange("the same within rounding", len(common), 1.0)
+    if len(common) >= LEAST_PAIRS:
+        return paired([b[key] - a[key] for key in common])
+    found = unpaired(list(a.values()), list(b.values()))
+    return found if found.p is not None or not same_start else paired([b[key] - a[key] for key in common])
+
+
+def values_of(record: ClaimRecord) -> Values:
+    """The judged values by the runs behind them."""
+    measured = record.measurements[0]
+    keys = measured.runs or [[] for _ in measured.values]
+    return {tuple(runs): float("nan") if value is None else value for runs, value in zip(keys, measured.values, strict=True)}
+
+
+def _by_seed(values: Values) -> Values:
+    """Jackknife pseudo-values of the seeds behind pairs; {} without three seeds."""
+    runs = sorted({run for pair in values for run in pair})
+    if len(runs) < LEAST_PAIRS:
+        return {}
+    pairs: Pairs = {(runs.index(a), runs.index(b)): value for (a, b), value in values.items()}
+    return {(run,): value for run, value in zip(runs, pseudo_values(pairs), strict=True)}
+
+
+def _counts(measured: MeasurementRecord) -> tuple[int, int]:
+    trials = measured.trials or []
+    return sum(round((value or 0.0) * n) for value, n in zip(measured.values, trials, strict=True)), sum(trials)
+
+
+def _mean(values: Values) -> float:
+    return float(np.mean(list(values.values())))

@@ -1,0 +1,136 @@
+"""Two records of one stage: the same bits, the same within rounding, or moved.
+
+The rounding-error model. Both runs are off the exact result of the same arithmetic by a rounding error whose size (root mean
+square over a sketch, or one a step) each of them measured on itself, by taking the same steps in float32 and float64. Two
+correct runs are therefore apart by about the root sum of squares of both sizes; :data:`FACTOR` times their sum is allowed,
+which leaves room for sketches that know a size to 18 % only, and for errors that happened to be small where they were measured.
+tests/test_compare.py measures how often a correct run is taken for a moved one, and which shifts are seen.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.errors import Unreadable
+from harness.report.records import Json
+
+FACTOR = 4.0
+
+
+class State(enum.IntEnum):
+    """How far two stages or measurements are apart, from nothing to too far."""
+
+    SAME = 0
+    ROUNDING = 1
+    UNMODELLED = 2
+    MOVED = 3
+
+    def __str__(self) -> str:
+        return ("same bits", "within rounding", "differs, no model", "MOVED")[self]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage record of a report, checked; see :mod:`harness.stages` for the fields."""
+
+    name: str
+    digest: str
+    exact: bool = False
+    step: int | None = None
+    steps: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    rounding: tuple[float, ...] = ()
+    failure: str = ""
+
+    @classmethod
+    def of(cls, record: Json) -> Stage:
+        """Raises Unreadable for a record that is not one."""
+        try:
+            sizes = record.get("rounding")
+            rounding = () if sizes is None else tuple(map(float, sizes if isinstance(sizes, list) else [sizes]))
+            values = tuple(math.nan if value is None else float(value) for value in record.get("values") or ())
+            name, digest, failure = str(record["name"]), str(record["digest"]), str(record.get("failure", ""))
+            steps = tuple(record.get("steps") or ())
+            return cls(name, digest, bool(record.get("exact")), record.get("step"), steps, values, rounding, failure)
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"stage record {str(record)[:80]!r} is not one ({type(error).__name__}: {error})"
+            raise Unreadable(f"{what}: make the report again") from None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far apart a stage is in two runs.
+
+    Attributes:
+        stage: name and, in a series, where: ``loss at step 38``.
+        at: step, or -1 for stages outside the trajectory.
+        relative: root mean square of the difference over that of the values (of the one number, in a series).
+        ulps: the same in units in the last place of the coarser of both precisions.
+        ratio: the difference over what the rounding-error model allows; NaN without one.
+    """
+
+    stage: str
+    state: State
+    at: int = -1
+    relative: float = math.nan
+    ulps: float = math.nan
+    ratio: float = math.nan
+
+
+def differences(a: Stage, b: Stage, precision: str) -> list[Difference]:
+    """What differs between two records of a stage: [] for equal bits; in a series the first step that differs, and that moved.
+
+    Args:
+        precision: the coarser one of both runs.
+    """
+    if a.digest == b.digest:
+        return []
+    where = a.name if a.step is None else f"{a.name} after step {a.step}" if a.step else a.name
+    at = -1 if a.step is None else a.step
+    if a.failure or b.failure or not (a.values and b.values):
+        moved = a.exact or b.exact
+        return [Difference(where, State.MOVED if moved else State.UNMODELLED, at)]
+    if len(a.values) != len(b.values) or a.steps != b.steps:
+        return [Difference(f"{where} (of another shape)", State.MOVED, at)]
+    if not a.steps:
+        return [_difference(where, at, a.values, b.values, _allowed(a, b, 0), precision)]
+    each = [
+        _difference(f"{where} at step {step}", step, [x], [y], _allowed(a, b, i), precision)
+        for i, (step, x, y) in enumerate(zip(a.steps, a.values, b.values, strict=True)) if x != y
+    ]
+    return each[:1] + [entry for entry in each[1:] if entry.state is State.MOVED][:1]
+
+
+def _allowed(a: Stage, b: Stage, index: int) -> float:
+    """What the model allows, NaN without one."""
+    if not (a.rounding and b.rounding):
+        return math.nan
+    return FACTOR * (a.rounding[index % len(a.rounding)] + b.rounding[index % len(b.rounding)])
+
+
+def _difference(where: str, at: int, a: Sequence[float], b: Sequence[float], allowed: float, precision: str) -> Difference:
+    apart, size = _rms(np.subtract(a, b)), max(_rms(a), _rms(b))
+    state = State.ROUNDING if apart <= allowed else State.MOVED  # a difference that is NaN has moved
+    return Difference(
+        where,
+        State.UNMODELLED if math.isnan(allowed) else state,
+        at,
+        apart / size if size else 0.0,
+        apart / spacing(size, precision),
+        apart / allowed if allowed else math.inf,
+    )
+
+
+def spacing(size: float, precision: str) -> float:
+    """One unit in the last place of a number of that size (of 1, for 0)."""
+    return float(np.spacing(np.float32(size or 1) if precision == "float32" else np.float64(size or 1)))
+
+
+def _rms(values: Any) -> float:
+    return float(np.sqrt(np.mean(np.asarray(values, np.float64) ** 2)))

@@ -1,0 +1,143 @@
+"""A comparison in words and tables: for the terminal and as Markdown for a step summary."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from harness.compare.comparison import MEANING, ClaimChange, Comparison, Exit
+from harness.compare.exchange import ALPHA
+from harness.compare.localise import RunChange
+from harness.compare.stages import Difference, State
+from harness.report.text import accepted, measured
+
+NAME = "compare.md"
+FEW = 10  # claims that were not compared, named in the terminal
+HEADER = ("verdict", "claim", "baseline", "new", "accepted", "largest change", "margin used", "p (Holm)", "look first at")
+RUNS = ("run", "first stage that moved", "first of other bits", "largest within rounding")
+Row = tuple[str, ...]
+
+
+def headline(found: Comparison) -> str:
+    """One line: how many verdicts changed, what moved."""
+    states = [claim.shift.state for claim in found.claims]
+    moved, rounded, same = (states.count(state) for state in (State.MOVED, State.ROUNDING, State.SAME))
+    moves = f"{moved} moved beyond rounding, {rounded} within rounding, {same} of the same bits"
+    verdicts = f"{len(found.claims)} claims compared: {len(found.turned)} changed verdict"
+    return f"{verdicts}, {moves}; {len(found.uncompared)} not compared"
+
+
+def stages_line(found: Comparison) -> str:
+    """One line: what the runs say."""
+    known = [run for run in found.runs if not any("no stage records" in line for line in run.uncompared)]
+    if not known:
+        return "no stage records in both reports: nothing can be localised (reports made by this version have them)"
+    moved, bits = found.moved_runs, [run for run in known if run.bits]
+    if moved:
+        first = ", ".join(f"{run.label}: {say(run.moved)}" for run in moved[:3] if run.moved)
+        return f"{len(moved)} of {len(known)} runs moved; first in {first}{' ...' if len(moved) > 3 else ''}"
+    return f"{len(known)} runs: none moved beyond rounding, {len(known) - len(bits)} of the same bits throughout"
+
+
+def chance_line(found: Comparison) -> str:
+    """One line: the statistical answer, with what it could have seen."""
+    tested = [claim for claim in found.claims if claim.corrected is not None]
+    drifted = [claim.before.id for claim in tested if claim.drifted]
+    sizes = [claim.exchange.detectable for claim in tested if claim.exchange.detectable]
+    power = f"; a test alone sees a shift of {max(sizes):.2g} standard deviations 4 times in 5" if sizes else ""
+    named = f": {', '.join(drifted)}" if drifted else ""
+    return f"{len(tested)} claims tested for exchangeability, {len(drifted)} below {ALPHA} after Holm's correction{named}{power}"
+
+
+def rows(claims: Sequence[ClaimChange], every: bool = False) -> list[Row]:
+    """A row a claim, worst first; those of the same bits only if ``every``."""
+    shown = [claim for claim in _worst_first(claims) if every or claim.turned or claim.shift.state is not State.SAME]
+    return [_row(claim) for claim in shown]
+
+
+def run_rows(found: Comparison) -> list[Row]:
+    """A row for each run that is not the same throughout."""
+    off = [run for run in found.runs if run.bits or run.uncompared]
+    return [(run.label, say(run.moved), say(run.bits), _inside(run)) for run in off]
+
+
+def table(found: Comparison, every: bool = False) -> list[str]:
+    """The comparison as aligned lines."""
+    lines = [f"{change.key}: {change.before or '?'} -> {change.after or '?'}" for change in found.identity]
+    lines = [*(lines or ["identity: the same machine and versions"]), *(f"warning: {line}" for line in found.warnings), ""]
+    for header, body in ((RUNS, run_rows(found)), (HEADER, rows(found.claims, every))):
+        if body:
+            lines += [*_aligned([header, *body]), ""]
+    left, shown = len(found.uncompared) - FEW, found.uncompared[:FEW]
+    lines += [f"not compared: {line}" for line in shown] + [f"not compared: {left} more, listed in {NAME}"] * (left > 0)
+    return [*lines, headline(found), stages_line(found), chance_line(found)]
+
+
+def markdown(found: Comparison, limit: int = 200) -> str:
+    """The comparison as Markdown; at most ``limit`` rows a table, saying how many are left out."""
+    parts = ["# Comparison with the baseline", f"{headline(found)}.", f"{stages_line(found)}.", f"{chance_line(found)}."]
+    parts += [f"**Note**: {line}." for line in found.warnings]
+    sides = ("", "baseline", "new")
+    facts, aside = ([(c.key, c.before, c.after) for c in changes] for changes in (found.identity, found.incidental))
+    parts.append(_section("What the machines differ in", sides, facts, limit))
+    parts.append(_section("Claims", HEADER, rows(found.claims), limit))
+    parts.append(_section("Runs", RUNS, run_rows(found), limit))
+    parts.append(_section("Not compared", ("",), [(line,) for line in [*found.uncompared, *_unlocalised(found.runs)]], limit))
+    parts.append(_section("Incidental", sides, aside, limit))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def say(difference: Difference | None) -> str:
+    """A stage and how far it is off."""
+    if difference is None:
+        return ""
+    far = "" if math.isnan(difference.relative) else f" by {difference.relative:.2g} ({difference.ulps:.3g} ULP"
+    if far and not math.isnan(difference.ratio):
+        far += f", {difference.ratio:.2g} x allowed"
+    return f"{difference.stage}{far}{')' if far else ''}"
+
+
+def verdict(claim: ClaimChange) -> str:
+    return f"{claim.before.verdict} -> {claim.after.verdict}" if claim.turned else claim.after.verdict
+
+
+def exit_line(code: Exit) -> str:
+    return f"exit code {code.value}: {MEANING[code]}"
+
+
+def _row(claim: ClaimChange) -> Row:
+    shift = claim.shift
+    far = "" if math.isnan(shift.largest) or not shift.largest else f"{shift.largest:.2g} ({shift.ulps:.3g} ULP), "
+    change = f"{far}{shift.state}"
+    eaten = "" if claim.eaten is None else f"{claim.eaten:.1%}"
+    p = "" if claim.corrected is None else f"{claim.corrected:.2g}"
+    return (
+        verdict(claim), claim.before.id, measured(claim.before), measured(claim.after), accepted(claim.after), change, eaten, p,
+        claim.first if shift.state is not State.SAME else "",
+    )
+
+
+def _inside(run: RunChange) -> str:
+    return f"{run.ratio:.2g} of what is allowed" if run.ratio else "; ".join(run.uncompared[:1])
+
+
+def _worst_first(claims: Sequence[ClaimChange]) -> list[ClaimChange]:
+    return sorted(claims, key=lambda claim: (not claim.turned, -claim.shift.state, not claim.drifted, -(claim.eaten or 0.0)))
+
+
+def _unlocalised(runs: Sequence[RunChange]) -> list[str]:
+    return [f"{run.label}: {line}" for run in runs for line in run.uncompared]
+
+
+def _section(title: str, header: Row, body: Sequence[Row], limit: int) -> str:
+    if not body:
+        return ""
+    whole = [header, ("---",) * len(header), *body[:limit]]
+    cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in whole]
+    more = [f"\n{len(body) - limit} more are in the comparison's own page."] if len(body) > limit else []
+    return "\n".join([f"## {title}", "", *(f"| {' | '.join(row)} |" for row in cells), *more])
+
+
+def _aligned(body: Sequence[Row]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in body]
