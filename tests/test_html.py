@@ -11,6 +11,7 @@ import pytest
 
 from harness import report as reports
 from harness.__main__ import main
+from harness.compare import Exit
 from harness.report import evidence, html, json_file
 from harness.report.records import (
     ClaimRecord,
@@ -157,7 +158,7 @@ class TestPage:
         assert capsys.readouterr().out == f"{tmp_path / 'report.html'}: 4 claims\n"
 
     def test_what_is_no_report_is_refused(self, tmp_path, capsys):
-        assert main(["report", str(tmp_path)]) == 2
+        assert main(["report", str(tmp_path)]) == Exit.UNREADABLE
         assert "is not a report" in capsys.readouterr().err
 
 
