@@ -1,5 +1,7 @@
 """Section 3.2: how far from theta_0 the linearisation of training holds, along the bulk and along the top direction."""
 
+import dataclasses
+
 import numpy as np
 
 from claims.training_jacobian.worlds import Altered
@@ -154,16 +156,19 @@ def test_orthogonal_overtakes(top_responses):
     "training-jacobian/nonlinear-top[rapidly]",
     where="Section 3.2, Figure 2b",
     says="the perturbation rapidly becomes non-surgical as the stimulus size increases from 1e-3 to 1e-1",
-    reading="log10 of the growth of (orthogonal part / part along u_1) from lambda = 1e-3 to 1e-1 is at least 1",
-    accept=at_least(1, reason="one order of magnitude over two decades of lambda, where a linear map has no growth; our reading"),
-    controls=[bulk_direction, Control("an exactly linear map", lambda run: _linear(run))],
+    reading="log10 of (orthogonal part / part along u_1) at lambda = 0.1 is at least -1",
+    accept=at_least(
+        -1, reason="a tenth is off the line at 0.1, where a bulk direction has a thousandth; growth alone shows in any curved map"
+    ),
+    controls=[bulk_direction, Control("a linear map with a hundredth off the line", lambda run: _linear(run))],
     on="digits",
     scales=("smoke", "paper"),
 )
 def test_rapidly_nonsurgical(top_responses):
     stimulus, along, orthogonal, _ = curves = _mean_over_signs(top_responses)
-    ratio = np.interp([-3, -1], np.log10(stimulus), orthogonal / np.abs(along))
-    return _along_the_top(np.log10(ratio[1] / ratio[0]), "log10", curves)
+    before, after = np.interp([-3, -1], np.log10(stimulus), np.log10(orthogonal / np.abs(along)))
+    measured = _along_the_top(after, "log10", curves)
+    return dataclasses.replace(measured, details={"at 0.001": float(before)})
 
 
 def _linear(run):
