@@ -59,8 +59,6 @@ def test_training_converges(training):
     )
 
 
-
-
 @claim(
     "training-jacobian/as-published[sigma-1]",
     where="authors' notebook, title of Figure 2b",
