@@ -56,7 +56,7 @@ class Store:
                 pass
         except OSError as error:
             raise InvalidInput(
-                f"store {self.root} cannot be written ({error.strerror}): give a writable folder with --claims-store"
+                f"store {self.root} cannot be written ({error.strerror or error}): give a writable folder with --claims-store"
             ) from error
 
     def arrays(
@@ -128,7 +128,7 @@ class Store:
         if error.errno not in self._unkept:
             self._unkept.add(error.errno or 0)
             warnings.warn(
-                f"store: {path} could not be kept ({error.strerror}); the run goes on, and whatever finds no place is computed "
+                f"store: {path} could not be kept ({error.strerror or error}); the run goes on, and what found no place is made "
                 f"again next time. Free or repair {self.root}, or give another folder with --claims-store",
                 StoreWarning,
                 stacklevel=3,

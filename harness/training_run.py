@@ -266,8 +266,8 @@ class TrainingRun(Run):
 
     def prepare(self) -> None:
         """The spectrum, into the store: it is mapped from there when a claim wants it, so that runs do not pile up in memory."""
-        self.spectrum  # noqa: B018
-        del self.spectrum
+        if isinstance(self.spectrum.initial, np.memmap):
+            del self.spectrum
 
 
 @open_run.register(Experiment)
