@@ -69,6 +69,7 @@ CONFTEST = """
 import os, signal, time
 from pathlib import Path
 from types import SimpleNamespace
+import jax
 import numpy as np
 from harness import jacobian, report, store, training_run
 from harness.report import html
@@ -113,6 +114,12 @@ def save(path, array, allow_pickle, inner=np.save):
 def pytest_collect_file(file_path):
     here("collecting")
 
+def keep_compilations(_):
+    jax.config.update("jax_compilation_cache_dir", os.environ["COMPILED"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+store.Store.keep_compilations = keep_compilations  # shared by all tests: what is compiled is none of their business
 before(training_run.TrainingRun, "_train", "training")
 before(training_run, "decompose", "spectrum")
 store.Blocks.__setitem__ = kept
@@ -147,7 +154,8 @@ class Project:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         # several children share the cores with each other and with other tests: one thread each, which never waits for another
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        flags = {"XLA_FLAGS": ONE_DEVICE, "JAX_PLATFORMS": "cpu", "FAULT": fault, **threads}
+        compiled = str(self.root.parent / "compiled")
+        flags = {"XLA_FLAGS": ONE_DEVICE, "JAX_PLATFORMS": "cpu", "FAULT": fault, "COMPILED": compiled, **threads}
         command = [*prefix, sys.executable, "-m", "pytest", "claims", "--claims-scale", "smoke"]
         child = subprocess.Popen(
             [*command, "--claims-store", str(self.store), *arguments], cwd=self.root, env={**clean, **flags, **environment},
