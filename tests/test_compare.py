@@ -255,6 +255,12 @@ class TestExchangeability:
         assert claim.exchange.p is None
         assert "needs 20 and has 3" in claim.exchange.method
 
+    def test_a_claim_that_is_judged_over_something_else_now_is_not_tested(self):
+        before, after = report(judged([0.9, 1.0], over="trials", trials=[10, 10])), report(judged([0.9, 1.0, 1.0]))
+        (claim,) = compare(before, after).claims
+        assert claim.exchange.p is None
+        assert "judged over trials before and over seeds now" in claim.exchange.method
+
     def test_proportions(self):
         before, after = (judged([k / 200], over="trials", trials=[200]) for k in (190, 150))
         (claim,) = compare(report(before), report(after)).claims

@@ -69,6 +69,8 @@ def margin(record: ClaimRecord) -> float | None:
 def exchangeable(before: ClaimRecord, after: ClaimRecord, shift: Shift, same_start: bool) -> Exchange:
     """The statistical question for one claim; ``same_start`` if the runs of one seed began at the same theta_0."""
     a, b = values_of(before), values_of(after)
+    if before.over != after.over:
+        return Exchange(f"judged over {before.over} before and over {after.over} now: not the same quantity")
     if before.over == "once":
         return Exchange("deterministic: there is no chance in it")
     if before.over == "trials":
