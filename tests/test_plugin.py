@@ -634,9 +634,9 @@ class TestInterruption:
     def test_ctrl_c_keeps_what_was_judged(self, project, pytester):
         waits = "def test_waits(x):\n    Path('waiting').touch()\n    time.sleep(60)\n    return x\n"
         project(TRUE_CLAIM, f"@declare('planted/waits')\n{waits}")
-        command = [sys.executable, "-m", "pytest", "--claims-store", "store"]
-        heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 (what a shell runs in the background ignores it)
-        child = subprocess.Popen(command, cwd=pytester.path, preexec_fn=heard)
+        # what a shell runs in the background ignores SIGINT, and its children do
+        heard = "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(pytest.main())"
+        child = subprocess.Popen([sys.executable, "-c", heard, "--claims-store", "store"], cwd=pytester.path)
         while not (pytester.path / "waiting").exists() and child.poll() is None:
             time.sleep(0.05)
         child.send_signal(signal.SIGINT)
