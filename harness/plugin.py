@@ -180,7 +180,7 @@ class Judging:
     def _data(self, outcome: Outcome) -> Json:
         return {
             "record": plain(dataclasses.asdict(outcome.record)),
-            "experiments": [plain(dataclasses.asdict(record)) for record in self.runs.records()],
+            "experiments": [plain(dataclasses.asdict(record)) for record in self.runs.news()],
             "environment": environment.collect(self.settings.precision),
             "evidence": base64.b64encode(outcome.evidence).decode(),
         }

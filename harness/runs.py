@@ -31,7 +31,8 @@ class Runs:
         self._progress = progress
         self._open: dict[str, list[Run]] = {}
         self._failed: dict[str, str] = {}
-        self._described: dict[int, tuple[Any, list[Json]]] = {}
+        self._described: dict[Run, tuple[int, list[Json]]] = {}
+        self._told: dict[tuple[str, int], ExperimentRecord] = {}
 
     def prepare(self, names: Iterable[str]) -> None:
         """Do the long work of every named experiment; a failure is said once and stops that experiment alone."""
@@ -57,14 +58,17 @@ class Runs:
             raise ExperimentFailed(f"experiment {name} failed: {self._failed[name]}")
         return self._open[name]
 
-    def records(self) -> list[ExperimentRecord]:
-        """What the report says of every run that was opened, by claims or by their controls."""
-        return [] if self._lab is None else [self._record(run) for run in self._lab.opened()]
+    def news(self) -> list[ExperimentRecord]:
+        """What the report says of every run that was opened, by claims or by their controls, or got further since last asked."""
+        records = [] if self._lab is None else [self._record(run) for run in self._lab.opened()]
+        new = {(record.name, record.seed): record for record in records if self._told.get((record.name, record.seed)) != record}
+        self._told |= new
+        return list(new.values())
 
     def _stages(self, run: Run) -> list[Json]:
         """Stage records of the run, made anew only when it has got further; a failure is recorded where they would be."""
-        reached = (id(run), len(run.stages))
-        if self._described.get(id(run), (None, []))[0] != reached:
+        reached = len(run.stages)
+        if self._described.get(run, (None, []))[0] != reached:
             try:
                 from harness import stages
 
@@ -73,8 +77,8 @@ class Runs:
                 cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
                 self._progress.say(f"{run.label}: no stage records ({cause}), so a comparison cannot tell what moved first")
                 found = [{"name": "stage records", "digest": "", "failure": cause}]
-            self._described[id(run)] = (reached, [*found, *run.stages])
-        return self._described[id(run)][1]
+            self._described[run] = (reached, [*found, *run.stages])
+        return self._described[run][1]
 
     def _opened(self, name: str) -> list[Run]:
         self._open[name] = self._attempt(name, lambda: self._runs(name)) or []

@@ -79,7 +79,8 @@ class Store:
             held = self._read(folder, full)
             if held is None:
                 held = {name: np.asarray(value) for name, value in compute().items()}
-                self._write(folder, full, held)
+                if not self._write(folder, full, held):
+                    return _read_only(held)  # whatever lies in its place is not this
                 self._seen.add(folder.name)
                 held = self._read(folder, full) or _read_only(held)  # mapped, so that what was computed leaves the memory
             self._seen.add(folder.name)
@@ -143,11 +144,14 @@ class Store:
             warnings.warn(f"store: {folder} is not trusted ({error}); it is computed again", StoreWarning, stacklevel=3)
             return None
 
-    def _write(self, folder: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
+    def _write(self, folder: Path, key: Mapping[str, Any], arrays: Arrays) -> bool:
+        """Whether the arrays could be kept."""
         try:
             write_entry(folder, key, arrays)
         except OSError as error:
             self._complain(folder, error)
+            return False
+        return True
 
 
 @contextmanager

@@ -35,6 +35,21 @@ def entry(root: Path) -> Path:
     return next(path for path in root.iterdir() if path.name.startswith("thing-"))
 
 
+def test_damage_that_cannot_be_replaced_is_not_trusted(tmp_path, monkeypatch):
+    """A damaged entry, and no room for a whole one: what was computed is returned, each time."""
+    Store(tmp_path).arrays("thing", KEY, Counted(1.0), modules=MODULES)
+    np.save(entry(tmp_path) / "a.npy", np.full(5, 7.0))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stores, "write_entry", full)
+    store = Store(tmp_path)
+    for _ in range(2):
+        with pytest.warns(StoreWarning):
+            assert store.arrays("thing", KEY, Counted(2.0), modules=MODULES)["a"][0] == 2.0
+
+
 def test_computed_once_and_read_back(tmp_path):
     compute = Counted()
     first = Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)

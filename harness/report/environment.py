@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -31,6 +32,7 @@ def collect(precision: str) -> dict[str, str]:
     }
 
 
+@functools.cache
 def version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
