@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import importlib
 import sys
 import time
@@ -16,12 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.config import AnyExperiment, find
 from harness.progress import Progress
 from harness.provenance import source_hash
-from harness.store import Store
+from harness.store import Store, digest
 
 
 class Run:
@@ -69,12 +66,7 @@ class Run:
 
     def record(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Keep a stage record: the digest tells bitwise equality, whatever the machine."""
-        digest = hashlib.sha256()
-        for key in sorted(arrays):
-            array = np.ascontiguousarray(arrays[key])
-            digest.update(f"{key} {array.dtype} {array.shape}".encode())
-            digest.update(array.reshape(-1).view(np.uint8).data)
-        self.stages.append({"name": name, "digest": digest.hexdigest()})
+        self.stages.append({"name": name, "digest": digest(arrays)})
 
 
 @functools.singledispatch

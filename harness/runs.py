@@ -32,7 +32,7 @@ class Runs:
         self._open: dict[str, list[Run]] = {}
         self._failed: dict[str, str] = {}
         self._described: dict[Run, tuple[int, list[Json]]] = {}
-        self._told: dict[tuple[str, int], ExperimentRecord] = {}
+        self._told: dict[Run, tuple[Any, ...]] = {}
 
     def prepare(self, names: Iterable[str]) -> None:
         """Do the long work of every named experiment; a failure is said once and stops that experiment alone."""
@@ -60,10 +60,13 @@ class Runs:
 
     def news(self) -> list[ExperimentRecord]:
         """What the report says of every run that was opened, by claims or by their controls, or got further since last asked."""
-        records = [] if self._lab is None else [self._record(run) for run in self._lab.opened()]
-        new = {(record.name, record.seed): record for record in records if self._told.get((record.name, record.seed)) != record}
-        self._told |= new
-        return list(new.values())
+        reached = {} if self._lab is None else {run: self._reached(run) for run in self._lab.opened()}
+        new = [run for run, state in reached.items() if self._told.get(run) != state]
+        self._told = reached
+        return [self._record(run) for run in new]
+
+    def _reached(self, run: Run) -> tuple[Any, ...]:
+        return len(run.stages), tuple(run.seconds.values()), self._failed.get(run.experiment.name)
 
     def _stages(self, run: Run) -> list[Json]:
         """Stage records of the run, made anew only when it has got further; a failure is recorded where they would be."""

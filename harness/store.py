@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,27 @@ from platformdirs import user_cache_path
 from harness import provenance
 from harness.errors import InvalidInput, StoreWarning
 
-Arrays = dict[str, np.ndarray[Any, Any]]
 FORMAT = 1
 PATIENCE = 2.0  # seconds to wait for another process before saying so
 
 
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
 class Corrupt(Exception):
     """An entry that does not match its manifest."""
+
+
+class Entry(Arrays):
+    """Arrays mapped from the store, with the checksums of their files."""
+
+    checksums: dict[str, str]
+
+
+def digest(arrays: Mapping[str, Any]) -> str:
+    """SHA-256 over names, types, shapes and bits; what lies in the store is not read for it once more."""
+    checksums = arrays.checksums if isinstance(arrays, Entry) else {name: _npy_checksum(value) for name, value in arrays.items()}
+    return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()
 
 
 class Store:
@@ -232,6 +247,13 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _npy_checksum(array: Any) -> str:
+    """The checksum of the file that the array would be kept in."""
+    found = hashlib.sha256()
+    np.lib.format.write_array(SimpleNamespace(write=found.update), np.asanyarray(array), allow_pickle=False)  # type: ignore[arg-type]
+    return found.hexdigest()
+
+
 def _read_only(arrays: Arrays) -> Arrays:
     for array in arrays.values():
         array.setflags(write=False)
@@ -248,7 +270,8 @@ def read_entry(folder: Path, key: Mapping[str, Any], *, verify: bool = True) -> 
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         if manifest["key"] != key:
             raise Corrupt("it answers another key")
-        arrays: Arrays = {}
+        arrays = Entry()
+        arrays.checksums = dict(manifest["arrays"])
         for name, checksum in manifest["arrays"].items():
             path = folder / f"{name}.npy"
             if verify and _checksum(path) != checksum:

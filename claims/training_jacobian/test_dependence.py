@@ -1,5 +1,7 @@
 """Sections 1 and 3.5, footnote 2: the bulk and the labels, the bulk and the loss; what the forward mode costs."""
 
+import functools
+
 import numpy as np
 
 from claims.training_jacobian.test_overlap import excess_overlap, random_subspaces
@@ -75,6 +77,7 @@ def test_same_count(run):
     return Measurement(own / other, counted=f"{own} against {other}")
 
 
+@functools.cache
 def _temporary_bytes(width, epochs, reverse=False):
     """Bytes of temporaries of the compiled Jacobian of a small network, and its number of parameters N."""
     import jax

@@ -52,20 +52,21 @@ class Momentum:
         if not 0 <= self.mu < 1:
             raise InvalidInput(f"momentum {self.mu}: give 0 <= mu < 1")
 
-    def step(self, hessian: Array, rate: float) -> Array:
+    def step(self, hessian: Array, rate: float | Array) -> Array:
         """One step on 1/2 theta.H.theta as a matrix acting on (theta, m), or on theta alone without momentum.
 
         Args:
             hessian: H, (..., n, n).
-            rate: eta.
+            rate: eta, a number or an array that is broadcast against H.
 
         Returns:
             (..., 2n, 2n): [[I - eta (a + b) H, -eta b mu I], [H, mu I]] with (a, b) = (0, 1) for the heavy ball and
             (1, mu) for Nesterov, since both read theta <- theta - eta (a g + b m). Without momentum I - eta H, (..., n, n).
         """
-        eye = np.broadcast_to(np.eye(hessian.shape[-1]), hessian.shape)
         if self.mu == 0:
-            return eye - rate * hessian
+            return np.eye(hessian.shape[-1]) - rate * hessian
+        hessian = np.broadcast_to(hessian, np.broadcast_shapes(hessian.shape, np.shape(rate)))
+        eye = np.broadcast_to(np.eye(hessian.shape[-1]), hessian.shape)
         a, b = (1.0, self.mu) if self.nesterov else (0.0, 1.0)
         return np.block([[eye - rate * (a + b) * hessian, -rate * b * self.mu * eye], [hessian, self.mu * eye]])
 

@@ -96,9 +96,9 @@ def descend(loss: Quadratic, rates: Sequence[float] | Array, momentum: Momentum 
     """
     n = len(loss.eigenvalues)
     diagonal = loss.eigenvalues[:, None, None]
-    steps = _steps(momentum, [diagonal] * len(rates), rates)
+    steps = _steps(momentum, np.broadcast_to(diagonal, (len(rates), n, 1, 1)), rates)
     gains = product(steps, momentum.step(diagonal, 0.0))[:, 0, 0]
-    local = (gamma(2 * n + 13) + 2 * loss.defect) * _magnitudes(momentum, [loss.majorant] * len(rates), rates)
+    local = (gamma(2 * n + 13) + 2 * loss.defect) * _magnitudes(momentum, np.full(len(rates), loss.majorant), rates)
     return loss.with_gains(gains, 2 * math.sqrt(n) * propagated(steps, local))
 
 
@@ -122,7 +122,7 @@ def descend_batches(
         length: inner products in the engine's H s (default N).
     """
     n = hessians.shape[-1]
-    bounds = [float(np.linalg.norm(np.abs(h), 2)) for h in hessians] if majorants is None else majorants
+    bounds = np.linalg.norm(np.abs(hessians), 2, axis=(-2, -1)) if majorants is None else np.asarray(majorants)
     steps = _steps(momentum, hessians, rates)
     jacobian = product(steps, momentum.step(np.eye(n), 0.0))[:n, :n]
     local = gamma((length or n) + 2 * n + 8) * _magnitudes(momentum, bounds, rates)
@@ -139,15 +139,15 @@ def descend_least_squares(inputs: Array, rates: Sequence[float] | Array, momentu
     return descend_batches(gram, rates, momentum, majorants=majorants, length=2 * (batch + n))
 
 
-def _steps(momentum: Momentum, hessians: Sequence[Array] | Array, rates: Sequence[float] | Array) -> Array:
+def _steps(momentum: Momentum, hessians: Array, rates: Sequence[float] | Array) -> Array:
     if len(hessians) != len(rates):
         raise InvalidInput(f"{len(rates)} step sizes for {len(hessians)} batches: give one a step")
-    return np.array([momentum.step(hessian, float(rate)) for hessian, rate in zip(hessians, rates, strict=True)])
+    return momentum.step(hessians, np.reshape(np.asarray(rates, float), (-1, *[1] * (hessians.ndim - 1))))
 
 
-def _magnitudes(momentum: Momentum, majorants: Sequence[float], rates: Sequence[float] | Array) -> Array:
+def _magnitudes(momentum: Momentum, majorants: Array, rates: Sequence[float] | Array) -> Array:
     """|abs(A_t)| for every step: the step of minus the majorant is the majorant of the step, up to signs."""
-    steps = _steps(momentum, [np.array([[-m]]) for m in majorants], rates)
+    steps = _steps(momentum, -majorants[:, None, None], rates)
     return np.linalg.norm(np.abs(steps), ord=2, axis=(-2, -1)) if len(steps) else np.zeros(0)
 
 

@@ -18,8 +18,7 @@ def collect(precision: str) -> dict[str, str]:
     return {
         "python": platform.python_version(),
         **{name: version(package) for name, package in PACKAGES.items()},
-        "blas": blas(),
-        "threads": threads(),
+        **pools(),
         "device": device(),
         "cpu": provenance.processor(),
         "simd": simd(),
@@ -40,21 +39,19 @@ def version(package: str) -> str:
         return ""
 
 
-def blas() -> str:
-    """The BLAS and thread pools that are loaded, with their kernels (``openblas 0.3.30 Haswell``)."""
+def pools() -> dict[str, str]:
+    """The BLAS and thread pools that are loaded, with their kernels (``openblas 0.3.30 Haswell``); the threads of each, and the
+    cores that this process may use."""
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-    pools = [f"{pool['internal_api']} {pool['version'] or ''} {pool.get('architecture', '')}" for pool in threadpool_info()]
-    return ", ".join(dict.fromkeys(" ".join(pool.split()) for pool in pools))
-
-
-def threads() -> str:
-    """Threads of each pool, and the cores that this process may use."""
-    from threadpoolctl import threadpool_info
-
-    pools = dict.fromkeys(f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info())
+    loaded = threadpool_info()
+    kernels = [f"{pool['internal_api']} {pool['version'] or ''} {pool.get('architecture', '')}" for pool in loaded]
+    threads = [f"{pool['internal_api']} {pool['num_threads']}" for pool in loaded]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
-    return f"{', '.join(pools)}; {cores} core(s)"
+    return {
+        "blas": ", ".join(dict.fromkeys(" ".join(kernel.split()) for kernel in kernels)),
+        "threads": f"{', '.join(dict.fromkeys(threads))}; {cores} core(s)",
+    }
 
 
 def prng() -> str:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from harness.artefacts import Run
-from harness.stages.sketch import digest
+from harness.store import digest
 
 Record = dict[str, Any]
 # where the records of the harness's own runs are made; a folder of claims has them in its module ``stages``

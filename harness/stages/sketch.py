@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,12 +43,3 @@ def rms(values: Any) -> float:
     """Root mean square, 0 for nothing."""
     array = np.asarray(values, np.float64)
     return float(np.sqrt(np.mean(array**2))) if array.size else 0.0
-
-
-def digest(arrays: Mapping[str, Any]) -> str:
-    """SHA-256 over names, types, shapes and bits, in the order of the names."""
-    found = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        found.update(f"{name} {array.dtype.str} {array.shape} ".encode() + array.tobytes())
-    return found.hexdigest()
