@@ -11,6 +11,7 @@ Exits with 1 if a fault survived, a check only crashed, or a green check turned 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -83,6 +84,7 @@ def _cell(trial: Trial) -> str:
 
 
 def _plain(said: str) -> str:
+    said = re.sub(r" at 0x[0-9a-f]+", "", said)  # another one each time
     return said[:110].replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
 
 
