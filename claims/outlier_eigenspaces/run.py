@@ -185,29 +185,25 @@ class OnePassRun(Run):
         for group, xs, ys in self._examples(data):
             pairs = _block_weights(e.task)(self._after(self.at, group), xs, ys)
             for x, *weights in zip(xs, *map(np.asarray, pairs), strict=True):
-                found.append(Pair(*(outliers.stacked([self._space(x, row) for row in rows]) for rows in weights)))
+                found.append(Pair(*(outliers.block_space(x, rows, e.snr, e.outliers, self._start) for rows in weights)))
         return _flat(outliers.stacked(found))
 
     def _curves(self) -> dict[str, Any]:
-        snapshots = range(self.experiment.snapshots + 1)
-        with self.lab.progress.stage(f"{self.label}: alignment", len(snapshots)) as progress:
-            groups = []
+        e, curves = self.experiment, []
+        with self.lab.progress.stage(f"{self.label}: alignment", e.trajectories) as progress:
             for group, xs, ys in self._examples():
-                curves = []
-                for snapshot in snapshots:
-                    params = self._after(snapshot, group)
-                    pairs = map(np.asarray, _block_weights(self.experiment.task)(params, xs, ys))
-                    curves.append([[self._first_alignment(*each) for each in zip(xs, pair, params.rows, strict=True)] for pair in pairs])
-                    progress.advance(len(xs) / self.experiment.trajectories)
-                groups.append(np.array(curves))
-        return dict(zip(Pair._fields, np.moveaxis(np.concatenate(groups, axis=2), 1, 0), strict=True))
+                params = [self._after(snapshot, group) for snapshot in range(e.snapshots + 1)]
+                pairs = [[np.asarray(rows)[:, 0] for rows in _block_weights(e.task)(each, xs, ys)] for each in params]
+                rows = np.stack([np.asarray(each.rows)[:, 0] for each in params], axis=1)
+                for x, weights, row in zip(xs, np.moveaxis(pairs, 2, 0), rows, strict=True):  # weights (snapshots + 1, 2, examples)
+                    vectors = outliers.top_eigenpairs(outliers.gram(x, weights), self._start)[1]
+                    curves.append(outliers.alignment(vectors[..., : e.outliers], row[:, None]))
+                    progress.advance(1)
+        return dict(zip(Pair._fields, np.transpose(curves, (2, 1, 0)), strict=True))
 
-    def _first_alignment(self, x: Any, weights: Any, rows: Any) -> float:
-        return float(outliers.alignment(self._space(x, weights[0]).vectors, rows[0]))
-
-    def _space(self, x: Any, weights: Any) -> Eigenspace:
-        e = self.experiment
-        return outliers.block_space(x, weights, e.snr, e.outliers, _start(e.dimension, e.outliers))
+    @property
+    def _start(self) -> Any:
+        return _start(self.experiment.dimension, self.experiment.outliers)
 
     def _whole(self) -> dict[str, Any]:
         e, k = self.experiment, self.experiment.width

@@ -30,21 +30,21 @@ def divergences(
         ``<name>_mean`` (Eq. 2) and ``<name>_max`` (what the notebook takes) over the inputs, in nats, shape (directions,).
     """
 
-    def kl(step: Any, x: Any) -> Any:
+    def kl(theta: Any, step: Any, x: Any) -> Any:
         log_p = jax.nn.log_softmax(apply(theta, x))
         log_q = jax.nn.log_softmax(apply(jax.tree.map(jnp.add, theta, step), x))
         return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
 
-    def both(direction: Any, x: Any) -> tuple[Any, Any]:
+    def both(direction: Any, theta: Any, x: Any) -> tuple[Any, Any]:
         step = unflatten(direction, theta)
-        values = (kl(step, x) + kl(jax.tree.map(jnp.negative, step), x)) / 2
+        values = (kl(theta, step, x) + kl(theta, jax.tree.map(jnp.negative, step), x)) / 2
         return values.mean(), values.max()
 
     vectors = np.ascontiguousarray(directions.T)
     out = {f"{name}_{how}": np.empty(len(vectors)) for name in inputs for how in ("mean", "max")}
     with progress.stage(label, len(vectors) * len(inputs)) as step:
         for name, x in inputs.items():
-            for rows, (mean, maximum) in over_devices(both, vectors, BATCH, x):
+            for rows, (mean, maximum) in over_devices(both, vectors, BATCH, theta, x):
                 out[f"{name}_mean"][rows], out[f"{name}_max"][rows] = mean, maximum
                 step.advance(len(mean))
     return out

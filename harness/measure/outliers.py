@@ -94,17 +94,17 @@ def whole_products(head: Head) -> Pair:
 
 
 def gram(x: Floats, weights: Floats) -> Product:
-    """V (dimension, columns) -> 1/M sum_m w_m x_m x_m^T V, for x (examples, dimension) and weights (examples,)."""
-    return lambda v: x.T @ (weights[:, None] * (x @ v)) / len(x)
+    """V (..., dimension, columns) -> 1/M sum_m w_m x_m x_m^T V, for x (examples, dimension) and weights (..., examples)."""
+    return lambda v: x.T @ (weights[..., None] * (x @ v)) / len(x)
 
 
 def top_eigenpairs(product: Product, start: Floats, depth: int = DEPTH) -> tuple[Floats, Floats]:
-    """Ritz pairs of a symmetric product on the block Krylov space of ``start`` (size, columns), descending.
+    """Ritz pairs of a symmetric product, or a stack of them, on the block Krylov space of ``start`` (size, columns), descending.
 
     Musco & Musco 2015, algorithm 2. The space has at most columns (depth + 1) dimensions and never more than the matrix.
 
     Returns:
-        Values (dimensions,), the largest never above the true one, and vectors (size, dimensions).
+        Values (..., dimensions), the largest never above the true one, and vectors (..., size, dimensions).
 
     Raises:
         InvalidInput: more columns than rows.
@@ -115,16 +115,17 @@ def top_eigenpairs(product: Product, start: Floats, depth: int = DEPTH) -> tuple
         raise InvalidInput(f"start of shape {start.shape}: a matrix of size {size} has at most {size} eigenvectors")
     basis = np.linalg.qr(start)[0]
     images = np.asarray(product(basis))
+    basis = np.broadcast_to(basis, images.shape)
     for _ in range(min(depth, size // columns - 1)):
-        block = images[:, -columns:]
+        block = images[..., -columns:]
         for _ in range(2):  # once leaves what rounding brought back
-            block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
-        basis = np.hstack([basis, block])
-        images = np.hstack([images, product(block)])
+            block = np.linalg.qr(block - basis @ (basis.mT @ block))[0]
+        basis = np.concatenate([basis, block], axis=-1)
+        images = np.concatenate([images, product(block)], axis=-1)
     if not np.isfinite(images).all():
         raise NotFinite("a matrix product holds NaN or infinity: check that the parameters are finite")
-    values, turn = np.linalg.eigh(basis.T @ images)
-    return values[::-1], (basis @ turn)[:, ::-1]
+    values, turn = np.linalg.eigh(basis.mT @ images)
+    return values[..., ::-1], (basis @ turn)[..., ::-1]
 
 
 def bulk_edge(weights: Any, dimension: int, snr: float) -> Floats:
@@ -150,9 +151,9 @@ def bulk_edge(weights: Any, dimension: int, snr: float) -> Floats:
 
 
 def block_space(x: Floats, weights: Floats, snr: float, rank: int, start: Floats) -> Eigenspace:
-    """The top of one block of the first layer, for inputs x (examples, dimension) and its weights (examples,)."""
+    """The top of blocks of the first layer, for inputs x (examples, dimension) and the blocks' weights (..., examples)."""
     values, vectors = top_eigenpairs(gram(x, weights), start)
-    return Eigenspace(values[: rank + 2], vectors[:, :rank], bulk_edge(weights, x.shape[1], snr))
+    return Eigenspace(values[..., : rank + 2], vectors[..., :rank], bulk_edge(weights, x.shape[1], snr))
 
 
 def whole_space(product: Product, rank: int, start: Floats) -> Eigenspace:

@@ -55,17 +55,19 @@ def restricted_losses(experiment: Experiment, data: Dataset, theta_0: Params, ba
         Test losses in nats, shape (runs,), in the experiment's precision.
     """
     apply, loss, update, x, y, epochs = train.ingredients(experiment, data)
-    precision = experiment.precision
-    origin, directions = jnp.asarray(flatten(theta_0), precision), jnp.asarray(np.asarray(basis), precision)
 
-    def final_loss(allowed: Any) -> Any:
+    # what differs between seeds comes as arguments, so that they share one compiled program
+    def final_loss(allowed: Any, origin: Any, directions: Any, x: Any, y: Any, x_test: Any, y_test: Any) -> Any:
         def confined(c: Any, images: Any) -> Any:
             return apply(unflatten(origin + directions @ (allowed * c), theta_0), images)
 
         final = train.training_map(confined, loss, update, x, y, epochs)(jnp.zeros_like(origin))
-        return loss(confined(final, jnp.asarray(data.x_test, precision)), jnp.asarray(data.y_test))
+        return loss(confined(final, x_test), y_test)
 
-    return np.asarray(jax.jit(jax.vmap(final_loss))(jnp.asarray(mask, precision)))
+    reals = (jnp.asarray(np.asarray(a), experiment.precision) for a in (mask, flatten(theta_0), basis, x, data.x_test))
+    masks, origin, directions, x, x_test = reals
+    batched = jax.jit(jax.vmap(final_loss, in_axes=(0, *[None] * 6)))
+    return np.asarray(batched(masks, origin, directions, x, jnp.asarray(y), x_test, jnp.asarray(data.y_test)))
 
 
 def random_basis(size: int, rng: np.random.Generator) -> Any:
