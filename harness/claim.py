@@ -33,6 +33,17 @@ class Control:
     expect: Verdict = Verdict.REFUTED
 
 
+class World:
+    """A run with some of its attributes replaced."""
+
+    def __init__(self, run: Any, **replaced: Any) -> None:
+        self._run = run
+        vars(self).update(replaced)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+
 @dataclass(frozen=True)
 class Claim:
     """One executable sentence of a paper. See :func:`claim` for the fields."""

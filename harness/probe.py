@@ -41,14 +41,16 @@ def properties(paths: Sequence[Path]) -> list[Property]:
     return found
 
 
-def counterexample(test: Property, seed: int) -> str | None:
-    """One line that shows the shrunk failure of the property under this seed, or None where it holds."""
+def counterexample(test: Property, seed: int) -> tuple[str | None, int]:
+    """One line that shows the shrunk failure of the property under this seed, or None where it holds; and the examples tried."""
     from hypothesis import seed as seeded
 
     handle: Any = test
-    inner, failing = handle.hypothesis.inner_test, {}
+    inner, failing, tried = handle.hypothesis.inner_test, {}, 0
 
     def recording(**arguments: Any) -> None:
+        nonlocal tried
+        tried += 1
         try:
             inner(**arguments)
         except Exception:
@@ -60,25 +62,27 @@ def counterexample(test: Property, seed: int) -> str | None:
         seeded(seed)(handle)()
     except Exception as error:
         example = ", ".join(f"{name}={value!r}" for name, value in failing.items())
-        return f"@example({example})  # {handle.__name__}: {type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip()
+        said = f"{handle.__name__}: {type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip()
+        return f"@example({example})  # {said}", tried
     finally:
         handle.hypothesis.inner_test = inner
-    return None
+    return None, tried
 
 
 def probe(tests: Sequence[Property], seconds: float, first_seed: int) -> Iterator[str]:
     """Yield counterexamples and one line a round, until the time is up; every property runs at least once."""
-    end, seen, seed = time.monotonic() + seconds, set[str](), first_seed
+    end, seen, seed, total = time.monotonic() + seconds, set[str](), first_seed, 0
     while seed == first_seed or time.monotonic() < end:
         for test in tests:
             if seed > first_seed and time.monotonic() >= end:
                 break
-            line = counterexample(test, seed)
+            line, tried = counterexample(test, seed)
+            total += tried
             if line is not None and line not in seen:
                 seen.add(line)
                 yield line
         left = max(0.0, end - time.monotonic())
-        yield f"# seed {seed}: {len(tests)} properties probed, {len(seen)} counterexamples so far, {left:.0f} s left"
+        yield f"# seed {seed}: {len(tests)} properties on {total} examples, {len(seen)} counterexamples so far, {left:.0f} s left"
         seed += 1
 
 

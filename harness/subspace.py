@@ -73,6 +73,9 @@ class SubspaceExperiment:
         require(self.batch >= 0, owner, "batch", self.batch, "1 or more, or 0 for the whole set")
         require(self.seed >= 0, owner, "seed", self.seed, "0 or more")
         require(self.eigenpairs > 0, owner, "eigenpairs", self.eigenpairs, "1 or more")
+        require(self.steps > 0, owner, "steps", self.steps, "1 or more")
+        within = 0 <= self.confined_from <= self.steps and self.confined_from % STRIDE == 0
+        require(within, owner, "confined_from", self.confined_from, f"a multiple of {STRIDE} from 0 to {self.steps}")
         for name, stops in (("eigen_steps", self.eigen_steps), ("overlap_steps", self.overlap_steps)):
             allowed = all(0 <= stop <= self.steps and stop % STRIDE == 0 for stop in stops)
             require(allowed, owner, name, stops, f"multiples of {STRIDE} from 0 to {self.steps}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from claims.tiny_subspace import experiments as e
 from claims.tiny_subspace import worlds as w
-from claims.tiny_subspace.worlds import K, both, control, digits, mnist, near, supported
+from claims.tiny_subspace.worlds import K, both, digits, mnist, near, supported
 from harness.claim import Control, claim
 from harness.keys import numpy_stream
 from harness.measure.tiny_subspace import History, Overlaps, overlap, random_vector_overlap, spectrum_overlap
@@ -17,9 +17,9 @@ from harness.verdict import Measurement, at_least, at_most, within
 # --- the fraction of the gradient in the top subspace -------------------------------------------------------------------
 
 STARTS_SMALL = "the fraction starts out small, but then quickly grows to a value close to 1"
-random_gradient = control("a random gradient", w.random_gradient)
-shuffled = control("the next ten eigenvectors in the place of the top ten", w.shuffled_eigenvectors)
-untrained = control("nothing learned: step 0 at all times", w.untrained)
+random_gradient = Control("a random gradient", w.random_gradient)
+shuffled = Control("the next ten eigenvectors in the place of the top ten", w.shuffled_eigenvectors)
+untrained = Control("nothing learned: step 0 at all times", w.untrained)
 
 
 def shares(history: History, value: float, counted: str) -> Measurement:
@@ -35,7 +35,7 @@ def shares(history: History, value: float, counted: str) -> Measurement:
     says=STARTS_SMALL,
     reading="we measure |P g|^2 / |g|^2 at step 0, P the projection on the top ten eigenvectors; supported if at most 1/2",
     accept=at_most(0.5, reason="small, in its weakest sense: most of the gradient is elsewhere"),
-    controls=[control("a trained network in the place of the initial one", w.trained_at_the_start)],
+    controls=[Control("a trained network in the place of the initial one", w.trained_at_the_start)],
 )
 def test_starts_small(history: History) -> Measurement:
     return shares(history, float(history.shares[0, :K].sum()), "top ten at step 0")
@@ -72,7 +72,7 @@ def test_grows(history: History) -> Measurement:
     says="sum of c_i^2 over the top twenty is .20 after 0 steps",
     reading="we measure the sum of c_i^2 over i = 1..20 at step 0, on 10,000 images; supported if it agrees with the paper's",
     accept=near(0.20),
-    controls=[control("a trained network in the place of the initial one", w.trained_at_the_start)],
+    controls=[Control("a trained network in the place of the initial one", w.trained_at_the_start)],
     published=0.20,
     given={"step": 0, "part": slice(0, 2 * K)},
 )
@@ -108,7 +108,7 @@ TABLE = "Section 2.2, Table 1"
 WINDOW = 1000  # "the reported overlap is the mean over the last 1,000 steps of training"
 OVERLAP = "we measure g.Hg / (|g| |Hg|) on the whole training set, mean over the last 1000 steps"
 LARGE = at_least(0.855, reason="large: the smallest mean overlap of Table 1 is 0.86, given to two decimals")
-random_vectors = control("random vectors of the whole space in the gradient's place", w.random_vectors)
+random_vectors = Control("random vectors of the whole space in the gradient's place", w.random_vectors)
 # suffix of the experiment: the table's row, its number
 ROWS = {
     "softmax": ("Softmax", 0.96),
@@ -119,7 +119,7 @@ ROWS = {
 }
 # for the rows that fail here: a world in which they hold
 as_published = supported("an overlap of 0.96 throughout", lambda run: w.constant_overlap(run, 0.96))
-halved = control("an overlap of 1/2 throughout", lambda run: w.constant_overlap(run, 0.5))
+halved = Control("an overlap of 1/2 throughout", lambda run: w.constant_overlap(run, 0.5))
 
 
 def mean_overlap(overlaps: Overlaps, run: Any) -> Measurement:
@@ -264,7 +264,7 @@ RANDOM = "a random unit vector w in the top Hessian subspace will have a large o
     reading="we measure the mean overlap of isotropic random vectors of the top ten eigenvectors' span, less the gradient's mean overlap, "
     "both over steps 200 to 600; supported if within 0.1",
     accept=within(-0.1, 0.1, reason="comparable: the same to one decimal"),
-    controls=[control("random vectors of the whole space", w.whole_space)],
+    controls=[Control("random vectors of the whole space", w.whole_space)],
 )
 def test_random_vector_in_top(history: History, overlaps: Overlaps, run: Any) -> Measurement:
     rng, early = numpy_stream(run.experiment.seed, "vectors-in-top"), np.isin(history.steps, e.EARLY)
@@ -281,7 +281,7 @@ def test_random_vector_in_top(history: History, overlaps: Overlaps, run: Any) ->
     says="a random unit vector in the full parameter space has negligible overlap",
     reading="we measure the mean overlap of 8 Gaussian vectors of the whole space at the last step; supported if at most 0.1",
     accept=at_most(0.1, reason="negligible: zero to one decimal"),
-    controls=[control("the gradient in their place", w.gradient_in_their_place)],
+    controls=[Control("the gradient in their place", w.gradient_in_their_place)],
 )
 def test_random_vector_of_whole_space(overlaps: Overlaps) -> Measurement:
     return Measurement(float(overlaps.random.mean()), "", f"{len(overlaps.random)} vectors", None, {"random": overlaps.random})
@@ -307,7 +307,7 @@ def sweep(run: Any) -> dict[str, float]:
     says="the effect noted by Gur-Ari et al. seems to disappear as the batch size increases",
     reading=f"we measure g.Hg / (|g| |Hg|) under full-batch gradient descent, {EARLY}; supported if at most 1/2",
     accept=at_most(0.5, reason="disappears: the gradient is less like a top eigenvector than unlike it"),
-    controls=[control("batches of 64", lambda run: run.sibling(f"tiny-{run.experiment.data}"))],
+    controls=[Control("batches of 64", lambda run: run.sibling(f"tiny-{run.experiment.data}"))],
 )
 def test_effect_disappears(overlaps: Overlaps, run: Any) -> Measurement:
     by_batch = {f"batch {batch}": value for batch, value in sweep(run).items()}
@@ -324,7 +324,7 @@ def test_effect_disappears(overlaps: Overlaps, run: Any) -> Measurement:
     "minibatch noise",
     reading="we measure |P g|^2 / |g|^2 after 600 steps of full-batch gradient descent; supported if at most 1/2",
     accept=at_most(0.5, reason="disappears: most of the gradient is outside of the top subspace"),
-    controls=[control("batches of 64", lambda run: run.sibling(f"tiny-{run.experiment.data}"))],
+    controls=[Control("batches of 64", lambda run: run.sibling(f"tiny-{run.experiment.data}"))],
 )
 def test_gradient_leaves_top(history: History) -> Measurement:
     return shares(history, float(history.shares[history.at(600), :K].sum()), "top ten at step 600")
@@ -338,7 +338,7 @@ def test_gradient_leaves_top(history: History) -> Measurement:
     says="the overlap is large for models trained using different batch sizes (256: 0.97)",
     reading=f"we measure g.Hg / (|g| |Hg|) with batches of 256, {EARLY}, less the same with batches of 16; supported if at least -0.1",
     accept=at_least(-0.1, reason="no smaller than with batches of 16, to one decimal"),
-    controls=[control("the whole set as one batch", lambda run: run.sibling(f"tiny-{run.experiment.data}-full-batch"))],
+    controls=[Control("the whole set as one batch", lambda run: run.sibling(f"tiny-{run.experiment.data}-full-batch"))],
 )
 def test_effect_persists(overlaps: Overlaps, run: Any) -> Measurement:
     small = run.sibling(f"tiny-{run.experiment.data}-batch-16").overlaps.mean(e.EARLY[0], e.EARLY[-1])

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from claims.tiny_subspace import worlds as w
-from claims.tiny_subspace.worlds import K, both, control, mnist, supported
+from claims.tiny_subspace.worlds import K, both, mnist, supported
+from harness.claim import Control
 from harness.measure.tiny_subspace import History, dimension_curve, layer_shares, log_slope, outliers, root_mean_square
 from harness.verdict import Measurement, at_least, at_most, within
 
 UNTIL = 600  # Figures 2 and 3 follow the subspaces for up to 500 steps
-random_subspaces = control("random subspaces, which overlap by k / N", w.random_subspaces)
-frozen = control("subspaces that never move", w.frozen_subspaces)
-untrained = control("nothing learned: step 0 at all times", w.untrained)
+random_subspaces = Control("random subspaces, which overlap by k / N", w.random_subspaces)
+frozen = Control("subspaces that never move", w.frozen_subspaces)
+untrained = Control("nothing learned: step 0 at all times", w.untrained)
 
 # --- the top subspace is preserved, the next is not ---------------------------------------------------------------------
 
@@ -98,7 +99,7 @@ def test_falls(history: History) -> Measurement:
     says="at d = 10 it begins to decrease monotonically with increasing dimension",
     reading=f"{AVERAGED}; supported if from d = 10 to 20 it never rises by more than 0.02 from one dimension to the next",
     accept=at_most(0.02, reason="monotone, but for what cannot be seen on the figure's axis, from 0 to 1"),
-    controls=[control("outliers that mix two by two", w.mixing_pairs)],
+    controls=[Control("outliers that mix two by two", w.mixing_pairs)],
 )
 def test_monotone(history: History) -> Measurement:
     return kink(history, lambda overlap: max(overlap[d + 1] - overlap[d] for d in range(K, 2 * K)))
@@ -111,7 +112,7 @@ def test_monotone(history: History) -> Measurement:
     says="increasing the subspace until d = 9 leads to a pretty fixed overlap as a function of dimension",
     reading=f"{AVERAGED}; supported if it varies by at most 0.1 over d = 2..9",
     accept=at_most(0.1, reason="pretty fixed: the same to one decimal"),
-    controls=[supported("subspaces that never move", w.frozen_subspaces), control("outliers that mix two by two", w.mixing_pairs)],
+    controls=[supported("subspaces that never move", w.frozen_subspaces), Control("outliers that mix two by two", w.mixing_pairs)],
 )
 def test_flat(history: History) -> Measurement:
     return kink(history, lambda overlap: np.ptp([overlap[d] for d in range(2, K)]))
@@ -146,8 +147,8 @@ def two_readings(function: Any) -> Any:
         data, k = sentence["data"], sentence["k"]
         said = {name: sentence[name] for name in ("suffix", "where", "says")}
         published = [supported(f"a spectrum with {k} outliers planted", w.planted_outliers(k))]
-        more = control(f"a spectrum with {k + 1} outliers planted", w.planted_outliers(k + 1))
-        fewer = control(f"a spectrum with {k} outliers planted", w.planted_outliers(k))
+        more = Control(f"a spectrum with {k + 1} outliers planted", w.planted_outliers(k + 1))
+        fewer = Control(f"a spectrum with {k} outliers planted", w.planted_outliers(k))
         for name, count, controls in (("k", k, [more, *published]), ("k-minus-one", k - 1, [fewer])):
             w.on(
                 data, "k-outliers", smoke=sentence["tag"] == "figure-4", tag=f"{sentence['tag']},{name}", **said, unit="outliers", controls=controls,
@@ -180,7 +181,7 @@ def leading(history: History, run: Any, value_of: Any) -> Measurement:
     return Measurement(value, "", TRAINED, None, {"steps": np.array(FIGURE_STEPS), "leading": vectors}, details)
 
 
-last_layer_only = control("the leading eigenvector with nothing but its last layer", w.confined_to_last_layer)
+last_layer_only = Control("the leading eigenvector with nothing but its last layer", w.confined_to_last_layer)
 
 
 @both(
@@ -214,7 +215,7 @@ def kernels(run: Any) -> tuple[slice, slice]:
     reading=f"we measure the largest coefficient of the last kernel over the root mean square of the first kernel's nonzero ones, {TRAINED}; "
     "supported if 2 to 8",
     accept=FOUR_TIMES,
-    controls=[control("coefficients that are all alike", w.evenly_spread)],
+    controls=[Control("coefficients that are all alike", w.evenly_spread)],
 )
 def test_largest_coefficients(history: History, run: Any) -> Measurement:
     first, last = kernels(run)
@@ -229,7 +230,7 @@ def test_largest_coefficients(history: History, run: Any) -> Measurement:
     reading=f"we measure the root mean square of the last kernel's coefficients over that of the first kernel's nonzero ones, {TRAINED}; "
     "supported if 2 to 8",
     accept=FOUR_TIMES,
-    controls=[control("coefficients that are all alike", w.evenly_spread)],
+    controls=[Control("coefficients that are all alike", w.evenly_spread)],
 )
 def test_typical_coefficients(history: History, run: Any) -> Measurement:
     first, last = kernels(run)
@@ -282,7 +283,7 @@ def test_decays(history: History) -> Measurement:
     says="our toy model suggests that eigenvalues should decay at the late part of training like ~1/t",
     reading="we fit lambda_max ~ t^a over the measured steps from 600 on; supported if a is within 0.2 of -1",
     accept=within(-1.2, -0.8, reason="the exponent -1, with the 20 % by which log t bends it within a decade of t"),
-    controls=[control("an eigenvalue that stays", w.decaying(0)), supported("the toy model's 1/t", w.decaying(-1))],
+    controls=[Control("an eigenvalue that stays", w.decaying(0)), supported("the toy model's 1/t", w.decaying(-1))],
     unit="exponent",
 )
 def test_inverse_time(history: History) -> Measurement:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.claim import Control, claim
+from harness.claim import Control, World, claim
 from harness.keys import numpy_stream
 from harness.measure.tiny_subspace import History
 from harness.verdict import Region, Verdict, within
@@ -17,17 +17,6 @@ from harness.verdict import Region, Verdict, within
 K = 10  # classes
 PAPER = "tiny-subspace"
 PORT = "port to scikit-learn's digits: "
-
-
-class World:
-    """A run with some of its attributes replaced."""
-
-    def __init__(self, run: Any, **replaced: Any) -> None:
-        self._run = run
-        vars(self).update(replaced)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._run, name)
 
 
 def near(published: float) -> Region:
@@ -59,10 +48,6 @@ BOTH = ("mnist", "digits")
 mnist = functools.partial(on, ("mnist",))
 digits = functools.partial(on, ("digits",))
 both = functools.partial(on, BOTH)
-
-
-def control(name: str, world: Callable[[Any], Any], expect: Verdict = Verdict.REFUTED) -> Control:
-    return Control(name, world, expect)
 
 
 def supported(name: str, world: Callable[[Any], Any]) -> Control:

@@ -6,8 +6,7 @@ fewest that can. 600 images are used here; how the null space shrinks with more 
 
 import numpy as np
 
-from claims.training_jacobian.worlds import Altered
-from harness.claim import Control, claim
+from harness.claim import Control, World, claim
 from harness.measure.function_jacobian import largest_gap, null_count
 from harness.measure.overlap import random_baseline
 from harness.verdict import Measurement, Verdict, at_least, at_most, within
@@ -20,7 +19,7 @@ def _swapped(run):
     held = run.function_jacobians
     other = {"digits": "noise", "noise": "digits"}
     swapped = {f"{other[name.split('_')[0]]}_{name.split('_')[1]}": held[name] for name in held if "_" in name}
-    return Altered(run, function_jacobians={**swapped, "dimensions": held["dimensions"]})
+    return World(run, function_jacobians={**swapped, "dimensions": held["dimensions"]})
 
 
 def _planted(run):
@@ -28,14 +27,14 @@ def _planted(run):
     sigma = np.array(held["digits_sigma"])
     sigma[:597] = 1e-9 * sigma[-1]
     sigma[597:] = np.maximum(sigma[597:], 1e-3 * sigma[-1])
-    return Altered(run, function_jacobians={**held, "digits_sigma": sigma})
+    return World(run, function_jacobians={**held, "digits_sigma": sigma})
 
 
 def _random(run):
     """The cosines of two random subspaces, in closed form."""
     held = run.function_jacobians
     cosine = random_baseline(np.asarray(held["dimensions"]) / len(held["noise_sigma"]))
-    return Altered(run, function_jacobians={**held, "noise_cosine": cosine})
+    return World(run, function_jacobians={**held, "noise_cosine": cosine})
 
 
 swapped = Control("white noise and digits change places", _swapped)
@@ -95,11 +94,11 @@ def test_null_gap(function_jacobians):
     controls=[
         Control(
             "197 images: too few rows",
-            lambda run: Altered(run, null_sweep={**run.null_sweep, "null": run.null_sweep["null"][:1]}),
+            lambda run: World(run, null_sweep={**run.null_sweep, "null": run.null_sweep["null"][:1]}),
         ),
         Control(
             "a null space of exactly 597",
-            lambda run: Altered(run, null_sweep={**run.null_sweep, "null": np.array([597])}),
+            lambda run: World(run, null_sweep={**run.null_sweep, "null": np.array([597])}),
             Verdict.SUPPORTED,
         ),
     ],

@@ -7,8 +7,7 @@ in the text, normal in the notebook. The claim proper is Eq. 2 with u_i, which l
 
 import numpy as np
 
-from claims.training_jacobian.worlds import Altered
-from harness.claim import Control, claim
+from harness.claim import Control, World, claim
 from harness.keys import numpy_stream
 from harness.measure.influence import ratio_of_medians
 from harness.verdict import Measurement, Verdict, at_least, at_most, within
@@ -21,12 +20,12 @@ def _regions(spectrum, structural):
 
 def _shuffled(run):
     order = numpy_stream(run.experiment.seed, "shuffled-influence").permutation(run.spectrum.size)
-    return Altered(run, influence={name: np.asarray(values)[order] for name, values in run.influence.items()})
+    return World(run, influence={name: np.asarray(values)[order] for name, values in run.influence.items()})
 
 
 def _flattened(run):
     """Every direction has the effect of the median direction: no region is invisible, none stands out."""
-    return Altered(run, influence={name: np.full(len(values), np.median(values)) for name, values in run.influence.items()})
+    return World(run, influence={name: np.full(len(values), np.median(values)) for name, values in run.influence.items()})
 
 
 def _raised(run):
@@ -35,13 +34,13 @@ def _raised(run):
     changed = {name: np.array(values) for name, values in run.influence.items()}
     for values in changed.values():
         values[bulk] *= 10
-    return Altered(run, influence=changed)
+    return World(run, influence=changed)
 
 
 def _in_distribution(run):
     """The effects on test images in the place of those on any other inputs."""
     held = run.influence
-    return Altered(run, influence={name: held["{0}_test_{2}".format(*name.split("_"))] for name in held})
+    return World(run, influence={name: held["{0}_test_{2}".format(*name.split("_"))] for name in held})
 
 
 shuffled_influence = Control("effects shuffled among directions", _shuffled)

@@ -4,8 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from claims.training_jacobian.worlds import Altered
-from harness.claim import Control, claim
+from harness.claim import Control, World, claim
 from harness.measure.response import COARSE, crossing, linear_fraction
 from harness.verdict import Measurement, at_least, at_most, within
 
@@ -21,7 +20,7 @@ def _top_for_bulk(run):
     coarse = np.array([np.argmin(np.abs(top["stimulus"] - stimulus)) for stimulus in COARSE])
     along, orthogonal = (np.asarray(top[name])[..., coarse] for name in ("along", "orthogonal"))
     stand_in = {"along": along, "orthogonal": orthogonal, "index": np.zeros(1, int), "sigma": top["sigma"]}
-    return Altered(run, bulk_responses={**stand_in, "stimulus": top["stimulus"][coarse]})
+    return World(run, bulk_responses={**stand_in, "stimulus": top["stimulus"][coarse]})
 
 
 def _chosen(run_responses, spectrum, structural):
@@ -98,7 +97,7 @@ def _bulk_for_top(run):
     distance = np.abs(np.asarray(bulk["sigma"]) - 1) + run.spectrum.structural[np.asarray(bulk["index"])]
     nearest = int(np.argmin(distance))
     stand_in = {name: np.asarray(bulk[name])[nearest : nearest + 1] for name in ("along", "orthogonal", "sigma", "index")}
-    return Altered(run, top_responses={**stand_in, "stimulus": bulk["stimulus"]})
+    return World(run, top_responses={**stand_in, "stimulus": bulk["stimulus"]})
 
 
 bulk_direction = Control("a bulk direction in place of the top one", _bulk_for_top)
@@ -174,4 +173,4 @@ def test_rapidly_nonsurgical(top_responses):
 def _linear(run):
     top = run.top_responses
     linear = np.broadcast_to(np.asarray(top["stimulus"]) * float(np.asarray(top["sigma"])[0]), np.shape(top["along"]))
-    return Altered(run, top_responses={**top, "along": linear, "orthogonal": 0.01 * linear})
+    return World(run, top_responses={**top, "along": linear, "orthogonal": 0.01 * linear})

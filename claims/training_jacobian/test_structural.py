@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from harness.claim import Control, claim
+from harness.claim import Control, World, claim
 from harness.keys import numpy_stream
 from harness.verdict import Measurement, at_most, within
 
@@ -12,11 +12,9 @@ PROBES = 16
 
 
 def _random_directions(run):
-    from claims.training_jacobian.worlds import Altered
-
     carried, rest = run.structural
     mixed = numpy_stream(0, "not-structural").normal(size=(carried.shape[0], carried.shape[1]))
-    return Altered(run, structural=(np.linalg.qr(mixed)[0], rest))
+    return World(run, structural=(np.linalg.qr(mixed)[0], rest))
 
 
 @claim(

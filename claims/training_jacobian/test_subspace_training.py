@@ -8,8 +8,7 @@ import math
 
 import numpy as np
 
-from claims.training_jacobian.worlds import Altered
-from harness.claim import Control, claim
+from harness.claim import Control, World, claim
 from harness.keys import numpy_stream
 from harness.measure.subspace_training import crossing_dimension
 from harness.verdict import Measurement, Verdict, at_least, at_most, within
@@ -22,7 +21,7 @@ def _random_move(run):
     start, end = (np.asarray(run.training[name], float) for name in ("theta_0", "theta_T"))
     step = numpy_stream(run.experiment.seed, "random-move").normal(size=start.shape)
     moved = start + step * np.linalg.norm(end - start) / np.linalg.norm(step)
-    return Altered(run, training={**run.training, "theta_T": moved})
+    return World(run, training={**run.training, "theta_T": moved})
 
 
 def barely_moves(reading, structural, what):
@@ -55,7 +54,7 @@ def test_bulk_barely_moves(spectrum, training, structural):
 def _swap(first, second):
     def world(run):
         held = run.restricted
-        return Altered(run, restricted={**held, first: held[second], second: held[first]})
+        return World(run, restricted={**held, first: held[second], second: held[first]})
 
     return world
 
@@ -67,7 +66,7 @@ def _threshold_at(region, dimension):
         held = run.restricted
         good = float(held["unrestricted"])
         steps = np.where(np.asarray(held["dimensions"]) >= dimension, good, 10 * good)
-        return Altered(run, restricted={**held, region: steps})
+        return World(run, restricted={**held, region: steps})
 
     return world
 

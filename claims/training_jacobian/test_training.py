@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from claims.training_jacobian.worlds import Altered
-from harness.claim import Control, claim
+from harness.claim import Control, World, claim
 from harness.verdict import Measurement, Verdict, at_most, within
 
 GUESSING = math.log(10)
@@ -16,11 +15,11 @@ def _before_training(run):
 
     d = run.dataset
     loss = LOSSES[run.experiment.loss](run.apply(run.theta_0, d.x_train), d.y_train)
-    return Altered(run, training={**run.training, "train_loss": np.asarray(loss)})
+    return World(run, training={**run.training, "train_loss": np.asarray(loss)})
 
 
 def _converged(run):
-    return Altered(run, training={**run.training, "train_loss": np.asarray(1e-3)})
+    return World(run, training={**run.training, "train_loss": np.asarray(1e-3)})
 
 
 @claim(

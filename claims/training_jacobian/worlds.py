@@ -6,25 +6,14 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
-from harness.claim import Control
+from harness.claim import Control, World
 from harness.keys import numpy_stream
 from harness.verdict import Verdict
 
 
-class Altered:
-    """A run with some of its attributes replaced."""
-
-    def __init__(self, run: Any, **changes: Any) -> None:
-        self._run = run
-        self.__dict__.update(changes)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._run, name)
-
-
-def with_spectrum(run: Any, **changes: Any) -> Altered:
+def with_spectrum(run: Any, **changes: Any) -> World:
     """The run with fields of its spectrum replaced."""
-    return Altered(run, spectrum=replace(run.spectrum, **changes))
+    return World(run, spectrum=replace(run.spectrum, **changes))
 
 
 def gaussian_sigma(size: int, seed: int = 0) -> Any:
@@ -39,21 +28,21 @@ def gaussian_sigma(size: int, seed: int = 0) -> Any:
     return np.sqrt(np.maximum(squares[::-1], 0) / size)
 
 
-def _gaussian(run: Any) -> Altered:
+def _gaussian(run: Any) -> World:
     return with_spectrum(run, sigma=gaussian_sigma(run.spectrum.size))
 
 
-def _untrained(run: Any) -> Altered:
+def _untrained(run: Any) -> World:
     size = run.spectrum.size
     return with_spectrum(run, sigma=np.ones(size))
 
 
-def _shuffled(run: Any) -> Altered:
+def _shuffled(run: Any) -> World:
     order = numpy_stream(run.experiment.seed, "shuffled-vectors").permutation(run.spectrum.size)
     return with_spectrum(run, final=np.asarray(run.spectrum.final)[:, order])
 
 
-def _planted(run: Any) -> Altered:
+def _planted(run: Any) -> World:
     sigma = np.array(run.spectrum.sigma)
     share = 3000 / 4810
     sigma[run.spectrum.by_distance[: round(share * len(sigma))]] = 1.0
