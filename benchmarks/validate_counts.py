@@ -2,8 +2,8 @@
 
     python benchmarks/validate_counts.py [--store DIR] [--seeds 8] [--sets 2]
 
-Singular vectors and values of the digits runs come from the store (computed there if they are missing), and J from them, so that a
-product costs nothing here. The cost of a product through training is measured on seed 0, and its agreement with J.
+Singular vectors and values of the digits runs come from the store (computed there if they are missing), and J from them, so
+that a product costs nothing here. The cost of a product through training is measured on seed 0, and its agreement with J.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def add(rows, matrix, sigma, moved, seed: int, number: int) -> None:
                 got = dict(zip(DELTAS, unmoved(krylov, DELTAS), strict=True))
                 truth = {delta: float(np.mean(moved < delta)) for delta in DELTAS}
             for delta in DELTAS:
-                rows.setdefault((name, depth, delta), []).append((truth[delta], got[delta].estimate, got[delta].low, got[delta].high))
+                found = got[delta]
+                rows.setdefault((name, depth, delta), []).append((truth[delta], found.estimate, found.low, found.high))
     finder = RangeFinder(size, WIDTH)
     for depth in range(1, max(DEPTHS) + 1):
         finder.advance(products, numpy_stream(seed, f"validate-range-{number}-{depth}"), {})
@@ -108,8 +109,9 @@ def through_training(run) -> None:
         errors = (np.linalg.norm(pushed - dense) / np.linalg.norm(dense), np.linalg.norm(pulled - back) / np.linalg.norm(back))
         dots = np.abs(np.sum(block * pushed, axis=0) - np.sum(pulled * block, axis=0)) / np.linalg.norm(pushed, axis=0)
         dot = float(np.max(dots / np.linalg.norm(block, axis=0)))
-        print(f"{width} columns: {1000 * seconds / 2 / width:.1f} ms a product of {products.steps} steps; error of J v {errors[0]:.1e}, "
-              f"of J^T w {errors[1]:.1e}, of dot products {dot:.1e}", flush=True)
+        price = f"{1000 * seconds / 2 / width:.1f} ms a product of {products.steps} steps"
+        shown = f"error of J v {errors[0]:.1e}, of J^T w {errors[1]:.1e}, of dot products {dot:.1e}"
+        print(f"{width} columns: {price}; {shown}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.errors import InvalidInput
 
+
 @dataclass
 class Track:
     """One line of work that proceeds in steps, each of which is kept once it is done.
@@ -74,8 +75,8 @@ def spend(
     missing = sum(max(0, track.least - track.done) for track in tracks)
     if missing and spent + missing * (each := price()) > seconds:
         raise InvalidInput(
-            f"a budget of {seconds / 60:.3g} minutes is too small: a step takes about {each:.3g} s and {missing} more are the least; "
-            f"give {1.2 * (spent + missing * each) / 60:.2g} minutes or more"
+            f"a budget of {seconds / 60:.3g} minutes is too small: a step takes about {each:.3g} s and {missing} more are the "
+            f"least; give {1.2 * (spent + missing * each) / 60:.2g} minutes or more"
         )
     while True:
         left = seconds - sum(track.seconds for track in tracks)

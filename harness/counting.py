@@ -1,16 +1,16 @@
 """How many singular values of J lie near one, above and below, from a few products with J, with confidence intervals.
 
-An interval holds two uncertainties. The bias of Lanczos quadrature is bounded, a probe at a time, by :mod:`harness.krylov`. The
-probes are a sample of all directions: the mean of their lower bounds and of their upper bounds each get Student's t over probes,
-and the interval reaches from the low end of the one to the high end of the other. What the bound is worth is seen in ``halfway``, the
-estimate from half as many steps.
+An interval holds two uncertainties. The bias of Lanczos quadrature is bounded, for the mean over probes, by
+:mod:`harness.krylov`. The probes are a sample of all directions: Student's t over what each of them finds is added
+to both bounds. What the bounds are worth is seen in
+``halfway``, the estimate from half as many steps.
 
-Two operators count two sets. J^T J counts singular values of J. (J - I)^T (J - I) counts directions v with |J v - v| < delta |v|, which
-come back with neither their length nor their direction changed; k of its eigenvalues above delta^2 leave at most k
+Two operators count two sets. J^T J counts singular values of J. (J - I)^T (J - I) counts directions v with |J v - v| < delta
+|v|, which come back with neither their length nor their direction changed; k of its eigenvalues above delta^2 leave at most k
 singular values of J above 1 + delta and at most k below 1 - delta (Weyl), so it bounds the first count from below.
 
-A third count has nothing to do with Lanczos: the singular values of I + Q B from :mod:`harness.randomised`. What Q missed is E, with
-sigma_{i+j-1}(A + E) <= sigma_i(A) + sigma_j(E) and at most |E|_F^2 / tau^2 singular values of E above tau.
+A third count has nothing to do with Lanczos: the singular values of I + Q B from :mod:`harness.randomised`. What Q missed is
+E, with sigma_{i+j-1}(A + E) <= sigma_i(A) + sigma_j(E) and at most |E|_F^2 / tau^2 singular values of E above tau.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Share:
     """A share of all directions, with its 95 % confidence interval.
 
     Attributes:
-        estimate: the middle of the bounds, averaged over probes.
+        estimate: the middle of the bounds.
         low, high: the interval: Lanczos bias and probe noise together.
-        bias: half the distance between the bounds, averaged over probes.
-        noise: what the probes' spread adds on either side, on average.
+        bias: half the distance between the bounds.
+        noise: what the probes' spread adds on either side.
         halfway: the estimate from half as many Lanczos steps.
     """
 
@@ -69,26 +69,25 @@ def share(krylov: Krylov, low: float = -np.inf, high: float = np.inf, *, depth: 
         raise InvalidInput("one probe gives no spread: use two or more")
     m = krylov.depth if depth is None else depth
     least, most = _bounds(krylov, low, high, m)
-    quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1)) / np.sqrt(count)
-    below, above = quantile * float(np.std(least, ddof=1)), quantile * float(np.std(most, ddof=1))
-    middle = float(np.mean(least + most)) / 2
-    halfway = float(np.mean(np.add(*_bounds(krylov, low, high, max(1, m // 2))))) / 2
+    middle = (least + most) / 2
+    noise = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * float(np.std(middle, ddof=1)) / np.sqrt(count)
+    ends = np.clip([least.mean(), most.mean()], 0, 1)
     return Share(
-        middle,
-        max(0.0, float(least.mean()) - below),
-        min(1.0, float(most.mean()) + above),
-        float(np.mean(most - least)) / 2,
-        (below + above) / 2,
-        halfway,
+        float(ends.mean()),
+        max(0.0, float(ends[0]) - noise),
+        min(1.0, float(ends[1]) + noise),
+        float(ends[1] - ends[0]) / 2,
+        noise,
+        float(np.clip(np.mean(_bounds(krylov, low, high, max(1, m // 2)), axis=1), 0, 1).mean()),
     )
 
 
 def _bounds(krylov: Krylov, low: float, high: float, depth: int) -> tuple[Floats, Floats]:
-    """Least and largest share of each probe between the edges, shape (b,) each."""
+    """Each probe's part in the least and in the largest share between the edges, shape (b,) each."""
     nothing, everything = np.zeros(krylov.width), np.ones(krylov.width)
     outside = krylov.enclosure(low, depth) if np.isfinite(low) else (nothing, nothing)
     inside = krylov.enclosure(high, depth) if np.isfinite(high) else (everything, everything)
-    return np.clip(inside[0] - outside[1], 0, 1), np.clip(inside[1] - outside[0], 0, 1)
+    return inside[0] - outside[1], inside[1] - outside[0]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Directions of a Jacobian that is not formed, out of the Krylov spaces that counted its singular values, with residuals.
 
-Chaotic and stable directions are Ritz vectors of J^T J at either end of its spectrum. The bulk has too many directions for a basis and
-is sampled: probes of the Krylov space of (J - I)^T (J - I), projected on its part below delta^2, are random vectors of the bulk. What
-remains, the complement of the bulk, is the span of :meth:`harness.randomised.RangeFinder.decomposition`.
+Chaotic and stable directions are Ritz vectors of J^T J at either end of its spectrum. The bulk has too many directions for a
+basis and is sampled: probes of the Krylov space of (J - I)^T (J - I), projected on its part below delta^2, are random vectors
+of the bulk. What remains, the complement of the bulk, is the span of :meth:`harness.randomised.RangeFinder.decomposition`.
 """
 
 from __future__ import annotations
@@ -72,8 +72,9 @@ def bulk_sample(moved: Krylov, products: Products, delta: float) -> Directions:
     values, vectors = linalg.eigh(moved.tridiagonal(), driver="evd")
     below = vectors[:, values < delta**2]
     if not below.shape[1]:
-        raise InvalidInput(f"no direction with |J v - v| < {delta} |v| was found: the smallest is {np.sqrt(max(0, values[0])):.3g}")
-    coordinates = below @ (below[: moved.width].T @ moved.root)
+        least = np.sqrt(max(0.0, float(values[0])))
+        raise InvalidInput(f"no direction with |J v - v| < {delta} |v| was found: the smallest is {least:.3g}; do more steps")
+    coordinates = below @ below[: moved.width].T
     initial = _unit(moved.vectors(coordinates))
     images = products.forward(initial)
     return Directions(initial, images, np.asarray(np.linalg.norm(images - initial, axis=0)))

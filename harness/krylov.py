@@ -1,9 +1,11 @@
 """Block Lanczos on a symmetric operator, and rigorous bounds for how many of its eigenvalues lie below a point.
 
-From m block products with probes W the spectral measure W^T 1(A <= x) W is known only up to a bounded uncertainty: whatever
-A does outside the Krylov space, the measure lies between the two sums of the Gauss-Radau rule with a node at x, without and with
-that node's weight (the Chebyshev-Markov-Stieltjes inequalities; for blocks Dette & Studden, Linear Algebra Appl. 345, 2002). That is
-the whole bias of Lanczos quadrature (Ubaru, Chen & Saad, SIAM J. Matrix Anal. Appl. 38, 2017), bounded rather than estimated.
+After m block products with orthonormal probes V_1, the trace of V_1^T 1(A <= x) V_1 is known up to a bounded uncertainty:
+whatever A does outside the Krylov space, the trace lies between the two sums of the block Gauss-Radau rule with its node at x
+(Golub & Meurant, Matrices, Moments and Quadrature, 2010), without and with that node's weights. For one probe these are the
+Chebyshev-Markov-Stieltjes inequalities (Szego, Orthogonal Polynomials, section 3.41). For a block they hold for its trace, and
+not for a single column; the tests hold them against dense spectra. That is the whole bias of Lanczos quadrature (Ubaru, Chen &
+Saad, SIAM J. Matrix Anal. Appl. 38, 2017), bounded rather than estimated.
 
 The probes share one Krylov space. As it grows, the extreme eigenvectors converge in it and are known exactly from then on, for
 all probes: it deflates itself, and no product is spent on that alone.
@@ -26,7 +28,7 @@ Operator = Callable[[Any], Any]
 
 
 class Products(Protocol):
-    """Whatever gives J V and J^T W for blocks (N, columns): :class:`harness.products.TrainingProducts`, a dense matrix, your own."""
+    """Whatever gives J V and J^T W for blocks (N, columns): :class:`harness.products.TrainingProducts`, or a dense matrix."""
 
     def forward(self, block: Any) -> Any: ...
     def adjoint(self, block: Any) -> Any: ...
@@ -61,9 +63,9 @@ def displacement(products: Products) -> Operator:
 
 
 def probes(size: int, count: int, rng: np.random.Generator) -> Floats:
-    """Independent random directions as columns of length sqrt(size), so that w^T f(A) w averages to the trace of f(A)."""
+    """Random orthonormal directions as columns, evenly distributed: the mean of v^T f(A) v estimates the trace of f(A) over N."""
     drawn = rng.standard_normal((size, count))
-    return drawn * (np.sqrt(size) / np.linalg.norm(drawn, axis=0))
+    return np.asarray(np.linalg.qr(drawn)[0])
 
 
 def orthogonalise(image: Floats, blocks: list[NDArray[np.float32]]) -> tuple[Floats, Floats]:
@@ -82,18 +84,16 @@ def orthogonalise(image: Floats, blocks: list[NDArray[np.float32]]) -> tuple[Flo
 
 @dataclass(eq=False)
 class Krylov:
-    """A V = V T + V_next B E_m^T with orthonormal V from the probes W = V_1 R, T block tridiagonal.
+    """A V = V T + V_next B E_m^T with orthonormal V that starts with the probes V_1, T block tridiagonal.
 
     Blocks of V are kept in float32: what is restored after an interruption is then what was used before it.
 
     Attributes:
-        root: R, shape (b, b).
         blocks: blocks of V and, last, V_next, each (N, b).
         diagonal, below: blocks of T on and below its diagonal, the last of ``below`` being B.
         asymmetry: largest |V_j^T A V_j - its transpose| over the block's norm: the rounding error of the products.
     """
 
-    root: Floats
     blocks: list[NDArray[np.float32]]
     diagonal: list[Floats] = field(default_factory=list)
     below: list[Floats] = field(default_factory=list)
@@ -101,7 +101,7 @@ class Krylov:
 
     @classmethod
     def start(cls, vectors: Floats) -> Krylov:
-        """From probes as columns (N, b).
+        """From orthonormal probes as columns (N, b), as :func:`probes` draws them.
 
         Raises:
             InvalidInput: no probe, or as many as there are dimensions.
@@ -109,13 +109,12 @@ class Krylov:
         size, count = vectors.shape
         if not 0 < 2 * count <= size:
             raise InvalidInput(f"{count} probes of {size} dimensions: need one or more, and at most half as many as dimensions")
-        first, root = np.linalg.qr(vectors)
-        return cls(root, [first.astype(np.float32)])
+        return cls([vectors.astype(np.float32)])
 
     @property
     def width(self) -> int:
         """b, the number of probes."""
-        return len(self.root)
+        return int(self.blocks[0].shape[1])
 
     @property
     def depth(self) -> int:
@@ -177,9 +176,10 @@ class Krylov:
         return matrix
 
     def enclosure(self, x: float, depth: int | None = None) -> tuple[Floats, Floats]:
-        """Bounds, one a probe, of the share of a probe's length that lies along eigenvectors with eigenvalue up to x.
+        """Each probe's part in the lower and in the upper bound, shape (b,) each.
 
-        The lower one holds for eigenvalues below x, the upper one for those up to x. Shape (b,) each.
+        The mean of the first is at most the probes' mean share along eigenvectors with eigenvalue below x, the mean of
+        the second at least that with eigenvalue up to x.
 
         Args:
             depth: use the first ``depth`` block steps only, to see how the bounds close.
@@ -199,7 +199,7 @@ class Krylov:
         outer[(m - 1) * b : m * b, m * b :] = self.below[m - 1].T
         outer[m * b :, m * b :] = x * np.eye(b) + (coupled / gap) @ coupled.T
         vectors = linalg.eigh(outer, driver="evd")[1]
-        weights = (self.root.T @ vectors[:b]) ** 2 / np.sum(self.root**2, axis=0)[:, None]
+        weights = vectors[:b] ** 2
         # inertia: as many nodes below x as Ritz values, then b at x
         below = int(np.count_nonzero(gap < 0))
         cumulative = np.cumsum(np.concatenate([np.zeros((b, 1)), weights], axis=1), axis=1)

@@ -1,4 +1,4 @@
-"""The singular values of a training Jacobian that is too large to form, within a time budget: three counts, each a check on the others.
+"""Singular values of a training Jacobian too large to form, within a time budget: three counts, each a check on the others.
 
 The one call for any network is :func:`count` on its :class:`harness.products.TrainingProducts`; LeNet-5 goes through it as well.
 """
@@ -20,9 +20,9 @@ from harness.krylov import Krylov, Operator, Products, displacement, gram, probe
 from harness.randomised import RangeFinder
 
 MINUTES = 20.0
-WIDTH = 16
+WIDTH = 4
 # Shares of the time: J^T J gives the counts; the other two check it.
-WEIGHTS = {"gram": 0.6, "displacement": 0.25, "range": 0.15}
+WEIGHTS = {"gram": 0.6, "displacement": 0.3, "range": 0.1}
 Keep = Callable[[str], MutableMapping[int, Any]]
 
 

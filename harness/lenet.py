@@ -63,7 +63,7 @@ def _stage(x: Array, kernel: Array, bias: Array) -> Array:
 
 
 def scaled(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Square images (examples, side, side) brought to 28 x 28 pixels by bilinear interpolation; as they are if they have that size.
+    """Square images (examples, side, side) brought to 28 x 28 pixels by bilinear interpolation; unchanged if they have that size.
 
     Raises:
         InvalidInput: the images are not square.

@@ -27,7 +27,7 @@ VALUES: dict[str, tuple[str, str, str]] = {
     "report": ("reports", "DIR", "folder for reports: <time>/ and latest/, or partial/ when some claims were left out"),
     "store": ("", "DIR", "folder of the cache of trained networks and spectra (default: the user's cache folder)"),
     "mnist": ("", "DIR", "folder with MNIST's files, for the claims that need it (default: $MNIST_DIR)"),
-    "budget": ("20", "MINUTES", "what counting the singular values of large networks may take, at scale large; it goes on where it stopped"),
+    "budget": ("20", "MINUTES", "time for the singular values of large networks, at scale large; more goes on where less ended"),
     "baseline": ("", "FILE", "report.json of an earlier run to compare with"),
 }
 FOLDERS: dict[str, tuple[str, str]] = {

@@ -6,9 +6,9 @@ rule's own derivative, which acts on each parameter alone. For the heavy ball th
 dtheta <- dtheta - eta dm, and from (a, b): b' = b - eta a, a <- a + H b', b <- mu b'. Any optax rule that can be
 differentiated will do.
 
-The states before each step are kept, or computed again between checkpoints when memory is short; both products see the same states
-to the last bit, so that the one is the transpose of the other to rounding. Vectors come in blocks with the column axis last,
-sharded over the devices: columns need nothing from each other.
+The states before each step are kept, or computed again between checkpoints when memory is short; both products see the same
+states to the last bit, so that the one is the transpose of the other to rounding. Vectors come in blocks with the column axis
+last, sharded over the devices: columns need nothing from each other.
 """
 
 from __future__ import annotations
@@ -149,8 +149,9 @@ class TrainingProducts:
         self.spent += columns * self.steps
         if not np.isfinite(found).all():
             raise NotFinite(
-                f"{name}: column {int(np.argwhere(~np.isfinite(found))[0, 1])} of the product is not finite: the derivative overflows "
-                f"{str(self.dtype)}, or the loss or the rule has none there (Adam needs eps_root); lower the step size or use float64"
+                f"{name}: column {int(np.argwhere(~np.isfinite(found))[0, 1])} of the product is not finite: the derivative "
+                f"overflows {self.dtype!s}, or the loss or the rule has none there (Adam needs eps_root); lower the step size "
+                "or use float64"
             )
         return found
 
@@ -202,6 +203,10 @@ class _Rule:
         moved = ravel_pytree(optax.apply_updates(params, change))[0]
         return (moved, *self._split(memory))
 
+    def at(self, others: Any) -> Callable[[Array, tuple[Array, ...], Array], Any]:
+        """The rule at given counters: (theta, m, g) -> (theta', m')."""
+        return lambda theta, floats, gradient: self.rule(theta, floats, gradient, others)[:2]
+
     def replay(self, state: State, order: Array, x: Array, y: Array) -> tuple[State, Any]:
         """The state after the steps of ``order``, and the states before each of them with their gradients."""
 
@@ -222,11 +227,8 @@ class _Rule:
             ((theta, floats, others), gradient), i = at
             dtheta, dfloats = tangents
             dgradient = self._hessian(theta, x[i], y[i], dtheta)
-
-            def along(*point: Any) -> Any:
-                return self.rule(*point, others)[:2]
-
-            return _columns(lambda *d: jax.jvp(along, (theta, floats, gradient), d)[1])(dtheta, dfloats, dgradient), None
+            point, rule = (theta, floats, gradient), self.at(others)
+            return _columns(lambda *d: jax.jvp(rule, point, d)[1])(dtheta, dfloats, dgradient), None
 
         return jax.lax.scan(step, tangents, (states, order))[0]
 
@@ -235,7 +237,7 @@ class _Rule:
 
         def step(adjoints: Any, at: Any) -> tuple[Any, None]:
             ((theta, floats, others), gradient), i = at
-            _, back = jax.vjp(lambda *point: self.rule(*point, others)[:2], theta, floats, gradient)
+            _, back = jax.vjp(self.at(others), theta, floats, gradient)
             a_theta, a_floats, a_gradient = _columns(lambda *a: back(a))(*adjoints)
             return (a_theta + self._hessian(theta, x[i], y[i], a_gradient), a_floats), None
 
@@ -251,9 +253,9 @@ def _differentiable(rule: _Rule, start: State) -> None:
     theta, floats, others = start
     point = (theta, floats, jnp.zeros_like(theta))
     along = (jnp.zeros_like(theta), jax.tree.map(jnp.zeros_like, floats), jnp.ones_like(theta))
-    moved = jax.jvp(lambda *at: rule.rule(*at, others)[0], point, along)[1]
+    moved = jax.jvp(rule.at(others), point, along)[1][0]
     if not bool(jnp.isfinite(moved).all()):
         raise InvalidInput(
-            "the update rule has no derivative at a zero gradient, which every dead unit has: Adam divides by the square root of its "
-            "second moment, whose slope at 0 is infinite; set eps_root, as in optax.adam(0.01, eps_root=1e-8)"
+            "the update rule has no derivative at a zero gradient, which every dead unit has: Adam divides by the square root of "
+            "its second moment, whose slope at 0 is infinite; set eps_root, as in optax.adam(0.01, eps_root=1e-8)"
         )

@@ -1,9 +1,9 @@
 """A randomised range finder for J - I: what training changed, as a matrix of low rank.
 
-With orthonormal Q that nearly holds the range of J - I, J = I + Q B + E where B = Q^T (J - I) and E = (I - Q Q^T)(J - I). I + Q B differs
-from the identity on the span of Q and B^T alone, so all its singular values come from a small matrix; all others are
-one. |E|_F is measured on the way without bias, since every new probe is a sample of what Q misses. Source: Halko, Martinsson & Tropp,
-SIAM Review 53, 2011, sections 4.3 and 4.4.
+With orthonormal Q that nearly holds the range of J - I, J = I + Q B + E where B = Q^T (J - I) and E = (I - Q Q^T)(J - I). I +
+Q B differs from the identity on the span of Q and B^T alone, so all its singular values come from a small matrix; all others
+are one. |E|_F is measured on the way without bias, since every new probe is a sample of what Q misses. Source: Halko,
+Martinsson & Tropp, SIAM Review 53, 2011, sections 4.3 and 4.4.
 """
 
 from __future__ import annotations

@@ -39,23 +39,46 @@ def planted():
     return sigma, matrix_with(sigma, np.random.default_rng(7))
 
 
-def test_bounds_hold_for_every_probe_at_every_depth(planted):
-    """The one theorem that everything rests on, against the dense spectral measure of the same probes."""
+def test_bounds_hold_for_a_block_of_probes_at_every_depth(planted):
+    """The one inequality that everything rests on, against the dense spectral measure of the same probes."""
     _, matrix = planted
     krylov = grown(gram(Dense(matrix)), SIZE, 4, 20)
     values, vectors = np.linalg.eigh(matrix.T @ matrix)
-    starts = krylov.blocks[0] @ krylov.root
-    weights = (vectors.T @ (starts / np.linalg.norm(starts, axis=0))) ** 2
+    weights = np.mean((vectors.T @ krylov.blocks[0]) ** 2, axis=1)
     for x in (0.05, 0.5, 0.81, 1.0, 1.21, 3.0, 100.0):
-        truth = weights[values <= x].sum(axis=0)
+        truth = weights[values <= x].sum()
         gaps = []
         for depth in (1, 2, 5, 10, 20):
-            low, high = krylov.enclosure(x, depth)
+            low, high = (bound.mean() for bound in krylov.enclosure(x, depth))
             # V is kept in float32: a weight of 1 carries 1e-6 at most
-            assert (low - 1e-6 <= truth).all(), (x, depth)
-            assert (truth <= high + 1e-6).all(), (x, depth)
-            gaps.append(float(np.mean(high - low)))
+            assert low - 1e-6 <= truth <= high + 1e-6, (x, depth)
+            gaps.append(high - low)
         assert gaps == sorted(gaps, reverse=True), "more steps never know less"
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["normal", "clusters", "heavy tails"])
+def test_bounds_hold_for_spectra_meant_to_break_them(kind, width):
+    """Small spaces, where the Krylov space is nearly everything and single columns of a block leave their bounds by 0.1."""
+    rng = np.random.default_rng(width)
+    worst = 0.0
+    for _ in range(60):
+        depth = int(rng.integers(1, 4))
+        size = (depth + 1) * width + int(rng.integers(0, 10)) + 1
+        normal = rng.standard_normal(size)
+        clusters = np.round(2 * normal) / 2 + 1e-3 * rng.standard_normal(size)
+        values = {"normal": normal, "clusters": clusters, "heavy tails": normal**5}[kind]
+        basis = np.linalg.qr(rng.standard_normal((size, size)))[0]
+        krylov = Krylov.start(probes(size, width, rng))
+        for _ in range(depth):
+            krylov.extend(lambda block, basis=basis, values=values: basis @ (values[:, None] * (basis.T @ block)))
+        weights = np.mean((basis.T @ krylov.blocks[0]) ** 2, axis=1)
+        for x in rng.choice(values, 2) + 0.3 * rng.standard_normal(2):
+            low, high = (bound.mean() for bound in krylov.enclosure(float(x)))
+            truth = weights[values <= x].sum()
+            worst = min(worst, truth - low, high - truth)
+    # V is kept in float32, and a coupling that is small beside the norm magnifies its rounding
+    assert worst > -1e-4
 
 
 def test_bounds_close_as_the_krylov_space_grows(planted):
@@ -77,7 +100,7 @@ def test_extreme_directions_deflate_themselves(planted):
     assert np.allclose(np.linalg.norm(matrix @ top, axis=0), sigma[:10], rtol=1e-4)
     between = (sigma[4] ** 2 + sigma[5] ** 2) / 2
     low, high = krylov.enclosure(between)
-    assert (high - low < 1e-6).all()
+    assert np.mean(high - low) < 1e-6
 
 
 @pytest.mark.parametrize("same_sides", [True, False])
@@ -160,14 +183,14 @@ def test_a_product_that_is_not_finite_is_refused():
 
 
 def test_input_that_makes_no_sense_is_refused():
-    with pytest.raises(InvalidInput, match="40 probes of 50 dimensions"):
+    with pytest.raises(InvalidInput, match=r"40 probes of 50 dimensions"):
         Krylov.start(probes(50, 40, np.random.default_rng(0)))
     lonely = grown(lambda block: block * np.arange(1, 51)[:, None], 50, 1, 3)
     with pytest.raises(InvalidInput, match="one probe gives no spread"):
         share(lonely, high=2.0)
-    with pytest.raises(InvalidInput, match="4 Lanczos steps asked for and 3 done"):
+    with pytest.raises(InvalidInput, match=r"4 Lanczos steps asked for and 3 done"):
         lonely.enclosure(1.0, 4)
-    with pytest.raises(InvalidInput, match="delta = 1.5"):
+    with pytest.raises(InvalidInput, match=r"delta = 1.5"):
         near_one(lonely, (1.5,))
     filled = grown(lambda block: block * np.arange(1, 13)[:, None], 12, 4, 2)
     with pytest.raises(InvalidInput, match="fill 12 dimensions"):

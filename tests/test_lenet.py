@@ -11,9 +11,9 @@ import pytest
 from claims.lenet.experiments import LENET, LeNetExperiment
 from claims.lenet.run import LeNetRun
 from harness import lenet, mnist, train
-from harness.large import BudgetedLab
 from harness.errors import InvalidInput
 from harness.jacobian import jvp, vjp
+from harness.large import BudgetedLab
 from harness.products import TrainingProducts
 from harness.store import Store
 
@@ -105,7 +105,7 @@ def test_a_budget_is_spent_once_and_what_it_bought_is_kept(tmp_path, monkeypatch
 
 
 def test_a_budget_too_small_for_the_least_steps_is_refused(tmp_path):
-    with pytest.raises(InvalidInput, match="a budget of 7.5e-07 minutes is too small: a step takes about"):
+    with pytest.raises(InvalidInput, match=r"a budget of 7.5e-07 minutes is too small: a step takes about"):
         run_in(tmp_path, 1e-6).spaces  # noqa: B018
 
 

@@ -14,7 +14,6 @@ from harness.errors import InvalidInput, NotFinite
 from harness.products import TrainingProducts
 
 
-
 def pulled_to_its_average():
     """A rule whose memory starts at theta_0 itself, so that J has a part that goes through the memory alone."""
 

@@ -30,13 +30,13 @@ class LeNetExperiment:
 
     name: str
     scale: str = "large"
-    images: int = 2560
+    images: int = 1280
     inputs: str = "images"
     batch: int = 64
     epochs: int = 3
     step_size: float = 0.01
     eps_root: float = 1e-8
-    width: int = 16
+    width: int = 4
     part: float = 0.75
     noise_seed: int = 1
     seed: int = 0

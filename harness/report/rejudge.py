@@ -79,7 +79,8 @@ def _own_interval(measured: MeasurementRecord) -> Interval:
     low, high = measured.interval or (math.nan, math.nan)
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise InvalidInput(
-            f"{measured.name}: interval [{low}, {high}]; a claim over an interval needs Measurement(value, interval=(low, high, method))"
+            f"{measured.name}: interval [{low}, {high}]; a claim over an interval needs "
+            "Measurement(value, interval=(low, high, method))"
         )
     return Interval(low, high, measured.method)
 
