@@ -84,7 +84,7 @@ class TrainingProducts:
         self._remember = rule.remember
         start = rule.start(theta)
         _differentiable(rule, start)
-        stride = math.ceil(math.sqrt(self.steps))
+        stride = segment(self.steps)
         self._orders = [jnp.arange(self.steps)[i : i + stride] % len(x) for i in range(0, self.steps, stride)]
         held = sum(leaf.nbytes for leaf in jax.tree.leaves(start)) + theta.nbytes  # the state and its gradient
         self.kept = self.steps * held <= memory
@@ -154,6 +154,12 @@ class TrainingProducts:
                 "or use float64"
             )
         return found
+
+
+def segment(steps: int) -> int:
+    """Steps between checkpoints: about the root of all, and a divisor where one is near, so that a single length is compiled."""
+    root = math.ceil(math.sqrt(steps))
+    return next((stride for stride in range(root, min(steps, 3 * root) + 1) if steps % stride == 0), root)
 
 
 class _Memory:

@@ -11,7 +11,7 @@ from harness import jacobian, train
 from harness.config import Data, Experiment, Model
 from harness.data import Dataset, load
 from harness.errors import InvalidInput, NotFinite
-from harness.products import TrainingProducts
+from harness.products import TrainingProducts, segment
 
 
 def pulled_to_its_average():
@@ -133,6 +133,11 @@ def test_blocks_of_the_wrong_shape_are_refused():
     for block in (np.ones(products.size), np.ones((3, 2)), np.ones((products.size, 0))):
         with pytest.raises(InvalidInput, match=rf"need \({products.size}, columns\)"):
             products.forward(block)
+
+
+@pytest.mark.parametrize(("steps", "stride"), [(1, 1), (9, 3), (60, 10), (2811, 54), (625, 25), (7, 7)])
+def test_checkpoints_are_a_root_of_the_steps_apart(steps, stride):
+    assert segment(steps) == stride
 
 
 def test_no_steps_and_mixed_precision_are_refused():
