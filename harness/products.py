@@ -76,9 +76,8 @@ class TrainingProducts:
         if self.steps < 1:
             raise InvalidInput(f"{epochs} epochs of {len(x)} batches leave no step: J would be the identity")
         self._devices = devices or jax.devices()
-        mesh = Mesh(np.array(self._devices), ("columns",))
-        self._whole = NamedSharding(mesh, PartitionSpec())
-        self._spread = NamedSharding(mesh, PartitionSpec(None, "columns"))
+        self._mesh = Mesh(np.array(self._devices), ("columns",))
+        self._whole = NamedSharding(self._mesh, PartitionSpec())
         self._x, self._y = (jax.device_put(jnp.asarray(part), self._whole) for part in (x, y))
         rule = _Rule(loss, update, self._unravel, theta)
         self._remember = rule.remember
@@ -88,7 +87,9 @@ class TrainingProducts:
         self._orders = [jnp.arange(self.steps)[i : i + stride] % len(x) for i in range(0, self.steps, stride)]
         held = sum(leaf.nbytes for leaf in jax.tree.leaves(start)) + theta.nbytes  # the state and its gradient
         self.kept = self.steps * held <= memory
-        self._replay, self._push, self._pull = (jax.jit(f) for f in (rule.replay, rule.push, rule.pull))
+        # the same sharding in and out, so that every segment runs one compiled program
+        self._replay = jax.jit(rule.replay, out_shardings=self._whole)
+        self._push, self._pull = (jax.jit(self._sharded(f)) for f in (rule.push, rule.pull))
         self._train(jax.device_put(start, self._whole))
 
     def _train(self, state: State) -> None:
@@ -103,6 +104,18 @@ class TrainingProducts:
                 first = len(checkpoints) * len(self._orders[0])
                 raise NotFinite(f"training: a parameter is not finite by step {min(first, self.steps)}; lower the step size")
         self._checkpoints, self._final = checkpoints, state[0]
+
+    def _spread(self, leaf: Array) -> NamedSharding:
+        return NamedSharding(self._mesh, PartitionSpec(*(None,) * (leaf.ndim - 1), "columns"))
+
+    def _sharded(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        def columns_apart(*arguments: Any) -> Any:
+            return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, self._spread(leaf)), f(*arguments))
+
+        return columns_apart
+
+    def _placed(self, tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: jax.device_put(leaf, self._spread(leaf)), tree)
 
     @property
     def final(self) -> Any:
@@ -123,13 +136,13 @@ class TrainingProducts:
         return self._through(block, self._adjoint, "J^T w")
 
     def _forward(self, block: Array) -> Array:
-        tangents = (block, self._remember.push(self._theta_0, block))
+        tangents = self._placed((block, self._remember.push(self._theta_0, block)))
         for i, order in enumerate(self._orders):
             tangents = self._push(self._states(i), tangents, order, self._x, self._y)
         return tangents[0]
 
     def _adjoint(self, block: Array) -> Array:
-        adjoints = (block, self._remember.zeros(block))
+        adjoints = self._placed((block, self._remember.zeros(self._theta_0, block.shape[-1])))
         for i in reversed(range(len(self._orders))):
             adjoints = self._pull(self._states(i), adjoints, self._orders[i], self._x, self._y)
         return adjoints[0] + self._remember.pull(self._theta_0, adjoints[1])
@@ -145,7 +158,7 @@ class TrainingProducts:
         columns = block.shape[1]
         # the columns are shared out evenly; the ones added are zero and cost what any other does
         padded = np.pad(np.asarray(block, self.dtype), ((0, 0), (0, -columns % len(self._devices))))
-        found = np.asarray(product(jax.device_put(padded, self._spread)), np.float64)[:, :columns]
+        found = np.asarray(product(jnp.asarray(padded)), np.float64)[:, :columns]
         self.spent += columns * self.steps
         if not np.isfinite(found).all():
             raise NotFinite(
@@ -174,8 +187,8 @@ class _Memory:
     def pull(self, theta: Array, adjoints: tuple[Array, ...]) -> Array:
         return _columns(lambda *b: jax.vjp(self.initial, theta)[1](b)[0])(*adjoints) if adjoints else jnp.zeros(())
 
-    def zeros(self, block: Array) -> tuple[Array, ...]:
-        return jax.tree.map(jnp.zeros_like, self.push(block[:, 0], block))
+    def zeros(self, theta: Array, columns: int) -> tuple[Array, ...]:
+        return tuple(jnp.zeros((*leaf.shape, columns), leaf.dtype) for leaf in self.initial(theta))
 
 
 class _Rule:
