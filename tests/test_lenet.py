@@ -102,21 +102,23 @@ def test_a_budget_is_spent_once_and_what_it_bought_is_kept(tmp_path, monkeypatch
     assert again.spaces.low_rank[0.1].inside[0] >= lenet.SIZE - 16
 
 
-def test_what_is_measured_on_directions_is_finite_and_kept(tmp_path, monkeypatch):
+def test_what_is_measured_on_directions_agrees_with_training_from_there(tmp_path, monkeypatch):
     monkeypatch.setattr("harness.large._price", lambda *_: 0.0)
-    run = run_in(tmp_path, 1e-3, replace(TINY, width=4))
     monkeypatch.setattr("claims.lenet.run.DELTA", 0.99)
+    monkeypatch.setattr("claims.lenet.run.STIMULI", (1e-9, 1.0))
+    experiment = replace(TINY, width=4, precision="float64")
+    run = run_in(tmp_path, 1e-3, experiment)
     held = run.directions
     assert held["chaotic"].initial.shape == (lenet.SIZE, 8)
     assert held["bulk"].initial.shape == (lenet.SIZE, 4)
-    # one ulp of float32 aside, a gain is no larger than the largest Ritz value allows
+    # the basis is kept in float32, and two steps leave the leading pair as good as its residual
     assert held["chaotic"].gains[0] == pytest.approx(np.sqrt(run.spaces.gram.ritz()[0][0]), rel=1e-3)
     assert run.responses["bulk"].shape == (2, 4)
-    assert np.isfinite(run.responses["chaotic"]).all()
-    # a smaller step is nearer to its linearisation
-    assert (run.responses["chaotic"][0] < run.responses["chaotic"][1]).all()
+    # steps of 1e-9 against eps_root's scale of 1e-4: trained again from there, in float64, J v is what comes out
+    assert (run.responses["chaotic"][0] < 1e-2).all()
+    assert (run.responses["bulk"][0] < 1e-2).all()
     assert (run.influence["chaotic"] > 0).all()
-    again = run_in(tmp_path, 1e-3, replace(TINY, width=4))
+    again = run_in(tmp_path, 1e-3, experiment)
     assert np.array_equal(again.directions["bulk"].images, held["bulk"].images)
 
 
