@@ -157,7 +157,8 @@ class TrainingProducts:
             raise InvalidInput(f"{name}: a block of shape {block.shape}; need ({self.size}, columns), one column or more")
         columns = block.shape[1]
         # the columns are shared out evenly; the ones added are zero and cost what any other does
-        padded = np.pad(np.asarray(block, self.dtype), ((0, 0), (0, -columns % len(self._devices))))
+        with np.errstate(over="ignore"):  # an entry too large for float32 is found in the product
+            padded = np.pad(np.asarray(block, self.dtype), ((0, 0), (0, -columns % len(self._devices))))
         found = np.asarray(product(jnp.asarray(padded)), np.float64)[:, :columns]
         self.spent += columns * self.steps
         if not np.isfinite(found).all():
