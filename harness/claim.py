@@ -12,7 +12,7 @@ from harness.errors import InvalidInput
 from harness.verdict import Region, Verdict
 
 SCALES = ("smoke", "paper", "large")
-Over = Literal["seeds", "pairs", "trials", "once"]
+Over = Literal["seeds", "pairs", "trials", "once", "interval"]
 _ID = re.compile(r"[a-z0-9-]+/[a-z0-9-]+(\[[a-z0-9.,-]+\])?")
 
 
@@ -115,7 +115,8 @@ def claim(
         on: name(s) of the experiment(s) whose runs the function is called on; () for a claim without runs.
         over: ``seeds``: called once a seed, Student t over seeds; ``pairs``: called once an unordered pair of runs,
             jackknife; ``trials``: the measurement is a proportion of ``Measurement.trials``, Clopper-Pearson on the pooled
-            trials; ``once``: deterministic, judged against its bound.
+            trials; ``once``: deterministic, judged against its bound; ``interval``: one run, whose measurement is an estimate
+            that brings its own ``Measurement.interval``.
         given: static arguments that tell this reading from the others.
         scales: scales at which it can be judged; elsewhere it is declared NOT_RUN.
         unit: unit of the measured value.

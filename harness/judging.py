@@ -111,7 +111,7 @@ def groups_of(claim: Claim, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
         if len(runs) < 2:
             raise NotRun(f"it needs a pair of runs and there is {len(runs)}: ask for more seeds (--claims-seeds 3)")
         return list(itertools.combinations(runs, 2))
-    return [tuple(runs[:1])] if claim.over == "once" or not claim.on else [(run,) for run in runs]
+    return [tuple(runs[:1])] if claim.over in ("once", "interval") or not claim.on else [(run,) for run in runs]
 
 
 def run_control(claim: Claim, control: Control, runs: tuple[Run, ...]) -> ControlRecord:
@@ -144,7 +144,9 @@ def _records(claim: Claim, groups: Sequence[tuple[Run, ...]], measured: Sequence
     runs = [[f"{run.experiment.name}[{run.experiment.seed}]" for run in group] for group in groups]
     trials = [m.trials for m in measured if m.trials is not None] if claim.over == "trials" else None
     name, unit = claim.function.__name__.removeprefix("test_"), measured[0].unit or claim.unit
-    judged = MeasurementRecord(name, unit, measured[0].counted, runs, [m.value for m in measured], trials)
+    low, high, method = measured[0].interval or (None, None, "")
+    own = [low, high] if low is not None and high is not None else None
+    judged = MeasurementRecord(name, unit, measured[0].counted, runs, [m.value for m in measured], trials, own, method)
     names = dict.fromkeys(detail for m in measured for detail in m.details)
     return [judged, *(MeasurementRecord(name, "", "", runs, [_finite(m.details.get(name)) for m in measured]) for name in names)]
 

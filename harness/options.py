@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ VALUES: dict[str, tuple[str, str, str]] = {
     "report": ("reports", "DIR", "folder for reports: <time>/ and latest/, or partial/ when some claims were left out"),
     "store": ("", "DIR", "folder of the cache of trained networks and spectra (default: the user's cache folder)"),
     "mnist": ("", "DIR", "folder with MNIST's files, for the claims that need it (default: $MNIST_DIR)"),
+    "budget": ("20", "MINUTES", "time for the singular values of large networks, at scale large; more goes on where less ended"),
     "baseline": ("", "FILE", "compare with this report, or with this platform's tracked one (auto); a changed verdict fails"),
 }
 FOLDERS: dict[str, tuple[str, str]] = {
@@ -68,6 +70,7 @@ class Settings:
     store: Path
     fresh: bool
     mnist: Path | None
+    budget: float
     baseline: Path | None
     ids: tuple[str, ...]
     ensemble: bool
@@ -100,6 +103,7 @@ class Settings:
             store=store,
             fresh=bool(config.getoption("claims_fresh") or config.getini("claims_fresh")),
             mnist=_mnist(_path(config, "mnist", value)),
+            budget=_budget(value["budget"]),
             baseline=None,
             ids=tuple(config.getoption("claims_id")),
             ensemble=bool(config.getoption("claims_ensemble")),
@@ -177,6 +181,16 @@ def _seeds(got: str) -> int:
     if not got.isdecimal() or int(got) < 1:
         raise InvalidInput(f"--claims-seeds {got!r} leaves nothing to judge; give a whole number of 1 or more (3 give a spread)")
     return int(got)
+
+
+def _budget(got: str) -> float:
+    try:
+        minutes = float(got)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise InvalidInput(f"--claims-budget {got!r} is no time to work in; give a number of minutes above 0 (20 is the default)")
+    return minutes
 
 
 def _mnist(given: Path | None) -> Path | None:

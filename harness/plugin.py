@@ -95,12 +95,12 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[
 @pytest.hookimpl(trylast=True)
 def pytest_claims_lab(settings: Settings, progress: Progress) -> Any:
     """The real lab, on the store of this run."""
-    from harness.artefacts import Lab
+    from harness.large import BudgetedLab
     from harness.store import Store
 
-    return Lab(
+    return BudgetedLab(
         Store(settings.store, fresh=settings.fresh), scale=settings.scale, seeds=settings.seeds, precision=settings.override,
-        progress=progress, mnist=settings.mnist, every_seed=settings.ensemble,
+        progress=progress, mnist=settings.mnist, every_seed=settings.ensemble, budget=settings.budget,
     )
 
 

@@ -53,9 +53,13 @@ class _Frame(Step):
     quiet_for: float = BEAT
     done: float = 0.0
     shown: bool = False
+    known: str = ""
 
     def advance(self, n: float = 1) -> None:
         self.done = min(self.total, self.done + n)
+
+    def note(self, text: str) -> None:
+        self.known = text
 
 
 @dataclass
@@ -178,7 +182,8 @@ class PrintedProgress(Progress):
     def _status(self, frame: _Frame, now: float) -> str:
         done = f" {frame.done:g} of {frame.total:g}" if frame.total > 1 else ""
         elapsed = now - frame.started
-        return f"{self._in_all(now)}{self._labels(self._frames)}{done}, {duration(elapsed)}{self._left(frame, elapsed)}"
+        known = f" | {frame.known}" if frame.known else ""
+        return f"{self._in_all(now)}{self._labels(self._frames)}{done}, {duration(elapsed)}{self._left(frame, elapsed)}{known}"
 
     def _labels(self, frames: list[_Frame]) -> str:
         """What runs within what, each said once (a run's stages may name their run themselves)."""

@@ -81,6 +81,7 @@ class Measurement:
         trials: number of independent trials behind ``value`` when it is a proportion, else None.
         arrays: evidence that figures are drawn from; name -> array.
         details: further numbers worth reporting beside the value; name -> number.
+        interval: the value's own 95 % interval (low, high) and the method that made it, for a claim over ``interval``.
     """
 
     value: float
@@ -89,6 +90,7 @@ class Measurement:
     trials: int | None = None
     arrays: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
+    interval: tuple[float, float, str] | None = None
 
 
 @dataclass(frozen=True)

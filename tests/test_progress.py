@@ -56,6 +56,16 @@ def test_work_that_goes_on_has_a_line_at_least_every_ten_seconds(shown):
     assert spoken[-1] == "digits, seed 0: spectrum, 1 min 0 s"
 
 
+def test_what_is_known_so_far_is_shown_beside_the_time_left(shown):
+    with shown.progress.stage("counting", 40) as stage:
+        shown.later(5)
+        stage.advance(10)
+        stage.note("62 % [59, 67]")
+        shown.later(11)
+    assert shown.lines[-2].startswith("counting 10 of 40, ")
+    assert shown.lines[-2].endswith("left | 62 % [59, 67]")
+
+
 def test_the_time_left_in_a_stage_follows_its_pace(shown):
     with shown.progress.stage("Jacobian", 40) as stage:
         shown.later(5)

@@ -34,7 +34,7 @@ def region_of(record: ClaimRecord) -> Region:
 
 
 def interval_of(over: str, measured: MeasurementRecord, ensemble: Ensemble | None = None) -> Interval:
-    """The 95 % interval of what was measured over ``seeds``, ``pairs``, ``trials`` or ``once``.
+    """The 95 % interval of what was measured over ``seeds``, ``pairs``, ``trials``, ``once`` or ``interval``.
 
     Raises:
         InvalidInput: a value that is not finite, no spread to be had, or proportions without trials.
@@ -42,6 +42,8 @@ def interval_of(over: str, measured: MeasurementRecord, ensemble: Ensemble | Non
     values = finite_values(measured)
     if over == "once":
         return exact(values[0])
+    if over == "interval":
+        return _own_interval(measured)
     if over == "trials":
         return proportion_interval(*_pooled(values, measured.trials or []))
     if over == "pairs":
@@ -75,6 +77,16 @@ def _pairs(values: Sequence[float], measured: MeasurementRecord) -> Pairs:
     """Values by pair of positions in the pool of runs."""
     pool = sorted({run for runs in measured.runs for run in runs})
     return {(pool.index(a), pool.index(b)): value for (a, b), value in zip(measured.runs, values, strict=True)}
+
+
+def _own_interval(measured: MeasurementRecord) -> Interval:
+    low, high = measured.interval or (math.nan, math.nan)
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise InvalidInput(
+            f"{measured.name}: interval [{low}, {high}]; a claim over an interval needs "
+            "Measurement(value, interval=(low, high, method))"
+        )
+    return Interval(low, high, measured.method)
 
 
 def _pooled(values: Sequence[float], trials: Sequence[int]) -> tuple[int, int]:

@@ -128,7 +128,7 @@ def _seeds(record: ClaimRecord, scale: Scale) -> Row:
     values = _values(record)
     left, right = (scale(bound) for bound in record.measurements[0].interval or [0, 0])
     bar = f'<path class="interval" d="M{left:.1f} 10H{right:.1f}M{left:.1f} 6v8M{right:.1f} 6v8"/>' if left < right else ""
-    what = {"once": "measured", "pairs": "pairs"}.get(record.over, "seeds")
+    what = {"once": "measured", "interval": "measured", "pairs": "pairs"}.get(record.over, "seeds")
     return 34, f"{_name(what)}<g>{_points(values, scale)}</g>{bar}"
 
 

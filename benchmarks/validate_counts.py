@@ -1,0 +1,121 @@
+"""Counts without J against the dense answer, at N = 4810: truth, interval, coverage and cost of every method.
+
+    python benchmarks/validate_counts.py [--store DIR] [--seeds 8] [--sets 1]
+
+Singular vectors and values of the digits runs come from the store (computed there if they are missing), and J from them, so
+that a product costs nothing here. The cost of a product through training is measured on seed 0, and its agreement with J.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+os.environ["JAX_ENABLE_X64"] = "1"
+
+import numpy as np
+from scipy import linalg, stats
+
+import claims.experiments  # noqa: F401 - names the experiments
+from harness import train
+from harness.artefacts import Lab
+from harness.counting import counts, near_one, tail, unmoved
+from harness.keys import numpy_stream
+from harness.krylov import Dense, Krylov, displacement, gram, probes
+from harness.products import TrainingProducts
+from harness.randomised import RangeFinder
+from harness.store import Store
+
+WIDTH, DELTAS = 4, (0.03, 0.1, 0.3)
+DEPTHS = (40, 80, 160)  # block steps; each is a product with J and one with J^T
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", type=Path, default=None)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--sets", type=int, default=1, help="independent sets of probes a seed")
+    given = parser.parse_args()
+    runs = Lab(Store(given.store), scale="paper", seeds=given.seeds, every_seed=True).runs("digits")
+    rows: dict[tuple[str, int, float], list[tuple[float, float, float, float]]] = {}
+    for run in runs:
+        spectrum = run.spectrum
+        matrix = np.asarray(spectrum.final) * spectrum.sigma @ np.asarray(spectrum.initial).T
+        matrix = matrix.astype(np.float32)
+        # float32 gives squares to 1e-7 of sigma_1^2 = 400 or so: 4e-5, against delta^2 of 9e-4 or more
+        shifted = matrix - np.eye(spectrum.size, dtype=np.float32)
+        moved = np.sqrt(np.maximum(linalg.eigvalsh(shifted.T @ shifted, overwrite_a=True), 0))
+        for number in range(given.sets):
+            add(rows, matrix, spectrum.sigma, moved, run.experiment.seed, number)
+        print(f"after seed {run.experiment.seed}:", flush=True)
+        table(rows)
+    if given.seeds:
+        through_training(runs[0])
+
+
+def add(rows, matrix, sigma, moved, seed: int, number: int) -> None:
+    size, products = len(sigma), Dense(matrix)
+    for name, operator in (("gram", gram(products)), ("displacement", displacement(products))):
+        krylov = Krylov.start(probes(size, WIDTH, numpy_stream(seed, f"validate-{name}-{number}")))
+        for depth in range(1, max(DEPTHS) + 1):
+            krylov.extend(operator)
+            if depth not in DEPTHS:
+                continue
+            if name == "gram":
+                got = {found.delta: found.inside for found in near_one(krylov, DELTAS)}
+                truth = {delta: float(np.mean(np.abs(sigma - 1) < delta)) for delta in DELTAS}
+            else:
+                got = dict(zip(DELTAS, unmoved(krylov, DELTAS), strict=True))
+                truth = {delta: float(np.mean(moved < delta)) for delta in DELTAS}
+            for delta in DELTAS:
+                found = got[delta]
+                rows.setdefault((name, depth, delta), []).append((truth[delta], found.estimate, found.low, found.high))
+    finder = RangeFinder(size, WIDTH)
+    for depth in range(1, max(DEPTHS) + 1):
+        finder.advance(products, numpy_stream(seed, f"validate-range-{number}-{depth}"), {})
+        if depth in DEPTHS:
+            values, missed = finder.decomposition()[0], tail(finder.missed)
+            for delta in DELTAS:
+                estimate, least, most = (count / size for count in counts(values, size, missed, delta).inside)
+                truth_inside = float(np.mean(np.abs(sigma - 1) < delta))
+                rows.setdefault(("range", depth, delta), []).append((truth_inside, estimate, least, most))
+
+
+def table(rows) -> None:
+    print("| method | block steps | products | delta | truth | estimate | interval, mean ends | covered | coverage at least |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for (name, depth, delta), found in rows.items():
+        truth, estimate, low, high = np.array(found).T
+        hits, n = int(np.count_nonzero((low <= truth) & (truth <= high))), len(found)
+        bound = stats.binomtest(hits, n).proportion_ci(0.95, method="exact").low
+        middle = f"{truth.mean():.3f} | {estimate.mean():.3f} | [{low.mean():.3f}, {high.mean():.3f}]"
+        print(f"| {name} | {depth} | {2 * depth * WIDTH} | {delta} | {middle} | {hits} of {n} | {bound:.2f} |")
+
+
+def through_training(run) -> None:
+    """Products through the trajectory: their error against the dense J, and their cost."""
+    apply, loss, update, x, y, epochs = train.ingredients(run.experiment, run.dataset)
+    params = train.cast(run.theta_0, run.experiment.precision)
+    products = TrainingProducts(lambda p, bx, by: loss(apply(p, bx), by), update, x, y, epochs, params)
+    spectrum = run.spectrum
+    for width in (4, 32):
+        block = numpy_stream(0, "validate-price").standard_normal((products.size, width))
+        pushed, pulled = products.forward(block), products.adjoint(block)
+        started = time.perf_counter()
+        products.forward(block)
+        products.adjoint(block)
+        seconds = time.perf_counter() - started
+        dense = np.asarray(spectrum.final) @ (spectrum.sigma[:, None] * (np.asarray(spectrum.initial).T @ block))
+        back = np.asarray(spectrum.initial) @ (spectrum.sigma[:, None] * (np.asarray(spectrum.final).T @ block))
+        errors = (np.linalg.norm(pushed - dense) / np.linalg.norm(dense), np.linalg.norm(pulled - back) / np.linalg.norm(back))
+        dots = np.abs(np.sum(block * pushed, axis=0) - np.sum(pulled * block, axis=0)) / np.linalg.norm(pushed, axis=0)
+        dot = float(np.max(dots / np.linalg.norm(block, axis=0)))
+        price = f"{1000 * seconds / 2 / width:.1f} ms a product of {products.steps} steps"
+        shown = f"error of J v {errors[0]:.1e}, of J^T w {errors[1]:.1e}, of dot products {dot:.1e}"
+        print(f"{width} columns: {price}; {shown}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

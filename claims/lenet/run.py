@@ -1,0 +1,242 @@
+"""A run of LeNet-5: trains, spends its budget on products with J, and keeps every step of them."""
+
+from __future__ import annotations
+
+import functools
+import time
+from dataclasses import fields
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from claims.lenet.experiments import LeNetExperiment
+from harness import counting, large, lenet, mnist, train
+from harness.artefacts import Run
+from harness.directions import Directions, bulk_sample, extreme
+from harness.errors import NotRun
+from harness.keys import numpy_stream
+from harness.measure.influence import divergences
+from harness.measure.response import train_from
+from harness.model import flatten
+from harness.products import TrainingProducts
+
+CODE = ("harness.products", "harness.krylov", "harness.randomised", "harness.lenet", "harness.mnist", "harness.train")
+DELTA = 0.1
+HELD_OUT = 200  # images beyond those trained on, for which predictions are compared
+ENDS = 8  # chaotic and stable directions, each
+STIMULI = (0.1, 1.0)
+# The full horizon has 47 times the steps of the default: below this many minutes it would not get beyond the first probes.
+FULL_MINUTES = 600
+
+
+class LeNetRun(Run):
+    """A run of a :class:`claims.lenet.experiments.LeNetExperiment`."""
+
+    experiment: LeNetExperiment
+
+    def prepare(self) -> None:
+        """Spend the budget; on white noise as well, since claims are controlled there."""
+        if self._missing:
+            return  # each claim says that it is not run, and why
+        self.spaces  # noqa: B018 - directions are left to their claims: where there are none, counts still stand
+        if self.experiment.name == "lenet-5":
+            self.sibling("lenet-5-white-noise").spaces  # noqa: B018
+
+    @property
+    def _minutes(self) -> float:
+        return float(getattr(self.lab, "budget", large.MINUTES)) * self.experiment.part
+
+    @property
+    def _missing(self) -> str:
+        if self.experiment.images < mnist.TEST_IMAGES:
+            return ""
+        if self.lab.mnist is None:
+            return f"it trains on {self.experiment.images:,} of MNIST's images: give their folder with --claims-mnist DIR or MNIST_DIR"
+        if self._minutes < FULL_MINUTES:
+            need = FULL_MINUTES / self.experiment.part
+            return f"its {self.steps:,} steps take days on two cores (docs/large.md): give --claims-budget {need:.0f} or more"
+        return ""
+
+    @cached_property
+    def _pool(self) -> tuple[mnist.Images, int]:
+        """The images there are, and how many of them are trained on."""
+        e = self.experiment
+        if self.lab.mnist is None:
+            whole = mnist.digits()
+            return whole, min(e.images, len(whole.labels) - HELD_OUT)
+        more = e.images + HELD_OUT
+        return mnist.load_mnist(self.lab.mnist, more if more <= mnist.TEST_IMAGES else e.images), e.images
+
+    @cached_property
+    def images(self) -> mnist.Images:
+        """What is trained on: MNIST where there is one, else the digits of scikit-learn, brought to 28 x 28 pixels."""
+        e, (whole, count) = self.experiment, self._pool
+        ported = whole.pixels.shape[1] != lenet.SIDE
+        origin = f"{count:,} of {whole.origin}{', scaled to 28 x 28 pixels' if ported else ''}"
+        pixels = lenet.scaled(whole.pixels[:count])
+        if e.inputs == "white-noise":
+            pixels = numpy_stream(e.noise_seed, "lenet-noise").uniform(size=pixels.shape).astype(np.float32)
+            origin = f"white noise in the place of {origin}"
+        return mnist.Images(pixels, whole.labels[:count], whole.classes, origin)
+
+    @property
+    def held_out(self) -> Any:
+        """Images of the same kind that were not trained on (of the full set: its last ones, which were)."""
+        whole, count = self._pool
+        return lenet.scaled(whole.pixels[count:][:HELD_OUT] if len(whole.labels) > count else whole.pixels[-HELD_OUT:])
+
+    @property
+    def origin(self) -> str:
+        """Data and horizon in words, for the report: a smaller run than the paper's must say so."""
+        return f"{self.images.origin}; {self.steps} steps of {self.experiment.batch} images, where the paper takes 2,811 or so"
+
+    @property
+    def steps(self) -> int:
+        e = self.experiment
+        images = e.images if self.lab.mnist is not None else self._pool[1]
+        return e.epochs * (images // e.batch)
+
+    @property
+    def size(self) -> int:
+        """N = 61,706."""
+        return lenet.SIZE
+
+    @cached_property
+    def theta_0(self) -> Any:
+        """Initial parameters, a tree in the experiment's precision."""
+        return train.cast(lenet.init(self.experiment.seed), self.experiment.precision)
+
+    @cached_property
+    def products(self) -> TrainingProducts:
+        """Products with J. Training is done here, and only where a product is still to be computed."""
+        e, (x, y) = self.experiment, self._batches
+        with jax.default_matmul_precision("highest"), self.lab.progress.stage(f"{self.label}: training"):
+            return TrainingProducts(_loss, self._update, x, y, e.epochs, self.theta_0)
+
+    @property
+    def _update(self) -> optax.GradientTransformation:
+        return optax.adam(optax.cosine_decay_schedule(self.experiment.step_size, self.steps), eps_root=self.experiment.eps_root)
+
+    @property
+    def _batches(self) -> tuple[Any, Any]:
+        e, images = self.experiment, self.images
+        used = len(images.labels) // e.batch * e.batch
+        x = jnp.asarray(images.pixels[:used], e.precision).reshape(-1, e.batch, *images.pixels.shape[1:])
+        return x, jnp.asarray(images.labels[:used]).reshape(-1, e.batch)
+
+    @cached_property
+    def spaces(self) -> large.Spaces:
+        """What the budget has bought, in this session and in earlier ones.
+
+        Raises:
+            NotRun: the full size, without the data or the time for it.
+            InvalidInput: the budget does not reach for the least steps.
+        """
+        if self._missing:
+            raise NotRun(self._missing)
+        started, seconds = time.perf_counter(), 60 * self._minutes
+        with self.lab.progress.stage(f"{self.label}: products with J", seconds) as stage, jax.default_matmul_precision("highest"):
+            tell = functools.partial(_tell, stage, [seconds])
+            width, seed = self.experiment.width, self.experiment.seed
+            spaces = large.count(_Late(self), self.size, seconds, width=width, seed=seed, keep=self._keep, tell=tell)
+        self.seconds["products"] = time.perf_counter() - started
+        self.record("products", {"gram": spaces.gram.tridiagonal(), "displacement": spaces.displacement.tridiagonal()})
+        return spaces
+
+    def _keep(self, name: str) -> Any:
+        key = {"experiment": self.experiment.fingerprint(), "data": self.images.digest}
+        return self.lab.store.blocks(f"lenet-{name}", key, CODE)
+
+
+    @cached_property
+    def directions(self) -> dict[str, Directions]:
+        """Chaotic and stable directions and a sample of the bulk, out of :attr:`spaces`, each with its image and residual."""
+
+        def compute() -> dict[str, Any]:
+            products, spaces = _Late(self), self.spaces
+            with self.lab.progress.stage(f"{self.label}: directions"), jax.default_matmul_precision("highest"):
+                found = {
+                    "chaotic": extreme(spaces.gram, products, ENDS, largest=True),
+                    "stable": extreme(spaces.gram, products, ENDS, largest=False),
+                    "bulk": bulk_sample(spaces.displacement, products, DELTA),
+                }
+            return {f"{name}_{part.name}": getattr(held, part.name) for name, held in found.items() for part in fields(held)}
+
+        held = self.arrays("lenet-directions", compute, modules=(*CODE, "harness.directions"), **self._known)
+        names = [part.name for part in fields(Directions)]
+        return {name: Directions(*(held[f"{name}_{part}"] for part in names)) for name in ("chaotic", "stable", "bulk")}
+
+    @property
+    def _known(self) -> dict[str, Any]:
+        """What directions and what is measured on them depend on: the data, and how far the Krylov spaces have grown."""
+        return {"data": self.images.digest, "steps": [self.spaces.gram.depth, self.spaces.displacement.depth]}
+
+    @cached_property
+    def responses(self) -> dict[str, Any]:
+        """|f(theta_0 + lambda v) - f(theta_0) - lambda J v| / |lambda J v| by kind of direction, (stimuli, directions)."""
+
+        def compute() -> dict[str, Any]:
+            start, theta_T = flatten(self.theta_0).astype(np.float64), np.asarray(self.products.theta_T, np.float64)
+            out = {}
+            for name, held in self.directions.items():
+                moved = np.array(STIMULI)[:, None, None] * held.initial.T
+                label = f"{self.label}: trainings along {name} directions"
+                finals = train_from(
+                    self._map, (start + moved).reshape(-1, self.size), self.theta_0, self.experiment.precision, self.lab.progress, label
+                )
+                linear = np.array(STIMULI)[:, None, None] * held.images.T
+                off = (finals - theta_T).reshape(linear.shape) - linear
+                out[name] = np.linalg.norm(off, axis=-1) / np.linalg.norm(linear, axis=-1)
+            return out
+
+        return dict(self.arrays("lenet-responses", compute, modules=(*CODE, "harness.directions", "harness.measure.response"), **self._known))
+
+    @property
+    def _map(self) -> Any:
+        e, (x, y) = self.experiment, self._batches
+        return train.training_map(lenet.apply, train.cross_entropy, self._update, x, y, e.epochs)
+
+    @cached_property
+    def influence(self) -> dict[str, Any]:
+        """KL of the predictions on held-out images after a unit step along J v / |J v|, by kind of direction, in nats."""
+
+        def compute() -> dict[str, Any]:
+            final, inputs = self.products.final, {"test": self.held_out}
+            out = {}
+            for name, held in self.directions.items():
+                label = f"{self.label}: predictions along {name} directions"
+                found = divergences(lenet.apply, final, held.final.astype(self.experiment.precision), inputs, self.lab.progress, label)
+                out[name] = found["test_mean"]
+            return out
+
+        return dict(self.arrays("lenet-influence", compute, modules=(*CODE, "harness.directions", "harness.measure.influence"), **self._known))
+
+
+class _Late:
+    """The run's products, made when the first one is asked for: a run that only reads finished steps never trains."""
+
+    def __init__(self, run: LeNetRun) -> None:
+        self._run = run
+
+    def forward(self, block: Any) -> Any:
+        return self._run.products.forward(block)
+
+    def adjoint(self, block: Any) -> Any:
+        return self._run.products.adjoint(block)
+
+
+def _loss(params: Any, x: Any, y: Any) -> Any:
+    return train.cross_entropy(lenet.apply(params, x), y)
+
+
+def _tell(stage: Any, last: list[float], spaces: large.Spaces, left: float) -> None:
+    """Show the present estimate with its interval."""
+    stage.advance(last[0] - left)
+    last[0] = left
+    if spaces.gram.depth:
+        found = counting.share(spaces.gram, (1 - DELTA) ** 2, (1 + DELTA) ** 2)
+        stage.note(f"|sigma - 1| < {DELTA}: {found} after {spaces.gram.depth} steps of {spaces.gram.width} probes")

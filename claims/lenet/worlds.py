@@ -1,0 +1,88 @@
+"""How the claims on LeNet-5 are declared, and the worlds in which they must come out otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+import claims.lenet.experiments  # noqa: F401 - the experiments that these claims name
+from harness.claim import Control
+from harness.counting import DELTAS, Share
+from harness.verdict import Measurement
+
+METHOD = "95 %: Student t over probes of the bounds that Lanczos leaves open"
+RANGE_METHOD = "95 %: Student t over probes of what the range finder missed, Weyl"
+
+
+class World:
+    """A run with some of its attributes replaced."""
+
+    def __init__(self, run: Any, **replaced: Any) -> None:
+        self._run = run
+        vars(self).update(replaced)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+
+def measured(run: Any, share: Share, steps: int, **arrays: Any) -> Measurement:
+    """A share of all directions as a measurement that brings its own interval."""
+    details = {"Lanczos bias": share.bias, "probe noise": share.noise, "from half the steps": share.halfway, "block steps": float(steps)}
+    interval = (share.low, share.high, METHOD)
+    return Measurement(share.estimate, counted=_counted(run), details=details, interval=interval, arrays=arrays)
+
+
+def _counted(run: Any) -> str:
+    return f"of {run.size:,} directions; {run.origin}"
+
+
+def proportion(run: Any, count: tuple[int, int, int], rank: int) -> Measurement:
+    """A count of :func:`harness.counting.counts` as a share that brings its own interval."""
+    estimate, least, most = (number / run.size for number in count)
+    return Measurement(estimate, counted=_counted(run), interval=(least, most, RANGE_METHOD), details={"rank": float(rank)})
+
+
+def _exactly(value: float) -> Share:
+    return Share(value, value, value, 0.0, 0.0, value)
+
+
+def quarter_circle(low: float, high: float) -> float:
+    """Share of singular values between low and high of a large Gaussian matrix with entries N(0, 1 / N) (Marchenko & Pastur)."""
+
+    def below(x: float) -> float:
+        x = min(max(x, 0.0), 2.0)
+        return (x * np.sqrt(4 - x * x) / 2 + 2 * np.arcsin(x / 2)) / np.pi
+
+    return float(below(high) - below(low))
+
+
+def _gaussian(run: Any) -> World:
+    """J and J - I of independent Gaussian entries: a quarter circle of radius 2, and almost nothing of J - I near zero."""
+    shares = {delta: _exactly(quarter_circle(1 - delta, 1 + delta)) for delta in DELTAS}
+    counts = {delta: SimpleNamespace(inside=share) for delta, share in shares.items()}
+    moved = {delta: _exactly(quarter_circle(0, delta)) for delta in DELTAS}
+    low_rank = {delta: SimpleNamespace(inside=(round(share.estimate * run.size),) * 3) for delta, share in shares.items()}
+    held = {name: getattr(run.spaces, name) for name in ("gram", "displacement", "range")}
+    return World(run, spaces=SimpleNamespace(counts=counts, unmoved=moved, low_rank=low_rank, **held))
+
+
+def _chaotic_for_bulk(run: Any) -> World:
+    swapped = {"bulk": run.directions["chaotic"], "chaotic": run.directions["bulk"]}
+    measured = {name: getattr(run, name) for name in ("responses", "influence")}
+    crossed = {name: {"bulk": held["chaotic"], "chaotic": held["bulk"]} for name, held in measured.items()}
+    return World(run, directions=swapped, **crossed)
+
+
+def _untrained(run: Any) -> World:
+    """J = I: every direction is its own image."""
+    still = {name: replace(held, images=held.initial) for name, held in run.directions.items()}
+    return World(run, directions=still)
+
+
+chaotic_for_bulk = Control("chaotic directions in place of bulk ones, and the reverse", _chaotic_for_bulk)
+zero_steps = Control("zero training steps: J = I", _untrained)
+gaussian_matrix = Control("a Gaussian random matrix in place of J", _gaussian)
+white_noise = Control("white-noise images in place of MNIST", lambda run: run.sibling("lenet-5-white-noise"))

@@ -1,0 +1,82 @@
+"""The one call for any network: its documented example, and its three counts against the dense truth."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import InvalidInput
+from harness.krylov import Dense
+from harness.large import count
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "large.md"
+
+
+def test_the_documented_example_runs(capsys):
+    program = DOCUMENT.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    exec(compile(program, str(DOCUMENT), "exec"), {"__name__": "example"})
+    shown = capsys.readouterr().out
+    assert shown.count("|sigma - 1| < ") == 4
+    assert "directions that do not move" in shown
+
+
+class Ticking:
+    """A clock on which every step takes one second, however busy the machine is."""
+
+    def __init__(self):
+        self.now = 0
+
+    def __call__(self):
+        self.now += 1
+        return self.now
+
+
+def world(size=400):
+    """A J with a bulk of nine tenths that stays where it is."""
+    rng = np.random.default_rng(0)
+    moved = rng.standard_normal((2, size, size // 10))
+    return np.eye(size) + 4 * moved[0] @ moved[1].T / size + 0.01 * rng.standard_normal((size, size)) / np.sqrt(size)
+
+
+def test_three_counts_hold_the_truth_and_agree():
+    matrix = world()
+    sigma, shifted = np.linalg.svd(matrix, compute_uv=False), np.linalg.svd(matrix - np.eye(len(matrix)), compute_uv=False)
+    found = count(Dense(matrix), len(matrix), seconds=160, width=4, clock=Ticking())
+    inside = np.mean(np.abs(sigma - 1) < 0.1)
+    assert found.counts[0.1].inside.low <= inside <= found.counts[0.1].inside.high
+    assert found.unmoved[0.1].low <= np.mean(shifted < 0.1) <= found.unmoved[0.1].high
+    estimate, least, most = found.low_rank[0.1].inside
+    assert least <= inside * len(matrix) <= most
+    assert estimate / len(matrix) == pytest.approx(inside, abs=0.05)
+    assert set(found.spent) == {"gram", "displacement", "range"}
+
+
+def test_what_is_kept_is_taken_up():
+    matrix, kept = world(), {}
+    keep = lambda name: kept.setdefault(name, {})  # noqa: E731
+    first = count(Dense(matrix), len(matrix), seconds=20, width=4, keep=keep, clock=Ticking())
+
+    class Never:
+        def forward(self, block):
+            raise AssertionError("what is kept must not be computed again")
+
+        adjoint = forward
+
+    again = count(Never(), len(matrix), seconds=20, width=4, keep=keep, clock=Ticking())
+    assert np.array_equal(again.gram.tridiagonal(), first.gram.tridiagonal())
+    assert again.counts[0.1] == first.counts[0.1]
+    assert again.low_rank == first.low_rank
+
+
+def test_progress_is_told_with_the_time_left():
+    told = []
+    tell = lambda spaces, left: told.append((spaces.gram.depth, left))  # noqa: E731
+    count(Dense(world(100)), 100, seconds=10, width=4, tell=tell, clock=Ticking())
+    assert told[0] == (0, 10)
+    assert [left for _, left in told] == sorted((left for _, left in told), reverse=True)
+    assert told[-1] == (5, 0)
+
+
+def test_a_budget_too_small_for_one_probe_is_refused():
+    with pytest.raises(InvalidInput, match=r"too small: a step takes about .* s and 6 more are the least"):
+        count(Dense(world(100)), 100, seconds=1e-8, width=4)

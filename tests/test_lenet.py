@@ -1,0 +1,154 @@
+"""LeNet-5: the network against JAX's own convolutions, its products, and a run that spends its budget once."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from claims.lenet.experiments import LENET, LeNetExperiment
+from claims.lenet.run import LeNetRun
+from harness import lenet, mnist, train
+from harness.errors import InvalidInput
+from harness.jacobian import jvp, vjp
+from harness.large import BudgetedLab
+from harness.products import TrainingProducts
+from harness.store import Store
+
+TINY = replace(LENET, images=128, epochs=1, width=2)
+RNG = np.random.default_rng(0)
+
+
+def reference(params, x):
+    """LeNet-5 as libraries have it: convolution, bias, ReLU, pooling."""
+    h = x[..., None]
+    for (kernel, bias), padding in zip(params[:2], ("SAME", "VALID"), strict=True):
+        h = jax.lax.conv_general_dilated(h, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")) + bias
+        h = jax.lax.reduce_window(jax.nn.relu(h), -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    h = h.reshape(len(x), -1)
+    for kernel, bias in params[2:4]:
+        h = jax.nn.relu(h @ kernel + bias)
+    return h @ params[4][0] + params[4][1]
+
+
+def test_the_network_is_lenet_5():
+    params = lenet.init(0)
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == lenet.SIZE == 61_706
+    biased = jax.tree.map(lambda leaf: leaf + 0.01 * RNG.standard_normal(leaf.shape), params)
+    x = RNG.uniform(size=(3, 28, 28))
+    # the same sums in another order, in float64
+    assert np.allclose(lenet.apply(biased, x), reference(biased, x), rtol=1e-12, atol=1e-13)
+
+
+def test_initial_kernels_keep_the_variance_and_seeds_differ():
+    for kernel, bias in lenet.init(0):
+        fan_in, count = np.prod(kernel.shape[:-1]), kernel.size
+        # the relative standard error of a variance from n draws is about sqrt(2 / n); four of them
+        assert abs(kernel.var() * fan_in - 1) < 4 * np.sqrt(2 / count)
+        # no bias at zero, where blank pixels would meet the kink of ReLU
+        assert bias.all()
+    assert not np.array_equal(lenet.init(0)[0][0], lenet.init(1)[0][0])
+
+
+def test_digits_are_scaled_and_mnist_is_left_alone():
+    small = mnist.digits().pixels[:5]
+    large = lenet.scaled(small)
+    assert large.shape == (5, 28, 28)
+    assert large.min() >= 0
+    assert large.max() <= 1
+    # interpolation keeps the mean to what the edges weigh
+    assert np.allclose(large.mean(axis=(1, 2)), small.mean(axis=(1, 2)), atol=0.02)
+    assert np.array_equal(lenet.scaled(large), large)
+    with pytest.raises(InvalidInput, match="LeNet-5 takes square ones"):
+        lenet.scaled(np.zeros((5, 8, 7)))
+
+
+def test_products_are_those_of_automatic_differentiation():
+    """Two steps of Adam, differentiated through the loop by JAX itself."""
+    x, y = jnp.asarray(RNG.uniform(size=(2, 8, 28, 28))), jnp.asarray(RNG.integers(0, 10, (2, 8)))
+    params = train.cast(lenet.init(0), "float64")
+    update = optax.adam(0.01, eps_root=1e-8)
+    products = TrainingProducts(lambda p, bx, by: train.cross_entropy(lenet.apply(p, bx), by), update, x, y, 1, params)
+    f = train.training_map(lenet.apply, train.cross_entropy, update, x, y, 1)
+    v = RNG.standard_normal((lenet.SIZE, 1))
+    for got, expected in ((products.forward(v), jvp(f, params, v[:, 0])), (products.adjoint(v), vjp(f, params, v[:, 0]))):
+        assert np.linalg.norm(got[:, 0] - expected) < 1e-10 * np.linalg.norm(expected)
+
+
+def run_in(folder, budget, experiment=TINY):
+    return LeNetRun(experiment, BudgetedLab(Store(folder), scale="large", budget=budget))
+
+
+def test_a_budget_is_spent_once_and_what_it_bought_is_kept(tmp_path, monkeypatch):
+    # a budget that only the least steps are done in, whatever the machine's load
+    monkeypatch.setattr("harness.large._price", lambda *_: 0.0)
+    first = run_in(tmp_path, 1e-3)
+    spaces = first.spaces
+    assert (spaces.gram.depth, spaces.displacement.depth, len(spaces.range.range)) == (2, 2, 2)
+    assert "digits" in first.origin
+    assert "2 steps of 64 images" in first.origin
+
+    def never(*_, **__):
+        raise AssertionError("what is kept must not be computed again")
+
+    monkeypatch.setattr("claims.lenet.run.TrainingProducts", never)
+    again = run_in(tmp_path, 1e-3)
+    assert again.spaces.gram.depth == spaces.gram.depth
+    assert np.array_equal(again.spaces.gram.tridiagonal(), spaces.gram.tridiagonal())
+    found = again.spaces.counts[0.1]
+    assert 0 <= found.inside.low <= found.inside.estimate <= found.inside.high <= 1
+    # eight vectors of the range and their images are the only ones that may differ from one
+    assert again.spaces.low_rank[0.1].inside[0] >= lenet.SIZE - 16
+
+
+def test_what_is_measured_on_directions_agrees_with_training_from_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.large._price", lambda *_: 0.0)
+    monkeypatch.setattr("claims.lenet.run.DELTA", 0.99)
+    monkeypatch.setattr("claims.lenet.run.STIMULI", (1e-9, 1.0))
+    experiment = replace(TINY, width=4, precision="float64")
+    run = run_in(tmp_path, 1e-3, experiment)
+    held = run.directions
+    assert held["chaotic"].initial.shape == (lenet.SIZE, 8)
+    assert held["bulk"].initial.shape == (lenet.SIZE, 4)
+    # the basis is kept in float32, and two steps leave the leading pair as good as its residual
+    assert held["chaotic"].gains[0] == pytest.approx(np.sqrt(run.spaces.gram.ritz()[0][0]), rel=1e-3)
+    assert run.responses["bulk"].shape == (2, 4)
+    # steps of 1e-9 against eps_root's scale of 1e-4: trained again from there, in float64, J v is what comes out
+    assert (run.responses["chaotic"][0] < 1e-2).all()
+    assert (run.responses["bulk"][0] < 1e-2).all()
+    assert (run.influence["chaotic"] > 0).all()
+    again = run_in(tmp_path, 1e-3, experiment)
+    assert np.array_equal(again.directions["bulk"].images, held["bulk"].images)
+
+
+def test_a_budget_too_small_for_the_least_steps_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match=r"a budget of 7.5e-07 minutes is too small: a step takes about"):
+        run_in(tmp_path, 1e-6).spaces  # noqa: B018
+
+
+def test_mnist_is_taken_where_there_is_one(tmp_path):
+    from tests.test_mnist import LABELS, PIXELS, write
+
+    lab = BudgetedLab(Store(tmp_path / "store"), scale="large", mnist=write(tmp_path, PIXELS, LABELS))
+    run = LeNetRun(replace(TINY, images=20, batch=20), lab)
+    assert run.images.origin == "20 of MNIST's test images"
+    noise = LeNetRun(replace(TINY, images=20, batch=20, inputs="white-noise"), lab)
+    assert "white noise in the place of 20 of MNIST" in noise.images.origin
+    assert np.array_equal(noise.images.labels, run.images.labels)
+    assert run.images.digest != noise.images.digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"eps_root": 0.0}, "eps_root = 0.0 is not allowed; allowed: positive .the derivative of Adam's square root"),
+        ({"width": 1}, "one probe has no spread"),
+        ({"images": 10}, "a batch of 64 or more"),
+        ({"inputs": "noise"}, "allowed: images, white-noise"),
+    ],
+)
+def test_experiments_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(InvalidInput, match=message):
+        LeNetExperiment("lenet-5", **changes)
