@@ -1,4 +1,4 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, probe, mutants, claims_matrix (the claims on several JAX releases)."""
+"""Sessions: claims (the main job), tests, lint, typecheck, probe, mutants, bench, claims_matrix (several JAX releases)."""
 
 from pathlib import Path
 
@@ -57,6 +57,16 @@ def mutants(session: nox.Session) -> None:
     """Put deliberate faults into copies of the harness; fails if one survives the checks that must find it."""
     session.install("-e", ".[dev]")
     session.run("python", "-m", "mutants", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The harness against the notebook's loops; writes docs/benchmarks.md, or with --compare looks for ratios that fell."""
+    session.install("-e", ".[dev]")
+    results = Path(session.create_tmp()) / "benchmarks.json"
+    chosen = [argument for argument in session.posargs if argument != "--compare"]
+    session.run("pytest", "benchmarks", f"--benchmark-json={results}", *chosen)
+    session.run("python", "-m", "benchmarks.table", str(results), *(["--compare"] if "--compare" in session.posargs else []))
 
 
 # JAX release: optax that goes with it. NumPy, SciPy and scikit-learn are the same in every row, so that only JAX moves.

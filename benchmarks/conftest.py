@@ -1,0 +1,54 @@
+"""What every benchmark starts from: the paper's run, of the asked precision, with nothing in its store."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.artefacts import Lab
+from harness.keys import numpy_stream
+from harness.spectrum import Spectrum
+from harness.store import Store
+from harness.training_run import TrainingRun
+
+
+@pytest.fixture(scope="session")
+def paper_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TrainingRun]:
+    """precision -> the run on digits at paper scale, trained but no further."""
+
+    @functools.cache
+    def made(precision: str) -> TrainingRun:
+        import claims.experiments  # noqa: F401 - names the experiments
+
+        run: Any = Lab(Store(tmp_path_factory.mktemp(precision)), seeds=1, precision=precision).run("digits")
+        run.training  # noqa: B018
+        return run  # type: ignore[no-any-return]
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def planted() -> Spectrum:
+    """A spectrum like the paper's with random singular vectors, so that what needs one need not wait for a Jacobian."""
+    size, bulk = 4810, 3000
+    draw = numpy_stream(0, "benchmarks/planted")
+    initial, final = (np.linalg.qr(draw.normal(size=(size, size)))[0] for _ in range(2))
+    above, below = np.geomspace(20, 1.001, 900), np.geomspace(0.999, 1e-3, size - bulk - 900)
+    sigma = np.concatenate([above, np.ones(bulk), below])
+    return Spectrum(sigma, initial, final, np.zeros(size, bool), 0.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def once(benchmark: Any) -> Callable[..., Any]:
+    """Time one call, compilation and all; ``scale`` says by how much a part of the work stands for the whole."""
+
+    def timed(function: Callable[[], Any], *, role: str, group: str, scale: float = 1.0, **told: Any) -> Any:
+        benchmark.group = group
+        benchmark.extra_info.update(role=role, scale=scale, **told)
+        return benchmark.pedantic(function, rounds=1, iterations=1)
+
+    return timed
