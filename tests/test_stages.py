@@ -49,6 +49,17 @@ def test_the_same_run_again_is_the_same_bits(reference, record):
     assert (found.moved, found.bits, found.uncompared) == (None, None, ())
 
 
+def test_a_run_taken_from_the_store_tells_as_much_as_one_computed(tmp_path):
+    told = []
+    for _ in range(2):
+        run = open_run(SMALL, Lab(Store(tmp_path), scale="smoke"))
+        run.prepare()
+        told.append(stages.describe(run))
+        assert "spectrum" not in run.__dict__  # it is given back
+    assert told[0] == told[1]
+    assert len(told[0]) > 5
+
+
 def test_another_prng_is_found_in_the_initial_parameters(reference, record, monkeypatch):
     monkeypatch.setattr(model, "numpy_stream", lambda seed, name: np.random.Generator(np.random.Philox(len(name) + 100 * seed)))
     found = change(reference, record(spectrum=False), "float32")
