@@ -85,12 +85,18 @@ def main() -> int:
     given = parser.parse_args()
     results = json.loads(given.results.read_text(encoding="utf-8"))
     now = ratios(times(results))
+    before = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
+    if given.compare and not before:
+        print(f"no {REFERENCE}: run the benchmarks without --compare first")
+        return 2
+    if not given.compare and (missing := sorted(before.keys() - now.keys()) or not now):
+        print(f"nothing written: {missing if now else 'no ratio'} was not run, and a part does not replace the whole")
+        return 1
     if not given.compare:
         PAGE.write_text(page(results), encoding="utf-8")
         REFERENCE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
         print(f"wrote {PAGE} and {REFERENCE}")
         return 0
-    before = json.loads(REFERENCE.read_text(encoding="utf-8"))
     fell = {group for group, ratio in before.items() if group in now and now[group] < FELL * ratio}
     for group, ratio in before.items():
         said = f"{now[group]:.2f} times, was {ratio:.2f}" if group in now else "not run"

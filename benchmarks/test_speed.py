@@ -92,12 +92,10 @@ def test_restricted_of_the_notebook(once: Once, paper_run: Any, planted: Spectru
 
 
 def test_influence(once: Once, paper_run: Any, planted: Spectrum) -> None:
-    """Eq. 2 for every direction on four kinds of inputs of 200 images."""
+    """Eq. 2 for every direction, on the test images and three other kinds of inputs."""
     run = paper_run("float32")
-    theta = train.cast(run.theta_T, "float32")
-    inputs = {name: np.asarray(run.dataset.x_test[:200], np.float32) for name in "abcd"}
     once(
-        lambda: divergences(run.apply, theta, planted.final.astype(np.float32), inputs, Progress(), ""),
+        lambda: divergences(run.apply, run.theta_T, planted.final, run.probe_inputs, Progress(), ""),
         role="harness", group="influence",
     )
 

@@ -40,10 +40,11 @@ def training_stages(run: TrainingRun) -> list[Record]:
     if "spectrum" not in reached:
         return found
     mapped = "spectrum" in run.__dict__
-    found += _spectrum(run, held)
-    if not mapped:
-        run.prepare()  # which lets go of it again
-    return found
+    try:
+        return [*found, *_spectrum(run, held)]
+    finally:
+        if not mapped:
+            run.prepare()  # which lets go of it again
 
 
 def replayed(run: TrainingRun) -> dict[str, Any]:
