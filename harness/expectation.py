@@ -70,7 +70,8 @@ def read_tables(path: Path, name: str) -> list[dict[str, Any]]:
 
 def unknown_id(got: str, known: Iterable[str]) -> str:
     """One line about an id that no claim has, naming close matches."""
-    near = difflib.get_close_matches(got, list(known), 3)
+    ids, name = list(known), got.rpartition("/")[2].partition("[")[0]
+    near = [id for id in ids if name and name in id][:3] or difflib.get_close_matches(got, ids, 3)
     hint = f"did you mean {' or '.join(near)}?" if near else "`python -m harness list` shows all"
     return f"unknown claim id {got!r}; {hint}"
 
