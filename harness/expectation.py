@@ -70,10 +70,16 @@ def read_tables(path: Path, name: str) -> list[dict[str, Any]]:
 
 def unknown_id(got: str, known: Iterable[str]) -> str:
     """One line about an id that no claim has, naming close matches."""
-    ids, name = list(known), got.rpartition("/")[2].partition("[")[0]
-    near = [id for id in ids if name and name in id][:3] or difflib.get_close_matches(got, ids, 3)
+    names = {id: _name(id) for id in known}
+    alike = difflib.get_close_matches(_name(got), set(names.values()), 2)
+    near = [id for id, name in names.items() if _name(got) in name][:3] or [id for id, name in names.items() if name in alike][:3]
     hint = f"did you mean {' or '.join(near)}?" if near else "`python -m harness list` shows all"
     return f"unknown claim id {got!r}; {hint}"
+
+
+def _name(id: str) -> str:
+    """``bulk-count`` of ``training-jacobian/bulk-count[all]``."""
+    return id.rpartition("/")[2].partition("[")[0]
 
 
 def _checked(entry: Mapping[str, Any], path: Path, registry: Mapping[str, Claim]) -> tuple[str, str]:
