@@ -89,8 +89,9 @@ def main() -> int:
     if given.compare and not before:
         print(f"no {REFERENCE}: run the benchmarks without --compare first")
         return 2
-    if not given.compare and (missing := sorted(before.keys() - now.keys()) or not now):
-        print(f"nothing written: {missing if now else 'no ratio'} was not run, and a part does not replace the whole")
+    missing = sorted(before.keys() - now.keys())
+    if not given.compare and (missing or not now):
+        print(f"nothing written: {', '.join(missing or ['any pair'])} was not run, and a part does not replace the whole")
         return 1
     if not given.compare:
         PAGE.write_text(page(results), encoding="utf-8")
