@@ -26,11 +26,9 @@ from platformdirs import user_cache_path
 from harness import provenance
 from harness.errors import InvalidInput, StoreWarning
 
+Arrays = dict[str, np.ndarray[Any, Any]]
 FORMAT = 1
 PATIENCE = 2.0  # seconds to wait for another process before saying so
-
-
-Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 class Corrupt(Exception):

@@ -44,7 +44,7 @@ def training_stages(run: TrainingRun) -> list[Record]:
         return [*found, *_spectrum(run, held)]
     finally:
         if not mapped:
-            run.prepare()  # which lets go of it again
+            run.__dict__.pop("spectrum", None)  # as run.prepare() left it
 
 
 def replayed(run: TrainingRun) -> dict[str, Any]:
