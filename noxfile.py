@@ -9,26 +9,26 @@ nox.options.sessions = ["tests", "lint", "typecheck"]
 nox.options.reuse_venv = "yes"
 
 
-def paths(session: nox.Session, default: str) -> list[str]:
+def paths(arguments: list[str], default: str) -> list[str]:
     """Arguments after ``--`` go to pytest unchanged; the default folder is added only when none of them lies in it."""
     folder = Path(default).resolve()
-    named = [Path(argument.partition("::")[0]).resolve() for argument in session.posargs if not argument.startswith("-")]
+    named = [Path(argument.partition("::")[0]).resolve() for argument in arguments if not argument.startswith("-")]
     inside = any(path.exists() and (path == folder or folder in path.parents) for path in named)
-    return [*session.posargs] if inside else [default, *session.posargs]
+    return arguments if inside else [default, *arguments]
 
 
 @nox.session
 def claims(session: nox.Session) -> None:
     """Train, differentiate through training, judge every claim, report."""
     session.install("-e", ".")
-    session.run("pytest", *paths(session, "claims"))
+    session.run("pytest", *paths(session.posargs, "claims"))
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests of the harness itself."""
     session.install("-e", ".[dev]")
-    session.run("pytest", "-n", "2", *paths(session, "tests"))
+    session.run("pytest", "-n", "2", *paths(session.posargs, "tests"))
 
 
 @nox.session
@@ -65,7 +65,7 @@ def bench(session: nox.Session) -> None:
     session.install("-e", ".[dev]")
     results = Path(session.create_tmp()) / "benchmarks.json"
     chosen = [argument for argument in session.posargs if argument != "--compare"]
-    session.run("pytest", "benchmarks", f"--benchmark-json={results}", *chosen)
+    session.run("pytest", f"--benchmark-json={results}", *paths(chosen, "benchmarks"))
     session.run("python", "-m", "benchmarks.table", str(results), *(["--compare"] if "--compare" in session.posargs else []))
 
 

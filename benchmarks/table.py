@@ -34,20 +34,17 @@ def ratios(found: dict[str, Any]) -> dict[str, float]:
     return {group: roles["notebook"]["seconds"] / roles["harness"]["seconds"] for group, roles in both.items()}
 
 
-def rates(found: dict[str, Any]) -> dict[str, float]:
-    """group -> billions of floating-point operations a second."""
-    return {
-        group: roles[role]["flop"] / roles[role]["seconds"] / 1e9
-        for group, roles in found.items()
-        for role in ("peak", "harness", "scaling")
-        if roles.get(role, {}).get("flop")
-    }
+def counted(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """group -> what was timed there, the notebook's loop apart, where its floating-point operations are known."""
+    ours = {group: timed for group, roles in found.items() for role, timed in roles.items() if role != "notebook"}
+    return {group: timed for group, timed in ours.items() if timed["flop"]}
 
 
 def page(results: dict[str, Any]) -> str:
     """The table as Markdown."""
     found, machine = times(results), results["machine_info"]
-    rate = rates(found)
+    faster = ratios(found)
+    rate = {group: timed["flop"] / timed["seconds"] / 1e9 for group, timed in counted(found).items()}
     cpu = machine.get("cpu", {})
     processor = f"{cpu.get('brand_raw', machine.get('processor', ''))}, {cpu.get('count', '?')} cores"
     lines = [
@@ -66,15 +63,13 @@ def page(results: dict[str, Any]) -> str:
         if "harness" in roles:
             other = roles.get("notebook")
             slow = "" if other is None else f"{other['seconds']:.1f} s{' *' if other['scale'] != 1 else ''}"
-            ratio = "" if other is None else f"{other['seconds'] / roles['harness']['seconds']:.1f}"
+            ratio = f"{faster[group]:.1f}" if group in faster else ""
             lines.append(f"| {group} | {slow} | {roles['harness']['seconds']:.1f} s | {ratio} |")
     lines += ["", "| what | seconds | GFLOP/s | share of the matrix-product peak |", "| --- | ---: | ---: | ---: |"]
-    for group, value in rate.items():
-        role = next(role for role in ("peak", "harness", "scaling") if role in found[group])
-        seconds = found[group][role]["seconds"]
+    for group, timed in counted(found).items():
         peak = rate.get(f"matrix product, {'float64' if 'float64' in group else 'float32'}")
-        share = "" if role == "peak" or not peak else f"{value / peak:.0%}"
-        lines.append(f"| {group} | {seconds:.2f} | {value:.0f} | {share} |")
+        share = "" if "peak" in found[group] or not peak else f"{rate[group] / peak:.0%}"
+        lines.append(f"| {group} | {timed['seconds']:.2f} | {rate[group]:.0f} | {share} |")
     return "\n".join([*lines, ""])
 
 
@@ -85,12 +80,19 @@ def main() -> int:
     given = parser.parse_args()
     results = json.loads(given.results.read_text(encoding="utf-8"))
     now = ratios(times(results))
+    before = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
+    if given.compare and not before:
+        print(f"no {REFERENCE}: run the benchmarks without --compare first")
+        return 2
+    missing = sorted(before.keys() - now.keys())
+    if not given.compare and (missing or not now):
+        print(f"nothing written: {', '.join(missing or ['any pair'])} was not run, and a part does not replace the whole")
+        return 1
     if not given.compare:
         PAGE.write_text(page(results), encoding="utf-8")
         REFERENCE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
         print(f"wrote {PAGE} and {REFERENCE}")
         return 0
-    before = json.loads(REFERENCE.read_text(encoding="utf-8"))
     fell = {group for group, ratio in before.items() if group in now and now[group] < FELL * ratio}
     for group, ratio in before.items():
         said = f"{now[group]:.2f} times, was {ratio:.2f}" if group in now else "not run"

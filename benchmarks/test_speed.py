@@ -74,30 +74,27 @@ def test_spectrum_of_the_notebook(once: Once, planted: Spectrum) -> None:
 def test_restricted(once: Once, paper_run: Any, planted: Spectrum) -> None:
     """All regions and dimensions of one seed."""
     run = paper_run("float32")
-    every = np.concatenate(list(masks(planted, np.unique(np.round(np.array(SHARES) * SIZE).astype(int))).values()))
+    every = np.concatenate(list(masks(planted, np.round(SIZE * np.array(SHARES)).astype(int)).values()))
     once(
         lambda: restricted_losses(run.experiment, run.dataset, run.theta_0, planted.initial, every),
-        role="harness", group="restricted training", trainings=len(every),
+        role="harness", group="restricted training",
     )
 
 
 def test_restricted_of_the_notebook(once: Once, paper_run: Any, planted: Spectrum) -> None:
     """Three of the trainings, one by one; their mean stands for all."""
     run, dimensions = paper_run("float32"), (289, 1491, 3704)
-    count = len(SHARES) * len(REGIONS)
     once(
         lambda: [notebook.restricted_loss(run, planted.initial[:, :k]) for k in dimensions],
-        role="notebook", group="restricted training", scale=count / len(dimensions), trainings=len(dimensions),
+        role="notebook", group="restricted training", scale=len(SHARES) * len(REGIONS) / len(dimensions),
     )
 
 
 def test_influence(once: Once, paper_run: Any, planted: Spectrum) -> None:
-    """Eq. 2 for every direction on four kinds of inputs of 200 images."""
+    """Eq. 2 for every direction, on the test images and three other kinds of inputs."""
     run = paper_run("float32")
-    theta = train.cast(run.theta_T, "float32")
-    inputs = {name: np.asarray(run.dataset.x_test[:200], np.float32) for name in "abcd"}
     once(
-        lambda: divergences(run.apply, theta, planted.final.astype(np.float32), inputs, Progress(), ""),
+        lambda: divergences(run.apply, run.theta_T, planted.final, run.probe_inputs, Progress(), ""),
         role="harness", group="influence",
     )
 

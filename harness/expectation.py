@@ -70,9 +70,17 @@ def read_tables(path: Path, name: str) -> list[dict[str, Any]]:
 
 def unknown_id(got: str, known: Iterable[str]) -> str:
     """One line about an id that no claim has, naming close matches."""
-    near = difflib.get_close_matches(got, list(known), 3)
+    wanted, names = _name(got), {id: _name(id) for id in known}
+    holding = {name for name in names.values() if wanted and wanted in name}
+    alike = holding or difflib.get_close_matches(wanted, set(names.values()), 2)
+    near = [id for id, name in names.items() if name in alike][:3]
     hint = f"did you mean {' or '.join(near)}?" if near else "`python -m harness list` shows all"
     return f"unknown claim id {got!r}; {hint}"
+
+
+def _name(id: str) -> str:
+    """``bulk-count`` of ``training-jacobian/bulk-count[all]``."""
+    return id.rpartition("/")[2].partition("[")[0]
 
 
 def _checked(entry: Mapping[str, Any], path: Path, registry: Mapping[str, Claim]) -> tuple[str, str]:

@@ -31,8 +31,8 @@ class Runs:
         self._progress = progress
         self._open: dict[str, list[Run]] = {}
         self._failed: dict[str, str] = {}
-        self._described: dict[Run, tuple[int, list[Json]]] = {}
-        self._told: dict[Run, tuple[Any, ...]] = {}
+        self._described: dict[int, tuple[int, list[Json]]] = {}  # by identity: the lab keeps its runs
+        self._told: dict[int, tuple[Any, ...]] = {}
 
     def prepare(self, names: Iterable[str]) -> None:
         """Do the long work of every named experiment; a failure is said once and stops that experiment alone."""
@@ -60,18 +60,17 @@ class Runs:
 
     def news(self) -> list[ExperimentRecord]:
         """What the report says of every run that was opened, by claims or by their controls, or got further since last asked."""
-        reached = {} if self._lab is None else {run: self._reached(run) for run in self._lab.opened()}
-        new = [run for run, state in reached.items() if self._told.get(run) != state]
-        self._told = reached
-        return [self._record(run) for run in new]
+        opened = [] if self._lab is None else self._lab.opened()
+        records = [self._record(run) for run in opened if self._told.get(id(run)) != self._reached(run)]
+        self._told = {id(run): self._reached(run) for run in opened}  # after describing, which reads stages itself
+        return records
 
     def _reached(self, run: Run) -> tuple[Any, ...]:
         return len(run.stages), tuple(run.seconds.values()), self._failed.get(run.experiment.name)
 
     def _stages(self, run: Run) -> list[Json]:
         """Stage records of the run, made anew only when it has got further; a failure is recorded where they would be."""
-        reached = len(run.stages)
-        if self._described.get(run, (None, []))[0] != reached:
+        if self._described.get(id(run), (None, []))[0] != len(run.stages):
             try:
                 from harness import stages
 
@@ -80,8 +79,8 @@ class Runs:
                 cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
                 self._progress.say(f"{run.label}: no stage records ({cause}), so a comparison cannot tell what moved first")
                 found = [{"name": "stage records", "digest": "", "failure": cause}]
-            self._described[run] = (reached, [*found, *run.stages])
-        return self._described[run][1]
+            self._described[id(run)] = (len(run.stages), [*found, *run.stages])
+        return self._described[id(run)][1]
 
     def _opened(self, name: str) -> list[Run]:
         self._open[name] = self._attempt(name, lambda: self._runs(name)) or []
@@ -102,7 +101,5 @@ class Runs:
             return None
 
     def _record(self, run: Run) -> ExperimentRecord:
-        experiment, failure = run.experiment, self._failed.get(run.experiment.name)
-        return ExperimentRecord(
-            experiment.name, experiment.seed, experiment.fingerprint(), dict(run.seconds), self._stages(run), failure
-        )
+        experiment, failure, stages = run.experiment, self._failed.get(run.experiment.name), self._stages(run)
+        return ExperimentRecord(experiment.name, experiment.seed, experiment.fingerprint(), dict(run.seconds), stages, failure)

@@ -26,11 +26,9 @@ from platformdirs import user_cache_path
 from harness import provenance
 from harness.errors import InvalidInput, StoreWarning
 
+Arrays = dict[str, np.ndarray[Any, Any]]
 FORMAT = 1
 PATIENCE = 2.0  # seconds to wait for another process before saying so
-
-
-Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 class Corrupt(Exception):
@@ -93,7 +91,7 @@ class Store:
         with self._locked(folder.name):
             held = self._read(folder, full)
             if held is None:
-                held = {name: np.asarray(value) for name, value in compute().items()}
+                held = {name: np.asarray(value, order="C") for name, value in compute().items()}
                 if not self._write(folder, full, held):
                     return _read_only(held)  # whatever lies in its place is not this
                 self._seen.add(folder.name)
@@ -251,7 +249,8 @@ def _checksum(path: Path) -> str:
 def _npy_checksum(array: Any) -> str:
     """The checksum of the file that the array would be kept in."""
     found = hashlib.sha256()
-    np.lib.format.write_array(SimpleNamespace(write=found.update), np.asanyarray(array), allow_pickle=False)  # type: ignore[arg-type]
+    plain = np.asarray(array, order="C")
+    np.lib.format.write_array(SimpleNamespace(write=found.update), plain, allow_pickle=False)  # type: ignore[arg-type]
     return found.hexdigest()
 
 

@@ -120,6 +120,15 @@ def test_top_eigenpairs_of_a_matrix_of_low_rank(random):
     assert abs(basis[:, 1] @ vectors[:, 1]) == pytest.approx(1, abs=ROUNDING)
 
 
+def test_a_stack_of_matrices_is_each_of_them(random):
+    x, weights, start = random.normal(size=(60, 20)), random.uniform(size=(3, 2, 60)), random.normal(size=(20, 4))
+    values, vectors = outliers.top_eigenpairs(outliers.gram(x, weights), start)
+    for i, j in np.ndindex(3, 2):
+        alone = outliers.top_eigenpairs(outliers.gram(x, weights[i, j]), start)
+        np.testing.assert_allclose(values[i, j], alone[0], atol=ROUNDING)
+        np.testing.assert_allclose(np.abs(np.sum(vectors[i, j] * alone[1], axis=0))[:3], 1, atol=1e-9)
+
+
 def test_top_eigenpairs_refuse(random):
     with pytest.raises(InvalidInput, match=r"size 3 has at most 3"):
         outliers.top_eigenpairs(np.eye(3).__matmul__, random.normal(size=(3, 4)))

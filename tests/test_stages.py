@@ -1,8 +1,10 @@
 """Stage records and the localiser, on a small run that is disturbed on purpose: each disturbance is found where it is."""
 
 import dataclasses
+import io
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import optax
@@ -14,9 +16,11 @@ from harness.compare.localise import change
 from harness.compare.stages import FACTOR
 from harness.config import Experiment, Model
 from harness.report.records import ExperimentRecord
+from harness.runs import Runs
 from harness.stages import sketch
 from harness.stages import training as described
 from harness.store import Store
+from harness.terminal import PrintedProgress
 
 # 50 steps of a network with 152 parameters: everything up to J's spectrum in a second once it is compiled
 SMALL = Experiment("digits", "smoke", model=Model(hidden=(2,)), epochs=2)
@@ -47,6 +51,28 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> ExperimentRecord:
 def test_the_same_run_again_is_the_same_bits(reference, record):
     found = change(reference, record(), "float32")
     assert (found.moved, found.bits, found.uncompared) == (None, None, ())
+
+
+def test_a_run_taken_from_the_store_tells_as_much_as_one_computed(tmp_path):
+    told = []
+    for _ in range(2):
+        run = open_run(SMALL, Lab(Store(tmp_path), scale="smoke"))
+        run.prepare()
+        told.append(stages.describe(run))
+        assert "spectrum" not in run.__dict__  # it is given back
+    assert told[0] == told[1]
+    assert len(told[0]) > 5
+
+
+def test_news_of_a_run_are_told_once(tmp_path):
+    for _ in range(2):  # computed, then taken from the store
+        run = open_run(SMALL, Lab(Store(tmp_path), scale="smoke"))
+        lab = SimpleNamespace(runs=lambda _, run=run: [run], opened=lambda run=run: [run])
+        runs = Runs(lambda lab=lab: lab, PrintedProgress(io.StringIO()))
+        runs.of("digits")
+        (told,) = runs.news()
+        assert {"loss", "singular values"} <= {stage["name"] for stage in told.stages}
+        assert runs.news() == []
 
 
 def test_another_prng_is_found_in_the_initial_parameters(reference, record, monkeypatch):

@@ -193,7 +193,7 @@ class OnePassRun(Run):
         with self.lab.progress.stage(f"{self.label}: alignment", e.trajectories) as progress:
             for group, xs, ys in self._examples():
                 params = [self._after(snapshot, group) for snapshot in range(e.snapshots + 1)]
-                pairs = [[np.asarray(rows)[:, 0] for rows in _block_weights(e.task)(each, xs, ys)] for each in params]
+                pairs = [[np.asarray(rows[:, 0]) for rows in _block_weights(e.task)(each, xs, ys)] for each in params]
                 rows = np.stack([np.asarray(each.rows)[:, 0] for each in params], axis=1)
                 for x, weights, row in zip(xs, np.moveaxis(pairs, 2, 0), rows, strict=True):  # weights (snapshots + 1, 2, examples)
                     vectors = outliers.top_eigenpairs(outliers.gram(x, weights), self._start)[1]

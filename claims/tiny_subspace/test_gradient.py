@@ -72,7 +72,10 @@ def test_grows(history: History) -> Measurement:
     says="sum of c_i^2 over the top twenty is .20 after 0 steps",
     reading="we measure the sum of c_i^2 over i = 1..20 at step 0, on 10,000 images; supported if it agrees with the paper's",
     accept=near(0.20),
-    controls=[Control("a trained network in the place of the initial one", w.trained_at_the_start)],
+    controls=[
+        Control("a trained network in the place of the initial one", w.trained_at_the_start),
+        supported("a fifth of the gradient in the top twenty", w.share_in_top_twenty(0.20)),
+    ],
     published=0.20,
     given={"step": 0, "part": slice(0, 2 * K)},
 )

@@ -215,7 +215,10 @@ def kernels(run: Any) -> tuple[slice, slice]:
     reading=f"we measure the largest coefficient of the last kernel over the root mean square of the first kernel's nonzero ones, {TRAINED}; "
     "supported if 2 to 8",
     accept=FOUR_TIMES,
-    controls=[Control("coefficients that are all alike", w.evenly_spread)],
+    controls=[
+        Control("coefficients that are all alike", w.evenly_spread),
+        supported("a last layer four times as large as the first", w.last_layer_times(4)),
+    ],
 )
 def test_largest_coefficients(history: History, run: Any) -> Measurement:
     first, last = kernels(run)

@@ -130,7 +130,28 @@ def confined_to_last_layer(run: Any) -> World:
 
 def evenly_spread(run: Any) -> World:
     """A leading eigenvector whose coefficients are all alike."""
-    return _changed(run, leading=np.ones_like(run.history.leading))
+    return last_layer_times(1)(run)
+
+
+def last_layer_times(factor: float) -> Callable[[Any], World]:
+    """A leading eigenvector whose coefficients are all alike but for the last layer's, which are ``factor`` times as large."""
+
+    def world(run: Any) -> World:
+        leading = np.ones_like(run.history.leading)
+        leading[:, list(run.layers.values())[-1]] = factor
+        return _changed(run, leading=leading)
+
+    return world
+
+
+def share_in_top_twenty(share: float) -> Callable[[Any], World]:
+    """A gradient of which that share lies in the top twenty eigenvectors, evenly, at every step."""
+
+    def world(run: Any) -> World:
+        top = np.arange(run.history.shares.shape[1]) < 2 * K
+        return _changed(run, shares=np.broadcast_to(top * share / (2 * K), run.history.shares.shape))
+
+    return world
 
 
 def decaying(exponent: float) -> Callable[[Any], World]:

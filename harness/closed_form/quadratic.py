@@ -107,7 +107,7 @@ def descend_batches(
     rates: Sequence[float] | Array,
     momentum: Momentum = PLAIN,
     *,
-    majorants: Sequence[float] | None = None,
+    majorants: Sequence[float] | Array | None = None,
     length: int | None = None,
 ) -> Exact:
     """T steps, step t on its own quadratic: J is the theta-theta corner of A_T ... A_1, and need not be symmetric.
@@ -135,7 +135,7 @@ def descend_least_squares(inputs: Array, rates: Sequence[float] | Array, momentu
     batch, n = inputs.shape[1:]
     gram = np.einsum("tbi,tbj->tij", inputs, inputs) / batch
     absolute = np.einsum("tbi,tbj->tij", np.abs(inputs), np.abs(inputs)) / batch
-    majorants = [float(np.linalg.norm(h, 2)) for h in absolute]
+    majorants = np.linalg.norm(absolute, 2, axis=(-2, -1))
     return descend_batches(gram, rates, momentum, majorants=majorants, length=2 * (batch + n))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from harness.report import evidence, json_file
 from harness.report.records import ClaimRecord, Report
 from harness.report.rejudge import deciding_seeds, ensemble_of, interval_of, region_of, rejudge
 
-CODES = "exit codes:\n" + "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANING.items())
+READING = {code: MEANING[code] for code in (Exit.USAGE, Exit.UNREADABLE)}
+REJUDGED = READING | {
+    Exit.SAME: "every verdict and every interval is the recorded one",
+    Exit.VERDICT: "a verdict is not the recorded one",
+    Exit.MOVED: "every verdict is the same, but an interval is of other bits",
+    Exit.INCOMPARABLE: "the report holds no verdict",
+}
+PAGED = READING | {Exit.SAME: "the page was written", Exit.INCOMPARABLE: "no report holds a judged claim"}
 COMPARE = """\
 Did a verdict change, did a number move, which stage moved first, and is it chance?
 
@@ -42,16 +50,16 @@ Plot each claim's measurement over time, a line a platform, and rank claims by h
 def add(commands: Any) -> None:
     """Declare the commands on argparse's subparsers."""
     _compare(commands)
-    again = _command(commands, "rejudge", "judge a stored report again, bit for bit, without JAX", REJUDGE, judge_again)
+    again = _command(commands, "rejudge", "judge a stored report again, bit for bit, without JAX", REJUDGE, judge_again, REJUDGED)
     again.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
     making = _command(commands, "baseline", "show what a new baseline would change, and accept it", BASELINE, make_baseline)
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a full run's report")
     _into(making, "folder of baselines (default: %(default)s)", baseline.FOLDER)
     making.add_argument("--accept", action="store_true", help="write it, after the difference was shown")
-    versions = _command(commands, "matrix", "reports of several JAX releases as one table", MATRIX, show_matrix)
+    versions = _command(commands, "matrix", "reports of several JAX releases as one table", MATRIX, show_matrix, PAGED)
     versions.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="a report of each release")
     _into(versions, "the page to write (default: %(default)s)", Path("docs/matrix.md"))
-    past = _command(commands, "history", "each measurement over time; claims whose margin erodes", HISTORY, show_history)
+    past = _command(commands, "history", "each measurement over time; claims whose margin erodes", HISTORY, show_history, PAGED)
     past.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders of reports (reports/), or report files")
     _into(past, f"where {history_page.NAME} is written (default: here)", Path("."))
     past.add_argument("--most", type=int, default=20, metavar="N", help="lines of the ranking (default: %(default)s)")
@@ -179,9 +187,12 @@ def _into(parser: argparse.ArgumentParser, help: str, default: Path | None) -> N
     parser.add_argument("--into", type=Path, default=default, metavar="DIR", help=help)
 
 
-def _command(commands: Any, name: str, line: str, description: str, function: Any) -> argparse.ArgumentParser:
+def _command(
+    commands: Any, name: str, line: str, description: str, function: Any, codes: Mapping[Exit, str] = MEANING
+) -> argparse.ArgumentParser:
+    told = "exit codes:\n" + "\n".join(f"  {code.value}  {codes[code]}" for code in sorted(codes))
     made: argparse.ArgumentParser = commands.add_parser(
-        name, help=line, description=description, epilog=CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+        name, help=line, description=description, epilog=told, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.set_defaults(command=function)
     return made

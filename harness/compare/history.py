@@ -83,6 +83,8 @@ def table(found: Sequence[Track], most: int) -> list[str]:
     """The ranking in lines: what each claim's margin was, is, and on which platform."""
     ranked = [track for track in found if track.eroded is not None][:most]
     lines = ["margin then -> now (share of the bound)   verdicts                claim, platform"] if ranked else []
+    if ranked and not any((track.eroded or 0.0) > 0 for track in ranked):
+        lines.insert(0, "no margin fell between the reports; the smallest are:")
     for track in ranked:
         verdicts = " -> ".join(dict.fromkeys(point.record.verdict for point in track.points))
         then = track.points[0].margin or 0.0

@@ -65,9 +65,9 @@ def restricted_losses(experiment: Experiment, data: Dataset, theta_0: Params, ba
         return loss(confined(final, x_test), y_test)
 
     reals = (jnp.asarray(np.asarray(a), experiment.precision) for a in (mask, flatten(theta_0), basis, x, data.x_test))
-    masks, origin, directions, x, x_test = reals
+    allowed, origin, directions, x, x_test = reals
     batched = jax.jit(jax.vmap(final_loss, in_axes=(0, *[None] * 6)))
-    return np.asarray(batched(masks, origin, directions, x, jnp.asarray(y), x_test, jnp.asarray(data.y_test)))
+    return np.asarray(batched(allowed, origin, directions, x, jnp.asarray(y), x_test, jnp.asarray(data.y_test)))
 
 
 def random_basis(size: int, rng: np.random.Generator) -> Any:

@@ -49,8 +49,8 @@ def pools() -> dict[str, str]:
     threads = [f"{pool['internal_api']} {pool['num_threads']}" for pool in loaded]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
     return {
-        "blas": ", ".join(dict.fromkeys(" ".join(kernel.split()) for kernel in kernels)),
-        "threads": f"{', '.join(dict.fromkeys(threads))}; {cores} core(s)",
+        "blas": ", ".join(sorted({" ".join(kernel.split()) for kernel in kernels})),
+        "threads": f"{', '.join(sorted(set(threads)))}; {cores} core(s)",
     }
 
 

@@ -32,11 +32,19 @@ CODE = ("harness.train", "harness.data", "harness.stages", "harness.stages.train
 @stages_of.register(TrainingRun)
 def training_stages(run: TrainingRun) -> list[Record]:
     """Everything up to theta_T, and J with its spectrum if this run has got so far."""
-    if not {"training", "spectrum"} & run.__dict__.keys():
+    reached = {stage["name"] for stage in run.stages}  # in this session, whether computed or from the store
+    if not {"training", "spectrum"} & reached:
         return [definition(run)]
     held = run.lab.store.arrays("replay", {"experiment": run.experiment.fingerprint()}, lambda: replayed(run), modules=CODE)
     found = [definition(run), *_start(run), *_trajectory(run, held)]
-    return [*found, *_spectrum(run, held)] if "spectrum" in run.__dict__ else found
+    if "spectrum" not in reached:
+        return found
+    mapped = "spectrum" in run.__dict__
+    try:
+        return [*found, *_spectrum(run, held)]
+    finally:
+        if not mapped:
+            run.__dict__.pop("spectrum", None)  # as run.prepare() left it
 
 
 def replayed(run: TrainingRun) -> dict[str, Any]:
