@@ -63,8 +63,7 @@ def test_products_are_those_of_the_dense_jacobian(name):
     assert products.spent == 2 * 3 * 9
 
 
-@pytest.mark.parametrize("name", ["momentum", "adam"])
-@pytest.mark.parametrize(("precision", "eps"), [("float64", 2.3e-16), ("float32", 1.2e-7)])
+@pytest.mark.parametrize(("name", "precision", "eps"), [("momentum", "float64", 2.3e-16), ("adam", "float32", 1.2e-7)])
 def test_dot_products_agree_to_rounding(name, precision, eps):
     products = products_of(RULES[name], made=world(precision))
     rng = np.random.default_rng(1)
@@ -76,9 +75,8 @@ def test_dot_products_agree_to_rounding(name, precision, eps):
         assert abs(w[:, i] @ pushed[:, i] - pulled[:, i] @ v[:, i]) < 100 * eps * scale
 
 
-@pytest.mark.parametrize("name", ["momentum", "adam"])
-def test_recomputed_states_give_the_same_products(name):
-    kept, again = products_of(RULES[name]), products_of(RULES[name], memory=0)
+def test_recomputed_states_give_the_same_products():
+    kept, again = products_of(RULES["adam"]), products_of(RULES["adam"], memory=0)
     assert kept.kept
     assert not again.kept
     block = np.random.default_rng(2).standard_normal((kept.size, 2))

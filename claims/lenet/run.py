@@ -26,6 +26,7 @@ from harness.products import TrainingProducts
 
 CODE = ("harness.products", "harness.krylov", "harness.randomised", "harness.lenet", "harness.mnist", "harness.train")
 DELTA = 0.1
+DIGITS = 1797  # what scikit-learn has
 HELD_OUT = 200  # images beyond those trained on, for which predictions are compared
 ENDS = 8  # chaotic and stable directions, each
 STIMULI = (0.1, 1.0)
@@ -61,22 +62,22 @@ class LeNetRun(Run):
             return f"its {self.steps:,} steps take days on two cores (docs/large.md): give --claims-budget {need:.0f} or more"
         return ""
 
-    @cached_property
-    def _pool(self) -> tuple[mnist.Images, int]:
-        """The images there are, and how many of them are trained on."""
-        e = self.experiment
-        if self.lab.mnist is None:
-            whole = mnist.digits()
-            return whole, min(e.images, len(whole.labels) - HELD_OUT)
-        more = e.images + HELD_OUT
-        return mnist.load_mnist(self.lab.mnist, more if more <= mnist.TEST_IMAGES else e.images), e.images
+    @property
+    def _count(self) -> int:
+        """How many images are trained on: of scikit-learn's digits, some are held out."""
+        return self.experiment.images if self.lab.mnist is not None else min(self.experiment.images, DIGITS - HELD_OUT)
+
+    def _read(self, number: int) -> mnist.Images:
+        """The first images of MNIST where there is one, else all digits of scikit-learn."""
+        return mnist.digits() if self.lab.mnist is None else mnist.load_mnist(self.lab.mnist, number)
 
     @cached_property
     def images(self) -> mnist.Images:
         """What is trained on: MNIST where there is one, else the digits of scikit-learn, brought to 28 x 28 pixels."""
-        e, (whole, count) = self.experiment, self._pool
-        ported = whole.pixels.shape[1] != lenet.SIDE
-        origin = f"{count:,} of {whole.origin}{', scaled to 28 x 28 pixels' if ported else ''}"
+        e, count, whole = self.experiment, self._count, self._read(self._count)
+        origin = whole.origin if len(whole.labels) == count else f"{count:,} of {whole.origin}"
+        if whole.pixels.shape[1] != lenet.SIDE:
+            origin += ", scaled to 28 x 28 pixels"
         pixels = lenet.scaled(whole.pixels[:count])
         if e.inputs == "white-noise":
             pixels = numpy_stream(e.noise_seed, "lenet-noise").uniform(size=pixels.shape).astype(np.float32)
@@ -86,8 +87,9 @@ class LeNetRun(Run):
     @property
     def held_out(self) -> Any:
         """Images of the same kind that were not trained on (of the full set: its last ones, which were)."""
-        whole, count = self._pool
-        return lenet.scaled(whole.pixels[count:][:HELD_OUT] if len(whole.labels) > count else whole.pixels[-HELD_OUT:])
+        more = self._count + HELD_OUT
+        full = self.lab.mnist is not None and more > mnist.TEST_IMAGES
+        return lenet.scaled(self._read(self._count if full else more).pixels[:more][-HELD_OUT:])
 
     @property
     def origin(self) -> str:
@@ -96,9 +98,7 @@ class LeNetRun(Run):
 
     @property
     def steps(self) -> int:
-        e = self.experiment
-        images = e.images if self.lab.mnist is not None else self._pool[1]
-        return e.epochs * (images // e.batch)
+        return self.experiment.epochs * (self._count // self.experiment.batch)
 
     @property
     def size(self) -> int:
@@ -150,7 +150,6 @@ class LeNetRun(Run):
     def _keep(self, name: str) -> Any:
         key = {"experiment": self.experiment.fingerprint(), "data": self.images.digest}
         return self.lab.store.blocks(f"lenet-{name}", key, CODE)
-
 
     @cached_property
     def directions(self) -> dict[str, Directions]:

@@ -33,7 +33,7 @@ def test_structural_carried(run, structural):
     mixing = numpy_stream(0, "structural-probes").normal(size=(basis.shape[1], PROBES))
     probes = basis @ (mixing / np.linalg.norm(mixing, axis=0))
     sketch = hashlib.sha256(np.ascontiguousarray(probes).tobytes()).hexdigest()
-    modules = ("harness.train", "harness.jacobian", "harness.structural", __name__)
+    modules = ("harness.train", "harness.products", "harness.structural", __name__)
     held = run.arrays("structural", lambda: _drift(run, probes), modules=modules, probes=sketch)
     forward, backward = float(np.max(held["forward"])), float(np.max(held["backward"]))
     return Measurement(
@@ -47,23 +47,14 @@ def _drift(run, probes):
     """Norms of J p - p and J^T p - p for each column p, by products with J in float64."""
     import dataclasses
 
-    import jax
-
     from harness import train
-    from harness.jacobian import rows, tangents
-    from harness.model import flatten, unflatten
+    from harness.products import TrainingProducts
 
-    exact = dataclasses.replace(run.experiment, precision="float64")
-    f = train.training_map(*train.ingredients(exact, run.dataset))
+    apply, loss, update, x, y, epochs = train.ingredients(dataclasses.replace(run.experiment, precision="float64"), run.dataset)
     theta = train.cast(run.theta_0, "float64")
-    block = unflatten(probes.T, theta)
-    forward = np.asarray(
-        jax.jit(lambda x, v: rows(tangents(f)(x, v)))(theta, jax.tree.map(lambda leaf: np.moveaxis(leaf, 0, -1), block))
-    )
-    _, pull = jax.vjp(f, theta)
-    pulled = jax.jit(jax.vmap(lambda w: pull(w)[0]))(block)
-    backward = np.stack([flatten(jax.tree.map(lambda leaf, i=i: leaf[i], pulled)) for i in range(PROBES)], axis=1)
-    return {"forward": np.linalg.norm(forward - probes, axis=0), "backward": np.linalg.norm(backward - probes, axis=0)}
+    products = TrainingProducts(lambda params, x, y: loss(apply(params, x), y), update, x, y, epochs, theta)
+    found = {"forward": products.forward(probes), "backward": products.adjoint(probes)}
+    return {side: np.linalg.norm(product - probes, axis=0) for side, product in found.items()}
 
 
 @claim(
