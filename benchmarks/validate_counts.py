@@ -12,6 +12,7 @@ import argparse
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ["JAX_ENABLE_X64"] = "1"
 
@@ -28,18 +29,21 @@ from harness.products import TrainingProducts
 from harness.randomised import RangeFinder
 from harness.store import Store
 
+Matrix = np.ndarray[Any, Any]
+# truth, estimate and interval by method, depth and delta
+Rows = dict[tuple[str, int, float], list[tuple[float, float, float, float]]]
 WIDTH, DELTAS = 4, (0.03, 0.1, 0.3)
 DEPTHS = (40, 80, 160)  # block steps; each is a product with J and one with J^T
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--store", type=Path, default=None)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--sets", type=int, default=1, help="independent sets of probes a seed")
     given = parser.parse_args()
     runs = Lab(Store(given.store), scale="paper", seeds=given.seeds, every_seed=True).runs("digits")
-    rows: dict[tuple[str, int, float], list[tuple[float, float, float, float]]] = {}
+    rows: Rows = {}
     for run in runs:
         spectrum = run.spectrum
         matrix = np.asarray(spectrum.final) * spectrum.sigma @ np.asarray(spectrum.initial).T
@@ -55,7 +59,8 @@ def main() -> None:
         through_training(runs[0])
 
 
-def add(rows, matrix, sigma, moved, seed: int, number: int) -> None:
+def add(rows: Rows, matrix: Matrix, sigma: Matrix, moved: Matrix, seed: int, number: int) -> None:
+    """Counts of every method on one matrix with one set of probes, beside the truth."""
     size, products = len(sigma), Dense(matrix)
     for name, operator in (("gram", gram(products)), ("displacement", displacement(products))):
         krylov = Krylov.start(probes(size, WIDTH, numpy_stream(seed, f"validate-{name}-{number}")))
@@ -83,7 +88,8 @@ def add(rows, matrix, sigma, moved, seed: int, number: int) -> None:
                 rows.setdefault(("range", depth, delta), []).append((truth_inside, estimate, least, most))
 
 
-def table(rows) -> None:
+def table(rows: Rows) -> None:
+    """Truth, estimate, interval and coverage, a line a method, depth and delta."""
     print("| method | block steps | products | delta | truth | estimate | interval, mean ends | covered | coverage at least |")
     print("|---|---|---|---|---|---|---|---|---|")
     for (name, depth, delta), found in rows.items():
@@ -94,7 +100,7 @@ def table(rows) -> None:
         print(f"| {name} | {depth} | {2 * depth * WIDTH} | {delta} | {middle} | {hits} of {n} | {bound:.2f} |")
 
 
-def through_training(run) -> None:
+def through_training(run: Any) -> None:
     """Products through the trajectory: their error against the dense J, and their cost."""
     apply, loss, update, x, y, epochs = train.ingredients(run.experiment, run.dataset)
     params = train.cast(run.theta_0, run.experiment.precision)
