@@ -56,13 +56,19 @@ class Run:
         They are kept by the experiment, the code of ``modules`` with all that these import, and that of the run's own module.
         """
         started = time.perf_counter()
-        full = {"experiment": self.experiment.fingerprint(), "run": source_hash(type(self).__module__), **key}
-        found = self.lab.store.arrays(kind, full, compute, modules=modules)
+        found = self.lab.store.arrays(kind, self._key(key), compute, modules=modules)
         self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - started
         if (asked := f"{kind} {key}") not in self._recorded:
             self._recorded.add(asked)
             self.record(kind, found)
         return found
+
+    def held(self, kind: str, *, modules: Sequence[str], **key: Any) -> bool:
+        """Whether the store has what :meth:`arrays` would return."""
+        return self.lab.store.holds(kind, self._key(key), modules)
+
+    def _key(self, key: Mapping[str, Any]) -> dict[str, Any]:
+        return {"experiment": self.experiment.fingerprint(), "run": source_hash(type(self).__module__), **key}
 
     def record(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Keep a stage record: the digest tells bitwise equality, whatever the machine."""
@@ -93,6 +99,7 @@ class Lab:
         progress: sink of progress reports.
         mnist: folder with MNIST's idx files, if there is one.
         every_seed: run fixed-seed experiments for all seeds as well (for a reference ensemble).
+        chunk: columns of a Jacobian that a device works on at once; None takes what fits the machine.
     """
 
     def __init__(
@@ -105,11 +112,13 @@ class Lab:
         progress: Progress | None = None,
         mnist: Path | None = None,
         every_seed: bool = False,
+        chunk: int | None = None,
     ) -> None:
         self.store, self.scale, self.seeds, self.precision = store, scale, seeds, precision
         self.progress = progress or Progress()
         self.mnist = mnist
         self.every_seed = every_seed
+        self.chunk = chunk
         self._runs: dict[tuple[str, int], Any] = {}
         store.keep_compilations()
 

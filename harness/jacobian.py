@@ -2,11 +2,13 @@
 
 Forward mode pushes a block of unit vectors through the map. The column axis comes last in every leaf, so that
 matrix products with unbatched factors stay single large products, and it is sharded over the devices,
-since columns need nothing from each other. A Python loop over blocks can be stopped, shown and taken up again.
+since columns need nothing from each other. For the same reason processes and hosts that see one store share a Jacobian by
+claiming blocks of columns there. A Python loop over blocks can be stopped, shown and taken up again.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, MutableMapping
 from itertools import pairwise
 from typing import Any
@@ -17,13 +19,15 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from harness import machine
 from harness.errors import InvalidInput, NotFinite
 from harness.progress import Progress
 
 Map = Callable[[Any], Any]
 Matrix = np.ndarray[Any, Any]
-# Columns a device works on at once: beyond it the tangents of one step fall out of the second-level cache.
-CHUNK = 32
+# Columns that are kept, and claimed by a process, at once: a few seconds' work at N = 4810.
+BLOCK = 256
+POLL = 1.0  # seconds between looks at what other processes have finished
 
 
 def tangents(f: Map) -> Callable[[Any, Any], Any]:
@@ -55,9 +59,10 @@ def dense_jacobian(
     f: Map,
     x: Any,
     *,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     devices: list[Any] | None = None,
     done: MutableMapping[int, Matrix] | None = None,
+    claim: Callable[[int], bool] = lambda first: True,
     progress: Progress | None = None,
     label: str = "Jacobian",
 ) -> Matrix:
@@ -66,20 +71,57 @@ def dense_jacobian(
     Args:
         f: any differentiable map from a tree of arrays to a tree of arrays.
         x: where; leaves of one floating dtype.
-        chunk: columns a device works on at once.
+        chunk: columns a device works on at once; by default what fits the machine (:func:`harness.machine.columns`).
         devices: what the columns are sharded over; all devices of the default backend by default.
         done: finished blocks by their first column; what is there is not computed again, and new ones are added.
+        claim: whether this process is to compute the block of that first column; if not, it waits for another to finish it.
 
     Raises:
         InvalidInput: chunk below one.
         NotFinite: a block holds NaN or infinity; the message names the entry.
     """
-    if chunk < 1:
-        raise InvalidInput(f"chunk {chunk}: need at least one column")
     devices = devices or jax.devices()
     done = {} if done is None else done
     size = sum(leaf.size for leaf in jax.tree.leaves(x))
+    width, stride = layout(x, chunk, devices)
+    push = _pusher(f, x, devices, width)
+    firsts = range(0, size, stride)
+    with (progress or Progress()).stage(label, size) as step:
+        left = list(firsts)
+        while True:
+            finished = {first for first in left if first in done}
+            step.advance(sum(min(stride, size - first) for first in finished))
+            left = [first for first in left if first not in finished]
+            if not left:
+                break
+            mine = next(filter(claim, left), None)
+            if mine is None:
+                time.sleep(POLL)  # others are at what is left
+                continue
+            stop = min(mine + stride, size)
+            # all are dispatched at once, so that devices do not wait for the host
+            parts = [(push(first), min(width, stop - first)) for first in range(mine, stop, width)]
+            block = np.empty((size, stop - mine), parts[0][0].dtype)
+            for i, (part, columns) in enumerate(parts):
+                block[:, i * width : i * width + columns] = np.asarray(part)[:, :columns]
+                step.advance(columns)
+            done[mine] = _finite(block, mine, label)
+            left.remove(mine)
+    return np.concatenate([done[first] for first in firsts], axis=1)
+
+
+def layout(x: Any, chunk: int | None = None, devices: list[Any] | None = None) -> tuple[int, int]:
+    """Columns that all devices take at once, and those of a block: the multiple of the former that reaches :data:`BLOCK`."""
+    devices = devices or jax.devices()
+    chunk = machine.columns(x, devices[0]) if chunk is None else chunk
+    if chunk < 1:
+        raise InvalidInput(f"chunk {chunk}: need at least one column")
     width = chunk * len(devices)
+    return width, -(-BLOCK // width) * width
+
+
+def _pusher(f: Map, x: Any, devices: list[Any], width: int) -> Callable[[int], Any]:
+    """first -> ``width`` columns from there on, shared out over the devices; columns beyond the last are zero."""
     mesh = Mesh(np.array(devices), ("columns",))
     shards = NamedSharding(mesh, PartitionSpec("columns"))
     spread = NamedSharding(mesh, PartitionSpec(None, "columns"))
@@ -87,19 +129,7 @@ def dense_jacobian(
         lambda point, columns: jax.lax.with_sharding_constraint(rows(tangents(f)(point, unit_vectors(point, columns))), spread)
     )
     x = jax.device_put(x, NamedSharding(mesh, PartitionSpec()))
-
-    def start(first: int) -> Any:
-        return block(x, jax.device_put(np.arange(first, first + width), shards))
-
-    with (progress or Progress()).stage(label, size) as step:
-        firsts = [first for first in range(0, size, width) if first not in done]
-        step.advance(size - sum(min(width, size - first) for first in firsts))
-        ahead = start(firsts[0]) if firsts else None
-        for first, following in zip(firsts, [*firsts[1:], None], strict=False):
-            now, ahead = ahead, (start(following) if following is not None else None)
-            done[first] = _finite(np.asarray(now)[:, : size - first], first, label)
-            step.advance(min(width, size - first))
-    return np.concatenate([done[first] for first in range(0, size, width)], axis=1)
+    return lambda first: block(x, jax.device_put(np.arange(first, first + width), shards))
 
 
 def _finite(block: Matrix, first: int, label: str) -> Matrix:

@@ -30,6 +30,7 @@ VALUES: dict[str, tuple[str, str, str]] = {
     "store": ("", "DIR", "folder of the cache of trained networks and spectra (default: the user's cache folder)"),
     "mnist": ("", "DIR", "folder with MNIST's files, for the claims that need it (default: $MNIST_DIR)"),
     "budget": ("20", "MINUTES", "time for the singular values of large networks, at scale large; more goes on where less ended"),
+    "chunk": ("", "COLUMNS", "of a Jacobian, worked on at once by a device (default: what fits its cache or memory)"),
     "baseline": ("", "FILE", "compare with this report, or with this platform's tracked one (auto); a changed verdict fails"),
 }
 FOLDERS: dict[str, tuple[str, str]] = {
@@ -71,6 +72,7 @@ class Settings:
     fresh: bool
     mnist: Path | None
     budget: float
+    chunk: int | None
     baseline: Path | None
     ids: tuple[str, ...]
     ensemble: bool
@@ -104,6 +106,7 @@ class Settings:
             fresh=bool(config.getoption("claims_fresh") or config.getini("claims_fresh")),
             mnist=_mnist(_path(config, "mnist", value)),
             budget=_budget(value["budget"]),
+            chunk=_chunk(value["chunk"]),
             baseline=None,
             ids=tuple(config.getoption("claims_id")),
             ensemble=bool(config.getoption("claims_ensemble")),
@@ -191,6 +194,12 @@ def _budget(got: str) -> float:
     if not 0 < minutes < math.inf:
         raise InvalidInput(f"--claims-budget {got!r} is no time to work in; give a number of minutes above 0 (20 is the default)")
     return minutes
+
+
+def _chunk(got: str) -> int | None:
+    if got and (not got.isdecimal() or int(got) < 1):
+        raise InvalidInput(f"--claims-chunk {got!r} is no number of columns; give 1 or more, or leave it to the machine")
+    return int(got) if got else None
 
 
 def _mnist(given: Path | None) -> Path | None:

@@ -100,7 +100,8 @@ def pytest_claims_lab(settings: Settings, progress: Progress) -> Any:
 
     return BudgetedLab(
         Store(settings.store, fresh=settings.fresh), scale=settings.scale, seeds=settings.seeds, precision=settings.override,
-        progress=progress, mnist=settings.mnist, every_seed=settings.ensemble, budget=settings.budget,
+        progress=progress, mnist=settings.mnist, every_seed=settings.ensemble, chunk=settings.chunk,
+        budget=settings.budget,
     )
 
 

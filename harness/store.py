@@ -103,6 +103,11 @@ class Store:
         """Finished blocks of a long computation, so that an interrupted one is taken up where it stopped."""
         return Blocks(self, kind, dict(key), tuple(modules))
 
+    def holds(self, kind: str, key: Mapping[str, Any], modules: Sequence[str]) -> bool:
+        """Whether :meth:`arrays` would find an entry, which it has yet to check."""
+        folder = self.root / f"{kind}-{_digest(self._key(kind, key, modules))}"
+        return folder.exists() and not (self.fresh and folder.name not in self._seen)
+
     def keep_compilations(self) -> None:
         """Let JAX keep what it compiles in this store too: seeds differ by their arguments alone and share every program."""
         import jax
@@ -188,15 +193,39 @@ def _acquired(lock: FileLock, name: str) -> Iterator[None]:
 
 
 class Blocks(MutableMapping[int, Any]):
-    """Finished blocks by number; each is an entry of the store, and ``clear`` removes them all."""
+    """Finished blocks by number, each an entry of the store, for all processes that see it; ``clear`` removes them all."""
 
     def __init__(self, store: Store, kind: str, key: dict[str, Any], modules: tuple[str, ...]) -> None:
         self.store, self.kind, self.modules, self.key = store, kind, modules, key
         self.folder = store.root / f"{kind}-{_digest(store._key(kind, key, modules))}.blocks"
         self._held: dict[int, Any] = {}
+        self._claims: dict[int, FileLock] = {}
         if store.fresh and self.folder.name not in store._seen:
             shutil.rmtree(self.folder, ignore_errors=True)
         store._seen.add(self.folder.name)
+
+    def claim(self, number: int) -> bool:
+        """Whether this process is to compute the block: it is not there, and no other process, on any host, is at it.
+
+        The claim ends with the block, or with this process, however it dies.
+        """
+        if number in self._claims:
+            return True
+        path = self.store.root / "locks" / f"{self.folder.name}-{number}.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path, timeout=0)
+            lock.acquire()
+        except Timeout:
+            return False
+        except OSError as error:
+            self.store._complain(path, error)
+            return True  # without locks each process computes for itself
+        if number in self:
+            lock.release()
+            return False
+        self._claims[number] = lock
+        return True
 
     def _full(self, number: int) -> dict[str, Any]:
         return self.store._key(self.kind, {**self.key, "block": number}, self.modules)
@@ -212,6 +241,8 @@ class Blocks(MutableMapping[int, Any]):
     def __setitem__(self, number: int, block: Any) -> None:
         self._held[number] = block
         self.store._write(self.folder / str(number), self._full(number), {"block": block})
+        if lock := self._claims.pop(number, None):
+            lock.release()
 
     def __delitem__(self, number: int) -> None:
         del self._held[number]

@@ -59,7 +59,7 @@ class TrainingRun(Run):
     def _train(self) -> dict[str, Any]:
         import jax
 
-        start = train.cast(self.theta_0, self.experiment.precision)
+        start = self._start
         final, losses = jax.jit(train.trajectory(*train.ingredients(self.experiment, self.dataset)))(start)
         train.check_losses(np.asarray(losses), self.label)
         d, loss = self.dataset, train.LOSSES[self.experiment.loss]
@@ -86,27 +86,33 @@ class TrainingRun(Run):
         return structural_split(self.experiment, self.dataset)
 
     def jacobian(self) -> jacobian.Matrix:
-        """J of shape (final, initial); not kept: the spectrum is. Finished blocks are, until then."""
+        """J of shape (final, initial); not kept: the spectrum is. Finished blocks are, until then, and processes share them."""
         self.training  # noqa: B018 - a diverging run must say so before minutes are spent on its derivative
-        return jacobian.dense_jacobian(
+        started = time.perf_counter()
+        matrix = jacobian.dense_jacobian(
             self.training_map,
-            train.cast(self.theta_0, self.experiment.precision),
+            self._start,
+            chunk=self.lab.chunk,
             done=self._blocks,
+            claim=self._blocks.claim,
             progress=self.lab.progress,
             label=f"{self.label}: Jacobian",
         )
+        self.seconds["jacobian"] = self.seconds.get("jacobian", 0.0) + time.perf_counter() - started
+        return matrix
+
+    @property
+    def _start(self) -> networks.Params:
+        """theta_0 in the experiment's precision."""
+        return train.cast(self.theta_0, self.experiment.precision)
 
     @cached_property
     def _blocks(self) -> Any:
-        import jax
-
-        key = {"experiment": self.experiment.fingerprint(), "width": jacobian.CHUNK * len(jax.devices())}
+        key = {"experiment": self.experiment.fingerprint(), "columns": jacobian.layout(self._start, self.lab.chunk)[1]}
         return self.lab.store.blocks("jacobian", key, ("harness.train", "harness.jacobian"))
 
     def _decompose(self) -> dict[str, Any]:
-        started = time.perf_counter()
         matrix = self.jacobian()
-        self.seconds["jacobian"] = time.perf_counter() - started
         self.record("jacobian", {"jacobian": matrix})
         sgd = self.experiment.optimiser.name == "sgd"
         with self.lab.progress.stage(f"{self.label}: spectrum"):
@@ -115,6 +121,9 @@ class TrainingRun(Run):
 
     @cached_property
     def spectrum(self) -> Spectrum:
+        """Singular values and both sides' vectors of J, checked."""
+        if not self.held("spectrum", modules=SPECTRUM_CODE):
+            self.jacobian()  # before the spectrum is locked: every process that waits for it takes its part of the columns
         held = self.arrays("spectrum", self._decompose, modules=SPECTRUM_CODE)
         self._blocks.clear()
         scalars = {name: float(held[name]) for name in ("residual", "orthogonality", "structural_error")}

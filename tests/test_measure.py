@@ -244,9 +244,11 @@ def test_a_diverging_run_names_the_step():
         train.check_losses(np.asarray(losses), "diverging")
 
 
-def test_a_jacobian_is_taken_up_where_it_stopped():
+def test_a_jacobian_is_taken_up_where_it_stopped(monkeypatch):
     """Finished blocks are not computed again, also when all of them are there; and what was added is all blocks."""
     from harness.jacobian import dense_jacobian
+
+    monkeypatch.setattr("harness.jacobian.BLOCK", 1)
 
     def f(x):
         return jnp.sin(x) * jnp.sum(x)

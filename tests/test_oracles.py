@@ -316,7 +316,8 @@ def test_blocks_of_another_width_make_the_same_matrix(compare: Any) -> None:
     compare.entries(engine(), "itself in blocks of another width", narrow, dense(setup), rounding("float64"), REASON)
 
 
-def test_finished_blocks_are_taken_as_they_are() -> None:
+def test_finished_blocks_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.jacobian.BLOCK", 1)
     setup, done = RULES[1], {0: np.full((31, 8 * jax.device_count()), 7.0)}
     jacobian = dense_jacobian(setup.f, setup.theta, chunk=8, done=done)
     np.testing.assert_array_equal(jacobian[:, : done[0].shape[1]], done[0][:, :31])

@@ -431,6 +431,7 @@ class TestOptions:
             (["--claims-seeds", "0"], "--claims-seeds '0' leaves nothing to judge; give a whole number of 1 or more"),
             (["--claims-seeds", "two"], "--claims-seeds 'two' leaves nothing to judge"),
             (["--claims-budget", "0"], "--claims-budget '0' is no time to work in; give a number of minutes above 0"),
+            (["--claims-chunk", "-8"], "--claims-chunk '-8' is no number of columns; give 1 or more"),
             (["--claims-budget", "soon"], "--claims-budget 'soon' is no time to work in"),
             (["--claims-report", "file/reports"], "file is not a folder; give a folder that can be written: --claims-report DIR"),
             (["--claims-store", "file/store"], "file is not a folder; give a folder that can be written: --claims-store DIR"),

@@ -19,7 +19,7 @@ WIDTH = 16  # projections of a vector
 SIDE = 8  # projections on each side of a matrix
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=8)  # a few sizes come in turn; 10 MB each at 75,000 numbers
 def signs(size: int, width: int, name: str = "vector") -> Floats:
     """Random signs over sqrt(size), shape (size, width), the same everywhere."""
     seed = hashlib.shake_256(f"{name}/{size}/{width}".encode())
