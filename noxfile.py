@@ -1,4 +1,4 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, probe, mutants, bench, claims_matrix (several JAX releases)."""
+"""Sessions: claims (the main job), tests, lint, typecheck, probe, mutants, bench, multihost, claims_matrix (JAX releases)."""
 
 from pathlib import Path
 
@@ -67,6 +67,13 @@ def bench(session: nox.Session) -> None:
     chosen = [argument for argument in session.posargs if argument != "--compare"]
     session.run("pytest", f"--benchmark-json={results}", *paths(chosen, "benchmarks"))
     session.run("python", "-m", "benchmarks.table", str(results), *(["--compare"] if "--compare" in session.posargs else []))
+
+
+@nox.session
+def multihost(session: nox.Session) -> None:
+    """One Jacobian by several processes: blocks of columns claimed in a store, and shards of a jax.distributed job."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", *paths(session.posargs, "multihost"))
 
 
 # JAX release: optax that goes with it. NumPy, SciPy and scikit-learn are the same in every row, so that only JAX moves.

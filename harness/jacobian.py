@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -62,7 +63,7 @@ def dense_jacobian(
     chunk: int | None = None,
     devices: list[Any] | None = None,
     done: MutableMapping[int, Matrix] | None = None,
-    claim: Callable[[int], bool] = lambda first: True,
+    claim: Callable[[int], AbstractContextManager[bool]] = lambda first: nullcontext(True),
     progress: Progress | None = None,
     label: str = "Jacobian",
 ) -> Matrix:
@@ -72,47 +73,53 @@ def dense_jacobian(
         f: any differentiable map from a tree of arrays to a tree of arrays.
         x: where; leaves of one floating dtype.
         chunk: columns a device works on at once; by default what fits the machine (:func:`harness.machine.columns`).
-        devices: what the columns are sharded over; all devices of the default backend by default.
+        devices: what the columns are sharded over; all that this process has by default.
         done: finished blocks by their first column; what is there is not computed again, and new ones are added.
-        claim: whether this process is to compute the block of that first column; if not, it waits for another to finish it.
+        claim: (first column) -> a context that tells whether this process may compute the block; if not, another is at it.
 
     Raises:
         InvalidInput: chunk below one.
         NotFinite: a block holds NaN or infinity; the message names the entry.
     """
-    devices = devices or jax.devices()
+    devices = devices or jax.local_devices()
     done = {} if done is None else done
     size = sum(leaf.size for leaf in jax.tree.leaves(x))
     width, stride = layout(x, chunk, devices)
-    push = _pusher(f, x, devices, width)
+    push = pusher(f, x, devices)
+
+    def compute(start: int) -> Matrix:
+        stop = min(start + stride, size)
+        # all are dispatched at once, so that devices do not wait for the host
+        parts = [push(np.arange(first, first + width)) for first in range(start, stop, width)]
+        block = np.empty((parts[0].shape[0], stop - start), parts[0].dtype)
+        for first, part in zip(range(0, stop - start, width), parts, strict=True):
+            block[:, first : first + width] = np.asarray(part)[:, : stop - start - first]
+            step.advance(min(width, stop - start - first))
+        return _finite(block, start, label)
+
     firsts = range(0, size, stride)
     with (progress or Progress()).stage(label, size) as step:
         left = list(firsts)
         while True:
-            finished = {first for first in left if first in done}
+            finished = [first for first in left if first in done]
             step.advance(sum(min(stride, size - first) for first in finished))
             left = [first for first in left if first not in finished]
             if not left:
                 break
-            mine = next(filter(claim, left), None)
-            if mine is None:
-                time.sleep(POLL)  # others are at what is left
-                continue
-            stop = min(mine + stride, size)
-            # all are dispatched at once, so that devices do not wait for the host
-            parts = [(push(first), min(width, stop - first)) for first in range(mine, stop, width)]
-            block = np.empty((size, stop - mine), parts[0][0].dtype)
-            for i, (part, columns) in enumerate(parts):
-                block[:, i * width : i * width + columns] = np.asarray(part)[:, :columns]
-                step.advance(columns)
-            done[mine] = _finite(block, mine, label)
-            left.remove(mine)
+            for first in left:
+                with claim(first) as mine:
+                    if mine:
+                        done[first] = compute(first)
+                        left.remove(first)
+                        break
+            else:
+                time.sleep(POLL)  # other processes are at what is left
     return np.concatenate([done[first] for first in firsts], axis=1)
 
 
 def layout(x: Any, chunk: int | None = None, devices: list[Any] | None = None) -> tuple[int, int]:
     """Columns that all devices take at once, and those of a block: the multiple of the former that reaches :data:`BLOCK`."""
-    devices = devices or jax.devices()
+    devices = devices or jax.local_devices()
     chunk = machine.columns(x, devices[0]) if chunk is None else chunk
     if chunk < 1:
         raise InvalidInput(f"chunk {chunk}: need at least one column")
@@ -120,8 +127,8 @@ def layout(x: Any, chunk: int | None = None, devices: list[Any] | None = None) -
     return width, -(-BLOCK // width) * width
 
 
-def _pusher(f: Map, x: Any, devices: list[Any], width: int) -> Callable[[int], Any]:
-    """first -> ``width`` columns from there on, shared out over the devices; columns beyond the last are zero."""
+def pusher(f: Map, x: Any, devices: list[Any]) -> Callable[[Any], Any]:
+    """indices -> those columns of J, shared out over the devices in this order; indices beyond the last give zeros."""
     mesh = Mesh(np.array(devices), ("columns",))
     shards = NamedSharding(mesh, PartitionSpec("columns"))
     spread = NamedSharding(mesh, PartitionSpec(None, "columns"))
@@ -129,7 +136,7 @@ def _pusher(f: Map, x: Any, devices: list[Any], width: int) -> Callable[[int], A
         lambda point, columns: jax.lax.with_sharding_constraint(rows(tangents(f)(point, unit_vectors(point, columns))), spread)
     )
     x = jax.device_put(x, NamedSharding(mesh, PartitionSpec()))
-    return lambda first: block(x, jax.device_put(np.arange(first, first + width), shards))
+    return lambda columns: block(x, jax.device_put(columns, shards))
 
 
 def _finite(block: Matrix, first: int, label: str) -> Matrix:

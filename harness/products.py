@@ -43,7 +43,7 @@ class TrainingProducts:
         epochs: passes over the batches.
         params: theta_0, a tree of arrays of one floating dtype, in which everything is computed.
         memory: bytes of trajectory that may be kept; above it, states are computed again between checkpoints.
-        devices: what the columns of a block are sharded over; all devices of the default backend by default.
+        devices: what the columns of a block are sharded over; all that this process has by default.
 
     Attributes:
         size: N, the number of parameters.
@@ -75,7 +75,7 @@ class TrainingProducts:
         self.dtype, self.size, self.steps, self.spent = theta.dtype, theta.size, epochs * len(x), 0
         if self.steps < 1:
             raise InvalidInput(f"{epochs} epochs of {len(x)} batches leave no step: J would be the identity")
-        self._devices = devices or jax.devices()
+        self._devices = devices or jax.local_devices()
         self._mesh = Mesh(np.array(self._devices), ("columns",))
         self._whole = NamedSharding(self._mesh, PartitionSpec())
         self._x, self._y = (jax.device_put(jnp.asarray(part), self._whole) for part in (x, y))

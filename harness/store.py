@@ -199,33 +199,27 @@ class Blocks(MutableMapping[int, Any]):
         self.store, self.kind, self.modules, self.key = store, kind, modules, key
         self.folder = store.root / f"{kind}-{_digest(store._key(kind, key, modules))}.blocks"
         self._held: dict[int, Any] = {}
-        self._claims: dict[int, FileLock] = {}
         if store.fresh and self.folder.name not in store._seen:
             shutil.rmtree(self.folder, ignore_errors=True)
         store._seen.add(self.folder.name)
 
-    def claim(self, number: int) -> bool:
-        """Whether this process is to compute the block: it is not there, and no other process, on any host, is at it.
+    @contextmanager
+    def claim(self, number: int) -> Iterator[bool]:
+        """Tell whether this process may compute the block: it is not there, and no other process on any host is at it.
 
-        The claim ends with the block, or with this process, however it dies.
+        The claim ends with the context, or with the process, however it dies. Without locks each process computes for itself.
         """
-        if number in self._claims:
-            return True
         path = self.store.root / "locks" / f"{self.folder.name}-{number}.lock"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path, timeout=0)
-            lock.acquire()
-        except Timeout:
-            return False
-        except OSError as error:
-            self.store._complain(path, error)
-            return True  # without locks each process computes for itself
-        if number in self:
-            lock.release()
-            return False
-        self._claims[number] = lock
-        return True
+        with ExitStack() as held:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(FileLock(path).acquire(timeout=0))
+            except Timeout:
+                yield False
+                return
+            except OSError as error:
+                self.store._complain(path, error)
+            yield number not in self
 
     def _full(self, number: int) -> dict[str, Any]:
         return self.store._key(self.kind, {**self.key, "block": number}, self.modules)
@@ -241,8 +235,6 @@ class Blocks(MutableMapping[int, Any]):
     def __setitem__(self, number: int, block: Any) -> None:
         self._held[number] = block
         self.store._write(self.folder / str(number), self._full(number), {"block": block})
-        if lock := self._claims.pop(number, None):
-            lock.release()
 
     def __delitem__(self, number: int) -> None:
         del self._held[number]

@@ -19,6 +19,7 @@ LAYERS = (
     {"closed_form", "softmax_flow"},
     {"train", "descent", "one_pass"},
     {"jacobian", "hessian", "products", "krylov", "randomised", "directions"},
+    {"sharded"},
     {"spectrum", "structural"},
     {"lab", "strategies", "probe"},
     {"verdict"},
