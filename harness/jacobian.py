@@ -32,12 +32,15 @@ POLL = 1.0  # seconds between looks at what other processes have finished
 
 
 def tangents(f: Map) -> Callable[[Any, Any], Any]:
-    """(x, V) -> J(x) V, where the leaves of V have one more axis, last, over which f is linearised in one batch."""
+    """(x, V) -> J(x) V, where the leaves of V have one more axis, last, over which f is linearised in one batch.
+
+    A map that knows how (:meth:`harness.train.TrainingMap.push`) does it itself, any other one goes through ``jax.jvp``.
+    """
 
     def push(x: Any, block: Any) -> Any:
         return jax.vmap(lambda v: jax.jvp(f, (x,), (v,))[1], in_axes=-1, out_axes=-1)(block)
 
-    return push
+    return getattr(f, "push", push)
 
 
 def unit_vectors(x: Any, columns: Any) -> Any:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from harness.columns import elementwise
 from harness.config import Model
 from harness.data import Dataset, Floats
 from harness.errors import InvalidInput
@@ -27,10 +28,10 @@ Params = tuple[Layer, ...]
 Apply = Callable[[Any, Any], Any]
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "gelu": lambda x: jax.nn.gelu(x, approximate=True),
-    "relu": jax.nn.relu,
-    "softplus": jax.nn.softplus,
-    "tanh": jnp.tanh,
+    "gelu": elementwise(lambda x: jax.nn.gelu(x, approximate=True)),
+    "relu": elementwise(jax.nn.relu),
+    "softplus": elementwise(jax.nn.softplus),
+    "tanh": elementwise(jnp.tanh),
 }
 # lecun-normal draws from a normal truncated at two standard deviations, rescaled to unit variance
 TRUNCATED_STD = 0.87962566103423978

@@ -13,7 +13,7 @@ HARNESS = Path(__file__).resolve().parents[1] / "harness"
 LAYERS = (
     {"errors", "progress", "provenance"},
     {"config"},
-    {"keys", "batching", "budget", "machine"},
+    {"keys", "batching", "budget", "machine", "columns"},
     {"data", "mnist", "cifar", "mixtures"},
     {"model", "classifiers", "lenet"},
     {"closed_form", "softmax_flow"},
