@@ -26,6 +26,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from harness.columns import columns_last
 from harness.errors import InvalidInput, NotFinite
 
 Block = NDArray[Any]
@@ -237,8 +238,9 @@ class _Rule:
 
         return jax.lax.scan(step, state, order)
 
-    def _hessian(self, theta: Array, x: Array, y: Array, block: Array) -> Array:
-        return _columns(lambda v: jax.jvp(lambda t: self.gradient(t, x, y), (theta,), (v,))[1])(block)
+    def _hessian(self, theta: Array, x: Array, y: Array) -> Callable[[Array], Array]:
+        """V -> H V at theta, for V of shape (N, columns)."""
+        return columns_last(jax.linearize(lambda t: self.gradient(t, x, y), theta)[1])
 
     def push(self, states: Any, tangents: Any, order: Array, x: Array, y: Array) -> Any:
         """Tangents of (theta, m) from the segment's start to its end."""
@@ -246,9 +248,9 @@ class _Rule:
         def step(tangents: Any, at: Any) -> tuple[Any, None]:
             ((theta, floats, others), gradient), i = at
             dtheta, dfloats = tangents
-            dgradient = self._hessian(theta, x[i], y[i], dtheta)
-            point, rule = (theta, floats, gradient), self.at(others)
-            return _columns(lambda *d: jax.jvp(rule, point, d)[1])(dtheta, dfloats, dgradient), None
+            dgradient = self._hessian(theta, x[i], y[i])(dtheta)
+            _, rule = jax.linearize(self.at(others), theta, floats, gradient)
+            return columns_last(rule)(dtheta, dfloats, dgradient), None
 
         return jax.lax.scan(step, tangents, (states, order))[0]
 
@@ -258,8 +260,8 @@ class _Rule:
         def step(adjoints: Any, at: Any) -> tuple[Any, None]:
             ((theta, floats, others), gradient), i = at
             _, back = jax.vjp(self.at(others), theta, floats, gradient)
-            a_theta, a_floats, a_gradient = _columns(lambda *a: back(a))(*adjoints)
-            return (a_theta + self._hessian(theta, x[i], y[i], a_gradient), a_floats), None
+            a_theta, a_floats, a_gradient = columns_last(lambda *a: back(a))(*adjoints)
+            return (a_theta + self._hessian(theta, x[i], y[i])(a_gradient), a_floats), None
 
         return jax.lax.scan(step, adjoints, (states, order), reverse=True)[0]
 

@@ -30,7 +30,7 @@ class LeNetExperiment:
 
     name: str
     scale: str = "large"
-    images: int = 1280
+    images: int = 640
     inputs: str = "images"
     batch: int = 64
     epochs: int = 3
