@@ -15,36 +15,53 @@ from typing import Any
 
 HERE = Path(__file__).parent
 REFERENCE, PAGE = HERE / "reference.json", HERE.parent / "docs" / "benchmarks.md"
+CURVES = HERE.parent / "docs" / "figures" / "scaling.svg"
 FELL = 2 / 3
+WHOLE = "everything the notebook measures, one seed"
+# Its four Jacobians (digits, another seed, permuted labels, white noise) with their spectra, and its restricted trainings.
+PARTS = {"Jacobian, float32": 4, "spectrum, both sides, checked": 4, "restricted training": 1}
+MEASURED = ("influence", "responses", "overlap")
+Groups = dict[str, dict[str, dict[str, Any]]]
 
 
-def times(results: dict[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
-    """group -> role -> seconds (of the whole, where a part was timed) and floating-point operations."""
-    found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+def times(results: dict[str, Any]) -> Groups:
+    """group -> role -> seconds (of the whole, where a part was timed) and whatever else the benchmark told."""
+    found: Groups = defaultdict(dict)
     for one in results["benchmarks"]:
         info = one["extra_info"]
-        seconds = one["stats"]["mean"] * info["scale"]
-        found[one["group"]][info["role"]] = {"seconds": seconds, "flop": info.get("flop", 0.0), "scale": info["scale"]}
+        found[one["group"]][info["role"]] = {**info, "seconds": one["stats"]["mean"] * info["scale"]}
+    if all({"harness", "notebook"} <= found[group].keys() for group in PARTS if group in found) and PARTS.keys() <= found.keys():
+        for role, more in (("harness", MEASURED), ("notebook", ())):
+            parts = [number * found[group][role]["seconds"] for group, number in PARTS.items()]
+            parts += [found[group][role]["seconds"] for group in more if group in found]
+            found[WHOLE][role] = {"seconds": sum(parts), "scale": 0}
     return dict(found)
 
 
-def ratios(found: dict[str, Any]) -> dict[str, float]:
+def ratios(found: Groups) -> dict[str, float]:
     """group -> how many times faster the harness is than the notebook's loop."""
     both = {group: roles for group, roles in found.items() if {"harness", "notebook"} <= roles.keys()}
     return {group: roles["notebook"]["seconds"] / roles["harness"]["seconds"] for group, roles in both.items()}
 
 
-def counted(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+def counted(found: Groups) -> dict[str, dict[str, Any]]:
     """group -> what was timed there, the notebook's loop apart, where its floating-point operations are known."""
-    ours = {group: timed for group, roles in found.items() for role, timed in roles.items() if role != "notebook"}
-    return {group: timed for group, timed in ours.items() if timed["flop"]}
+    ours = {group: timed for group, roles in found.items() for role, timed in roles.items() if role in ("harness", "peak")}
+    return {group: timed for group, timed in ours.items() if timed.get("flop")}
+
+
+def curves(found: Groups) -> dict[str, list[dict[str, Any]]]:
+    """What is varied -> its benchmarks, in order."""
+    out: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for roles in found.values():
+        if "scaling" in roles:
+            out[roles["scaling"]["varied"]].append(roles["scaling"])
+    return {varied: sorted(points, key=lambda point: float(point["value"])) for varied, points in out.items()}
 
 
 def page(results: dict[str, Any]) -> str:
-    """The table as Markdown."""
+    """The tables as Markdown."""
     found, machine = times(results), results["machine_info"]
-    faster = ratios(found)
-    rate = {group: timed["flop"] / timed["seconds"] / 1e9 for group, timed in counted(found).items()}
     cpu = machine.get("cpu", {})
     processor = f"{cpu.get('brand_raw', machine.get('processor', ''))}, {cpu.get('count', '?')} cores"
     lines = [
@@ -52,25 +69,87 @@ def page(results: dict[str, Any]) -> str:
         "",
         "Written by `nox -s bench`. One round each, with compilation; harness and notebook in the same session, so that ratios",
         "hold even where seconds do not. The notebook's loops are restated in `benchmarks/notebook.py`; * marks what was",
-        "timed in part and scaled up.",
+        "timed in part and scaled up, or is a sum: four Jacobians with their spectra and the restricted trainings, and on the",
+        "harness's side influence, responses and overlap as well.",
         "",
         f"{processor}, Python {machine['python_version']}, {results['datetime'][:10]}.",
         "",
-        "| what | notebook | harness | times faster |",
-        "| --- | ---: | ---: | ---: |",
+        *_speeds(found),
+        *_rates(found),
+        *_memory(found),
+        *_scaling(found),
     ]
+    return "\n".join([*lines, ""])
+
+
+def _speeds(found: Groups) -> list[str]:
+    lines = ["| what | notebook | harness | times faster |", "| --- | ---: | ---: | ---: |"]
+    faster = ratios(found)
     for group, roles in found.items():
         if "harness" in roles:
             other = roles.get("notebook")
             slow = "" if other is None else f"{other['seconds']:.1f} s{' *' if other['scale'] != 1 else ''}"
             ratio = f"{faster[group]:.1f}" if group in faster else ""
             lines.append(f"| {group} | {slow} | {roles['harness']['seconds']:.1f} s | {ratio} |")
-    lines += ["", "| what | seconds | GFLOP/s | share of the matrix-product peak |", "| --- | ---: | ---: | ---: |"]
+    return [*lines, ""]
+
+
+def _rates(found: Groups) -> list[str]:
+    rate = {group: timed["flop"] / timed["seconds"] / 1e9 for group, timed in counted(found).items()}
+    lines = ["| what | seconds | GFLOP/s | share of the matrix-product peak |", "| --- | ---: | ---: | ---: |"]
     for group, timed in counted(found).items():
         peak = rate.get(f"matrix product, {'float64' if 'float64' in group else 'float32'}")
         share = "" if "peak" in found[group] or not peak else f"{rate[group] / peak:.0%}"
         lines.append(f"| {group} | {timed['seconds']:.2f} | {rate[group]:.0f} | {share} |")
-    return "\n".join([*lines, ""])
+    return [*lines, ""]
+
+
+def _memory(found: Groups) -> list[str]:
+    held = {group: roles["memory"]["bytes"] / 2**30 for group, roles in found.items() if "memory" in roles}
+    return [f"Peak memory of a process that goes from nothing to {group}: {size:.2f} GiB." for group, size in held.items()]
+
+
+def _scaling(found: Groups) -> list[str]:
+    if not curves(found):
+        return []
+    lines = [
+        "",
+        "256 columns of J in float32, compiled beforehand. The model of time is floating-point operations, that of memory the",
+        "tangents of parameters, momentum, gradient and one batch's activations, for the columns that a device works on at once.",
+        "",
+        "![Time and memory against N, steps and batch](figures/scaling.svg)",
+        "",
+        "| varied | value | seconds | GFLOP/s | temporary memory | of the model's |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for varied, points in curves(found).items():
+        for point in points:
+            speed = f"{point['seconds']:.2f} | {point['flop'] / point['seconds'] / 1e9:.0f}"
+            share = f"{point['bytes'] / 2**20:.1f} MiB | {point['bytes'] / point['modelled']:.1f}"
+            lines.append(f"| {varied} | {point['value']:,} | {speed} | {share} |")
+    return lines
+
+
+def draw(found: Groups, target: Path) -> None:
+    """The scaling curves: measured points, and the models through the middle one."""
+    from matplotlib.figure import Figure
+
+    groups = curves(found)
+    figure = Figure(figsize=(3.2 * len(groups), 5.2), layout="constrained")
+    axes = figure.subplots(2, len(groups), squeeze=False, sharex="col")
+    for column, (varied, points) in zip(axes.T, groups.items(), strict=True):
+        values, middle = [point["value"] for point in points], points[len(points) // 2]
+        for axis, measured, model, label in zip(
+            column, ("seconds", "bytes"), ("flop", "modelled"), ("seconds for 256 columns", "temporary MiB a device"), strict=True
+        ):
+            unit = 2**20 if measured == "bytes" else 1
+            scale = middle[measured] / middle[model]
+            axis.loglog(values, [point[measured] / unit for point in points], "o", color="C0", label="measured")
+            axis.loglog(values, [point[model] * scale / unit for point in points], "--", color="0.4", label="model")
+            axis.set_ylabel(label)
+        column[1].set_xlabel(varied)
+        column[0].legend(frameon=False)
+    figure.savefig(target, metadata={"Date": None})
 
 
 def main() -> int:
@@ -90,8 +169,9 @@ def main() -> int:
         return 1
     if not given.compare:
         PAGE.write_text(page(results), encoding="utf-8")
+        draw(times(results), CURVES)
         REFERENCE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
-        print(f"wrote {PAGE} and {REFERENCE}")
+        print(f"wrote {PAGE}, {CURVES} and {REFERENCE}")
         return 0
     fell = {group for group, ratio in before.items() if group in now and now[group] < FELL * ratio}
     for group, ratio in before.items():

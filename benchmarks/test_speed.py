@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,8 +17,11 @@ from benchmarks import notebook
 from harness import train
 from harness.config import Experiment, Model
 from harness.data import load
-from harness.jacobian import dense_jacobian
+from harness.jacobian import dense_jacobian, layout, pusher, tangents
+from harness.keys import numpy_stream
+from harness.measure import overlap
 from harness.measure.influence import divergences
+from harness.measure.response import COARSE, responses
 from harness.measure.subspace_training import REGIONS, SHARES, masks, restricted_losses
 from harness.progress import Progress
 from harness.spectrum import Spectrum, decompose
@@ -25,10 +31,10 @@ PRECISIONS = ("float32", "float64")
 SIZE, BATCH, PIXELS, CLASSES = 4810, 64, 64, 10
 
 
-def flop(hidden: int, steps: int, size: int) -> float:
+def flop(hidden: int, steps: int, size: int, batch: int = BATCH) -> float:
     """Floating-point operations of J: each layer's tangent takes two matrix products forward, two for the gradient and two
     backward, less those with the constant input of the first layer."""
-    return 2.0 * BATCH * steps * size * (2 * PIXELS * hidden + 6 * hidden * CLASSES)
+    return 2.0 * batch * steps * size * (2 * PIXELS * hidden + 6 * hidden * CLASSES)
 
 
 PAPER = flop(64, 625, SIZE)
@@ -99,13 +105,82 @@ def test_influence(once: Once, paper_run: Any, planted: Spectrum) -> None:
     )
 
 
-@pytest.mark.parametrize("hidden", [8, 16, 32, 64])
-def test_scaling_with_width(once: Once, hidden: int) -> None:
-    """J of networks of other widths, 50 steps, float32: time against floating-point operations."""
-    experiment = Experiment("digits", "smoke", model=Model(hidden=(hidden,)), epochs=2)
+def test_responses(once: Once, paper_run: Any, planted: Spectrum) -> None:
+    """Trainings from 48 displaced starts at 13 stimuli and both signs."""
+    run = paper_run("float32")
+    once(
+        lambda: responses(
+            run.training_map, run.theta_0, planted, range(1000, 1048), COARSE, (1, -1), "float32", Progress(), ""
+        ),
+        role="harness", group="responses",
+    )
+
+
+def test_overlap(once: Once, planted: Spectrum) -> None:
+    """Of two complete bases, over the grid of dimensions."""
+    dimensions = np.round(SIZE * np.array(overlap.SHARES)).astype(int)
+    once(lambda: overlap.overlap_curve(planted.final.T @ planted.initial, dimensions), role="harness", group="overlap")
+
+
+PEAK = """
+import json, resource, sys
+from harness.artefacts import Lab
+from harness.store import Store
+import claims.experiments
+run = Lab(Store(sys.argv[1]), seeds=1, precision="float64").run("digits")
+run.spectrum
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""
+
+
+def test_peak_memory(once: Once, benchmark: Any, tmp_path: Path) -> None:
+    """A process of its own that goes from nothing to the checked spectrum in float64."""
+    command = [sys.executable, "-c", PEAK, str(tmp_path)]
+    done = once(
+        lambda: subprocess.run(command, check=True, capture_output=True, text=True),
+        role="memory", group="J and its spectrum in float64",
+    )
+    benchmark.extra_info["bytes"] = 1024 * int(done.stdout.split()[-1])
+
+
+# (what is varied, hidden units, steps, batch): each curve goes through the middle one, N = 2410, 50 steps of 64
+CURVES = [
+    *(("N", hidden, 50, 64) for hidden in (6, 16, 32, 64, 134)),
+    *(("steps", 32, steps, 64) for steps in (25, 50, 100, 200)),
+    *(("batch", 32, 50, batch) for batch in (16, 32, 64, 128, 256)),
+]
+
+
+@pytest.mark.parametrize(("varied", "hidden", "steps", "batch"), CURVES)
+def test_scaling(once: Once, varied: str, hidden: int, steps: int, batch: int) -> None:
+    """256 columns of J, float32, compiled beforehand: time against floating-point operations, memory against the tangents'."""
+    experiment = Experiment("digits", "smoke", model=Model(hidden=(hidden,)))
     data = load(experiment.data)
     theta = train.cast(train.initial_parameters(experiment, data), "float32")
-    size, steps = sum(leaf.size for leaf in jax.tree.leaves(theta)), experiment.steps
-    f = train.training_map(*train.ingredients(experiment, data))
-    work = flop(hidden, steps, size)
-    once(lambda: dense_jacobian(f, theta), role="scaling", group=f"Jacobian, N = {size}, {steps} steps", flop=work)
+    apply, loss, update, *_ = train.ingredients(experiment, data)
+    draw = numpy_stream(0, "benchmarks/scaling").integers(0, len(data.x_train), (steps, batch))
+    x, y = jnp.asarray(data.x_train[draw], "float32"), jnp.asarray(data.y_train[draw])
+    f = train.training_map(apply, loss, update, x, y, 1)
+    size, width = sum(leaf.size for leaf in jax.tree.leaves(theta)), layout(theta)[0]
+    push = pusher(f, theta, jax.devices())
+    push(np.arange(width)).block_until_ready()
+    columns = max(256, width)
+    once(
+        lambda: [push(np.arange(first, first + width)).block_until_ready() for first in range(0, columns, width)],
+        role="scaling", group=f"{varied}: N = {size}, {steps} steps of {batch}",
+        flop=flop(hidden, steps, columns, batch), varied=varied, value={"N": size, "steps": steps, "batch": batch}[varied],
+        bytes=temporary(f, theta, width), modelled=tangent_bytes(size, hidden, batch, width),
+    )
+
+
+def temporary(f: Any, theta: Any, width: int) -> int:
+    """Bytes that XLA sets aside for one block of columns on one device, beside its argument and its result."""
+    block = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*leaf.shape, width // len(jax.devices())), leaf.dtype), theta)
+    analysis: Any = jax.jit(tangents(f)).lower(theta, block).compile().memory_analysis()
+    return int(analysis.temp_size_in_bytes)
+
+
+def tangent_bytes(size: int, hidden: int, batch: int, width: int) -> int:
+    """Tangents of parameters, momentum and gradient, and those of a batch's activations: before and after the nonlinearity,
+    and their gradient; on one device."""
+    return 4 * (width // len(jax.devices())) * (3 * size + batch * (3 * hidden + 2 * CLASSES))

@@ -141,8 +141,11 @@ def devices_in(environment: Mapping[str, str]) -> int:
 
 
 def share_cores(workers: int) -> None:
-    """Side effect on the environment: JAX gets x64, and one host device for each core that this worker may use."""
+    """Side effect on the environment: JAX gets x64, matrix products of full precision, and one host device for each core that
+    this worker may use."""
     os.environ["JAX_ENABLE_X64"] = "1"
+    # accelerators otherwise multiply float32 with ten bits (TF32): no claim may rest on that
+    os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
     flags = os.environ.get("XLA_FLAGS", "")
     if _DEVICES not in flags:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

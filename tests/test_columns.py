@@ -24,6 +24,11 @@ def scanned(w):
     return lax.scan(lambda h, x: (jnp.tanh(h * x), jnp.sum(h)), w, X)
 
 
+@jax.checkpoint
+def remembered(w):
+    return jnp.sin(X @ w) ** 2
+
+
 def draw(*shape):
     return jnp.asarray(RNG.standard_normal(shape))
 
@@ -41,7 +46,7 @@ FUNCTIONS = {
     "what has no rule": (lambda w: (w[jnp.array([2, 0, 0])], jnp.sort(w), lax.dynamic_slice(w, (1, 0), (2, 3)), w[::-1]), B),
     "a maximum": (lambda w: jnp.max(w, axis=0), B),
     "the gradient of a network": (jax.grad(mlp), {"in": draw(4, 8), "out": draw(8, 3)}),
-    "a gradient through a checkpoint": (jax.grad(lambda w: jnp.sum(jax.checkpoint(lambda v: jnp.sin(X @ v) ** 2)(w))), draw(4, 2)),
+    "a gradient through a checkpoint": (jax.grad(lambda w: jnp.sum(remembered(w))), draw(4, 2)),
     "a scan": (scanned, draw(4)),
     "a branch": (lambda w: lax.cond(jnp.sum(A) > 0, lambda v: 3 * v, lambda v: v**2, w), B),
     "a function of nothing": (lambda w: (w, A), B),

@@ -8,7 +8,6 @@ from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -114,7 +113,7 @@ class LeNetRun(Run):
     def products(self) -> TrainingProducts:
         """Products with J. Training is done here, and only where a product is still to be computed."""
         e, (x, y) = self.experiment, self._batches
-        with jax.default_matmul_precision("highest"), self.lab.progress.stage(f"{self.label}: training"):
+        with self.lab.progress.stage(f"{self.label}: training"):
             return TrainingProducts(_loss, self._update, x, y, e.epochs, self.theta_0)
 
     @property
@@ -139,7 +138,7 @@ class LeNetRun(Run):
         if self._missing:
             raise NotRun(self._missing)
         started, seconds = time.perf_counter(), 60 * self._minutes
-        with self.lab.progress.stage(f"{self.label}: products with J", seconds) as stage, jax.default_matmul_precision("highest"):
+        with self.lab.progress.stage(f"{self.label}: products with J", seconds) as stage:
             tell = functools.partial(_tell, stage, [seconds])
             width, seed = self.experiment.width, self.experiment.seed
             spaces = large.count(_Late(self), self.size, seconds, width=width, seed=seed, keep=self._keep, tell=tell)
@@ -157,7 +156,7 @@ class LeNetRun(Run):
 
         def compute() -> dict[str, Any]:
             products, spaces = _Late(self), self.spaces
-            with self.lab.progress.stage(f"{self.label}: directions"), jax.default_matmul_precision("highest"):
+            with self.lab.progress.stage(f"{self.label}: directions"):
                 found = {
                     "chaotic": extreme(spaces.gram, products, ENDS, largest=True),
                     "stable": extreme(spaces.gram, products, ENDS, largest=False),

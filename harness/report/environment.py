@@ -28,6 +28,7 @@ def collect(precision: str) -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "",
         "precision": precision,
+        "matrix products": os.environ.get("JAX_DEFAULT_MATMUL_PRECISION", "default"),
     }
 
 
