@@ -17,9 +17,10 @@ HERE = Path(__file__).parent
 REFERENCE, PAGE = HERE / "reference.json", HERE.parent / "docs" / "benchmarks.md"
 CURVES = HERE.parent / "docs" / "figures" / "scaling.svg"
 FELL = 2 / 3
-WHOLE = "everything the notebook measures, one seed"
+WHOLE = "four Jacobians, their spectra and restricted training"
 # Its four Jacobians (digits, another seed, permuted labels, white noise) with their spectra, and its restricted trainings.
 PARTS = {"Jacobian, float32": 4, "spectrum, both sides, checked": 4, "restricted training": 1}
+VARIED = ("N", "batch", "steps")
 MEASURED = ("influence", "responses", "overlap")
 Groups = dict[str, dict[str, dict[str, Any]]]
 
@@ -69,8 +70,8 @@ def page(results: dict[str, Any]) -> str:
         "",
         "Written by `nox -s bench`. One round each, with compilation; harness and notebook in the same session, so that ratios",
         "hold even where seconds do not. The notebook's loops are restated in `benchmarks/notebook.py`; * marks what was",
-        "timed in part and scaled up, or is a sum: four Jacobians with their spectra and the restricted trainings, and on the",
-        "harness's side influence, responses and overlap as well.",
+        "timed in part and scaled up, or is a sum: what the notebook spends its time on, and on the harness's side influence,",
+        "responses and overlap as well.",
         "",
         f"{processor}, Python {machine['python_version']}, {results['datetime'][:10]}.",
         "",
@@ -132,9 +133,11 @@ def _scaling(found: Groups) -> list[str]:
 
 def draw(found: Groups, target: Path) -> None:
     """The scaling curves: measured points, and the models through the middle one."""
+    from matplotlib import rcParams
     from matplotlib.figure import Figure
 
     groups = curves(found)
+    rcParams["svg.hashsalt"] = "scaling"
     figure = Figure(figsize=(3.2 * len(groups), 5.2), layout="constrained")
     axes = figure.subplots(2, len(groups), squeeze=False, sharex="col")
     for column, (varied, points) in zip(axes.T, groups.items(), strict=True):
@@ -163,13 +166,14 @@ def main() -> int:
     if given.compare and not before:
         print(f"no {REFERENCE}: run the benchmarks without --compare first")
         return 2
-    missing = sorted(before.keys() - now.keys())
-    if not given.compare and (missing or not now):
-        print(f"nothing written: {', '.join(missing or ['any pair'])} was not run, and a part does not replace the whole")
+    missing = sorted({*before, *PARTS, WHOLE} - now.keys())
+    missing += [f"scaling with {varied}" for varied in VARIED if varied not in curves(times(results))]
+    if not given.compare and missing:
+        print(f"nothing written: {', '.join(missing)} was not run, and a part does not replace the whole")
         return 1
     if not given.compare:
-        PAGE.write_text(page(results), encoding="utf-8")
         draw(times(results), CURVES)
+        PAGE.write_text(page(results), encoding="utf-8")
         REFERENCE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
         print(f"wrote {PAGE}, {CURVES} and {REFERENCE}")
         return 0

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ["JAX_ENABLE_X64"] = "1"
+os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
 
 import numpy as np
 from scipy import linalg, stats
@@ -32,7 +33,7 @@ from harness.store import Store
 Matrix = np.ndarray[Any, Any]
 # truth, estimate and interval by method, depth and delta
 Rows = dict[tuple[str, int, float], list[tuple[float, float, float, float]]]
-WIDTH, DELTAS = 4, (0.03, 0.1, 0.3)
+WIDTH, DELTAS = 4, (0.01, 0.03, 0.1, 0.3)
 DEPTHS = (40, 80, 160)  # block steps; each is a product with J and one with J^T
 
 

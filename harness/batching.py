@@ -17,12 +17,12 @@ def over_devices(function: Callable[..., Any], vectors: Any, each: int, *shared:
         function: maps one vector of shape (N,) to a tree of arrays; vmapped and compiled here.
         vectors: shape (count, N).
         each: rows a device works on at once.
-        shared: further arguments, the same for all rows.
+        shared: further arguments, trees of arrays, the same for all rows.
 
     Yields:
         Which rows, and the tree with a leading axis of that length, as NumPy arrays.
     """
-    devices = jax.devices()
+    devices = jax.local_devices()
     width = each * len(devices)
     mesh = Mesh(np.array(devices), ("rows",))
     spread, whole = NamedSharding(mesh, PartitionSpec("rows")), NamedSharding(mesh, PartitionSpec())

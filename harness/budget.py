@@ -76,7 +76,7 @@ def spend(
     if missing and spent + missing * (each := price()) > seconds:
         raise InvalidInput(
             f"a budget of {seconds / 60:.3g} minutes is too small: a step takes about {each:.3g} s and {missing} more are the "
-            f"least; give {1.2 * (spent + missing * each) / 60:.2g} minutes or more"
+            f"least; give {seconds and 1.2 * (spent + missing * each) / seconds:.1f} times as much or more"
         )
     while True:
         left = seconds - sum(track.seconds for track in tracks)

@@ -101,9 +101,8 @@ def _bind(equation: Any, *arrays: Any) -> list[Any]:
 
 def _entrywise(equation: Any, arrays: list[Any]) -> Any:
     shape = jnp.broadcast_shapes(*(jnp.shape(array) for array in arrays))
-    if equation.primitive.name == "select_n" and not jnp.ndim(arrays[0]):
-        shape = ()  # one predicate for all stays one
-    full = [array if jnp.ndim(array) == 0 or not shape else jnp.broadcast_to(array, shape) for array in arrays]
+    one = equation.primitive.name == "select_n" and not jnp.ndim(arrays[0])  # one predicate for all stays one
+    full = [array if one and i == 0 else jnp.broadcast_to(array, shape) for i, array in enumerate(arrays)]
     return _bind(equation, *full)[0]
 
 

@@ -34,7 +34,7 @@ POLL = 1.0  # seconds between looks at what other processes have finished
 def tangents(f: Map) -> Callable[[Any, Any], Any]:
     """(x, V) -> J(x) V, where the leaves of V have one more axis, last, over which f is linearised in one batch.
 
-    A map that knows how (:meth:`harness.train.TrainingMap.push`) does it itself, any other one goes through ``jax.jvp``.
+    A map with a method ``push(x, V)`` does it itself, any other one goes through ``jax.jvp``.
     """
 
     def push(x: Any, block: Any) -> Any:
@@ -116,7 +116,8 @@ def dense_jacobian(
                         left.remove(first)
                         break
             else:
-                time.sleep(POLL)  # other processes are at what is left
+                step.note("other processes are at the columns that are left")
+                time.sleep(POLL)
     return np.concatenate([done[first] for first in firsts], axis=1)
 
 
@@ -135,11 +136,28 @@ def pusher(f: Map, x: Any, devices: list[Any]) -> Callable[[Any], Any]:
     mesh = Mesh(np.array(devices), ("columns",))
     shards = NamedSharding(mesh, PartitionSpec("columns"))
     spread = NamedSharding(mesh, PartitionSpec(None, "columns"))
-    block = jax.jit(
-        lambda point, columns: jax.lax.with_sharding_constraint(rows(tangents(f)(point, unit_vectors(point, columns))), spread)
-    )
-    x = jax.device_put(x, NamedSharding(mesh, PartitionSpec()))
-    return lambda columns: block(x, jax.device_put(columns, shards))
+    held, whole = parted(f)
+
+    @jax.jit
+    def block(held: Any, point: Any, columns: Any) -> Any:
+        return jax.lax.with_sharding_constraint(rows(tangents(whole(held))(point, unit_vectors(point, columns))), spread)
+
+    held, x = jax.device_put((held, x), NamedSharding(mesh, PartitionSpec()))
+    return lambda columns: block(held, x, jax.device_put(columns, shards))
+
+
+def parted(f: Map) -> tuple[list[Any], Callable[[list[Any]], Map]]:
+    """The arrays that a map holds as a tree (none if it is no tree), and how to put them back: as arguments of what is compiled
+    they let maps that differ by their data share a program."""
+    leaves, structure = jax.tree.flatten(f)
+    arrays = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array | np.ndarray)]
+
+    def whole(held: list[Any]) -> Map:
+        new = dict(zip(arrays, held, strict=True))
+        full: Map = jax.tree.unflatten(structure, [new.get(i, leaf) for i, leaf in enumerate(leaves)])
+        return full
+
+    return [leaves[i] for i in arrays], whole
 
 
 def _finite(block: Matrix, first: int, label: str) -> Matrix:

@@ -115,16 +115,19 @@ def groups_of(claim: Claim, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
 
 
 def run_control(claim: Claim, control: Control, runs: tuple[Run, ...]) -> ControlRecord:
-    """Measure the claim in the control's world, as an exact point against the same region; a crash proves nothing."""
+    """Measure the claim in the control's world, against the same region: by the interval that an estimate brings with it, or as
+    an exact point; a crash proves nothing."""
     blank = ControlRecord(control.name, control.expect.name, None, None)
     try:
-        value = _measurement(_in_world(claim, control, runs)).value
+        found = _measurement(_in_world(claim, control, runs))
+        value = found.value
         if not math.isfinite(value):
             raise InvalidInput(f"it measured {value}, which cannot be judged")
+        interval = Interval(*found.interval) if claim.over == "interval" and found.interval else exact(value)
     except Exception as error:
         return replace(blank, message=f"control '{control.name}' crashed, which proves nothing: {_cause(error)}")
-    verdict = judge(exact(value), claim.accept)
-    blind = f"the claim cannot tell '{control.name}' from its own world: there {value:.6g} is {verdict.name}, not {blank.expect}"
+    verdict = judge(interval, claim.accept)
+    blind = f"the claim cannot tell '{control.name}' from its own world: there {interval} is {verdict.name}, not {blank.expect}"
     return replace(blank, verdict=verdict.name, value=value, message="" if verdict is control.expect else blind)
 
 

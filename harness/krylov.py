@@ -1,11 +1,11 @@
-"""Block Lanczos on a symmetric operator, and rigorous bounds for how many of its eigenvalues lie below a point.
+"""Block Lanczos on a symmetric operator, and bounds for how many of its eigenvalues lie below a point.
 
 After m block products with orthonormal probes V_1, the trace of V_1^T 1(A <= x) V_1 is known up to a bounded uncertainty:
 whatever A does outside the Krylov space, the trace lies between the two sums of the block Gauss-Radau rule with its node at x
 (Golub & Meurant, Matrices, Moments and Quadrature, 2010), without and with that node's weights. For one probe these are the
-Chebyshev-Markov-Stieltjes inequalities (Szego, Orthogonal Polynomials, section 3.41). For a block they hold for its trace, and
-not for a single column; the tests hold them against dense spectra. That is the whole bias of Lanczos quadrature (Ubaru, Chen &
-Saad, SIAM J. Matrix Anal. Appl. 38, 2017), bounded rather than estimated.
+Chebyshev-Markov-Stieltjes inequalities (Szego, Orthogonal Polynomials, section 3.41). For a block they are taken for its trace,
+and not for a single column: we have no proof, and the tests hold them against dense spectra. That is the whole bias of Lanczos
+quadrature (Ubaru, Chen & Saad, SIAM J. Matrix Anal. Appl. 38, 2017), bounded rather than estimated.
 
 The probes share one Krylov space. As it grows, the extreme eigenvectors converge in it and are known exactly from then on, for
 all probes: it deflates itself, and no product is spent on that alone.

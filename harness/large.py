@@ -27,7 +27,7 @@ Keep = Callable[[str], MutableMapping[int, Any]]
 
 
 class BudgetedLab(Lab):
-    """A lab whose large experiments may take ``budget`` minutes in all."""
+    """A lab whose large networks may take ``budget`` minutes each, their controls included."""
 
     def __init__(self, *arguments: Any, budget: float = MINUTES, **options: Any) -> None:
         super().__init__(*arguments, **options)

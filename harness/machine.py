@@ -10,7 +10,7 @@ import jax
 
 LEAST = 8  # columns; below, vector units idle
 # Networks of 610 to 10,210 parameters in both precisions are differentiated fastest, or within a tenth of it, with 32 columns a
-# core as long as they fit twice its second-level cache, and with fewer beyond (AMD EPYC, 1 MiB; docs/benchmarks.md).
+# core as long as they fit twice its second-level cache, and with fewer beyond (measured on an AMD EPYC with 1 MiB).
 CPU_MOST, CPU_CACHES = 32, 2
 SECOND_LEVEL = 2**20  # bytes of cache where the system does not tell
 # Accelerators: what a sixty-fourth of the memory holds, since the memory of the optimiser and activations come on top.

@@ -29,7 +29,7 @@ VALUES: dict[str, tuple[str, str, str]] = {
     "report": ("reports", "DIR", "folder for reports: <time>/ and latest/, or partial/ when some claims were left out"),
     "store": ("", "DIR", "folder of the cache of trained networks and spectra (default: the user's cache folder)"),
     "mnist": ("", "DIR", "folder with MNIST's files, for the claims that need it (default: $MNIST_DIR)"),
-    "budget": ("20", "MINUTES", "time for the singular values of large networks, at scale large; more goes on where less ended"),
+    "budget": ("20", "MINUTES", "time for each large network's singular values, at scale large; more goes on where less ended"),
     "chunk": ("", "COLUMNS", "of a Jacobian, worked on at once by a device (default: what fits its cache or memory)"),
     "baseline": ("", "FILE", "compare with this report, or with this platform's tracked one (auto); a changed verdict fails"),
 }

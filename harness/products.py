@@ -87,7 +87,7 @@ class TrainingProducts:
         stride = segment(self.steps)
         self._orders = [jnp.arange(self.steps)[i : i + stride] % len(x) for i in range(0, self.steps, stride)]
         held = sum(leaf.nbytes for leaf in jax.tree.leaves(start)) + theta.nbytes  # the state and its gradient
-        self.kept = self.steps * held <= memory
+        self.kept = self.steps * held * len(self._devices) <= memory  # each device has its own
         # the same sharding in and out, so that every segment runs one compiled program
         self._replay = jax.jit(rule.replay, out_shardings=self._whole)
         self._push, self._pull = (jax.jit(self._sharded(f)) for f in (rule.push, rule.pull))

@@ -86,7 +86,7 @@ def processor() -> str:
 
 @functools.cache
 def backend() -> str:
-    """JAX's default backend and the kind of its devices."""
+    """JAX's default backend, the kind of its devices and the precision of its matrix products."""
     import jax
 
-    return f"{jax.default_backend()}: {jax.devices()[0].device_kind}"
+    return f"{jax.default_backend()}: {jax.devices()[0].device_kind}, {getattr(jax.config, 'jax_default_matmul_precision', None)}"

@@ -21,7 +21,9 @@ from harness.progress import Progress
 class ShardedJacobian:
     """J = df/dx at x in columns over all devices of all processes; gives J V and J^T W for blocks V and W of vectors.
 
-    It serves wherever :class:`harness.krylov.Products` does: counting, range finder, extreme directions.
+    It serves wherever :class:`harness.krylov.Products` does: Krylov spaces, range finder, extreme directions. All processes must
+    ask for the same products, so the number of steps is fixed beforehand; :func:`harness.large.count`, which stops by its own
+    clock, is for one process. While the columns are put together a device holds its part of J twice.
 
     Args:
         f: any differentiable map from a tree of N numbers to one of as many.
@@ -54,7 +56,7 @@ class ShardedJacobian:
                 here = np.arange(first, first + chunk)
                 # a device's last columns would be its neighbour's first
                 columns = np.where(here < each, starts[:, None] + here, self.size)
-                found = push(columns.ravel())
+                found = push(columns.ravel()).block_until_ready()
                 for held, shard in zip(kept, _shards(found, local), strict=True):
                     held.append(shard)
                 step.advance(min(chunk, each - first))

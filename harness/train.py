@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -91,9 +92,12 @@ def trajectory(
     return run
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=("x", "y"), meta_fields=("step", "start", "epochs"))
 @dataclass(frozen=True, eq=False)
 class TrainingMap:
     """f: theta_0 -> theta_T (paper, section 2), a pure function of the parameter tree that knows its own linearisation.
+
+    It is a tree with its data as leaves: as an argument of what is compiled, it shares one program with other data.
 
     Attributes:
         step: as :func:`training_step` makes it.
@@ -114,7 +118,7 @@ class TrainingMap:
     def push(self, params: Any, block: Any) -> Any:
         """J V for a tree of tangents with leaves (..., columns): each step is linearised once, for all columns.
 
-        What ``jax.jvp`` of the whole gives too, at two thirds of the time (see :mod:`harness.columns`).
+        What ``jax.jvp`` of the whole gives too, at two thirds of the time in float32 (N = 4810, two cores).
         """
         _, first = jax.linearize(lambda theta: (theta, floating(self.start(theta))), params)
 

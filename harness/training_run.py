@@ -59,10 +59,11 @@ class TrainingRun(Run):
     def _train(self) -> dict[str, Any]:
         import jax
 
-        start = self._start
-        final, losses = jax.jit(train.trajectory(*train.ingredients(self.experiment, self.dataset)))(start)
+        start, (apply, loss, update, x, y, epochs) = self._start, train.ingredients(self.experiment, self.dataset)
+        # data as arguments: seeds and data sets share one program
+        final, losses = jax.jit(lambda theta, x, y: train.trajectory(apply, loss, update, x, y, epochs)(theta))(start, x, y)
         train.check_losses(np.asarray(losses), self.label)
-        d, loss = self.dataset, train.LOSSES[self.experiment.loss]
+        d = self.dataset
         logits = self.apply(final, d.x_test.astype(self.experiment.precision))
         return {
             "theta_0": networks.flatten(start),

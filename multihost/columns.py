@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +24,15 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--die-after", type=int, default=None, metavar="BLOCKS", help="be killed with one more block claimed")
+    parser.add_argument("--together", type=int, default=1, metavar="PROCESSES", help="start when so many are ready")
     given = parser.parse_args()
     f, x = world()
     key = {"experiment": EXPERIMENT.fingerprint(), "columns": layout(x)[1]}
     blocks = Store(given.store).blocks("jacobian", key, MODULES)
     claimed: list[int] = []
+    (given.store / f"ready-{os.getpid()}").touch()
+    while len(list(given.store.glob("ready-*"))) < given.together:
+        time.sleep(0.05)
 
     @contextmanager
     def claim(first: int) -> Iterator[bool]:

@@ -56,8 +56,9 @@ def test_any_number_of_devices_gives_the_same_numbers(tmp_path: Path, alone: Any
 
 
 def test_two_processes_share_a_jacobian_through_the_store(tmp_path: Path, alone: Any) -> None:
-    both = [start("columns", tmp_path / "store", tmp_path / f"{i}.npy") for i in range(2)]
+    both = [start("columns", tmp_path / "store", tmp_path / f"{i}.npy", "--together", 2) for i in range(2)]
     first, second = (ended(process)["claimed"] for process in both)
+    # each claims its first block at once and then compiles, so that neither is done before the other begins
     assert first, "both took part"
     assert second, "both took part"
     assert sorted(first + second) == [256 * i for i in range(BLOCKS)], "no block was computed twice"
@@ -74,8 +75,8 @@ def test_a_process_that_dies_costs_its_unfinished_block_alone(tmp_path: Path, al
 
 
 def test_the_others_go_on_when_a_process_dies_among_them(tmp_path: Path, alone: Any) -> None:
-    dying = start("columns", tmp_path / "store", tmp_path / "dead.npy", "--die-after", 1)
-    living = start("columns", tmp_path / "store", tmp_path / "J.npy")
+    dying = start("columns", tmp_path / "store", tmp_path / "dead.npy", "--die-after", 1, "--together", 2)
+    living = start("columns", tmp_path / "store", tmp_path / "J.npy", "--together", 2)
     told = ended(living)
     assert dying.wait(timeout=300) == -signal.SIGKILL
     assert len(told["claimed"]) >= BLOCKS - 1

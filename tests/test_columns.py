@@ -12,6 +12,7 @@ from harness.columns import FEW, columns_last, elementwise
 RNG = np.random.default_rng(0)
 A, B = RNG.standard_normal((2, 4, 5))
 X = RNG.standard_normal((6, 4))
+YES = jnp.asarray(True)
 THREE = RNG.standard_normal((3, 2, 5))
 
 
@@ -36,6 +37,7 @@ def draw(*shape):
 # (function, where it is linearised): together they hold every rule, and primitives that have none
 FUNCTIONS = {
     "elementwise, with a constant in every place": (lambda w: (A * w - w / A, jnp.where(A > 0, w, -w), 2.0 * w, A - w), B),
+    "one predicate for all": (lambda w: (jnp.where(YES, w, A), jnp.where(YES, w[0, 0], 0.0), jnp.where(YES, 0.0, w)), B),
     "products from both sides": (lambda w: (A.T @ w, w @ A.T, jnp.einsum("ij,kj->ki", w, A)), B),
     "products over several axes": (lambda w: jnp.einsum("abc,bcd->da", w, THREE), draw(4, 3, 2)),
     "a batch of products": (lambda w: jnp.einsum("bij,bjk->bik", w, THREE), draw(3, 4, 2)),

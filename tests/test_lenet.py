@@ -117,18 +117,17 @@ def test_products_and_what_is_measured_with_them(tmp_path, monkeypatch):
     for product, oracle in ((run.products.forward, jvp), (run.products.adjoint, vjp)):
         expected = oracle(run._map, run.theta_0, block[:, 0])
         assert np.linalg.norm(product(block)[:, 0] - expected) < 1e-10 * np.linalg.norm(expected)
-    held = run.directions
-    assert held["chaotic"].initial.shape == (lenet.SIZE, 4)
-    assert held["bulk"].initial.shape == (lenet.SIZE, 4)
+    assert run.chaotic.initial.shape == (lenet.SIZE, 4)
+    assert run.bulk.initial.shape == (lenet.SIZE, 4)
     # the basis is kept in float32, and two steps leave the leading pair as good as its residual
-    assert held["chaotic"].gains[0] == pytest.approx(np.sqrt(run.spaces.gram.ritz()[0][0]), rel=1e-3)
+    assert run.chaotic.gains[0] == pytest.approx(np.sqrt(run.spaces.gram.ritz()[0][0]), rel=1e-3)
     assert run.responses["bulk"].shape == (2, 4)
     # steps of 1e-9 against eps_root's scale of 1e-4: trained again from there, in float64, J v is what comes out
     assert (run.responses["chaotic"][0] < 1e-2).all()
     assert (run.responses["bulk"][0] < 1e-2).all()
     assert (run.influence["chaotic"] > 0).all()
     again = run_in(tmp_path, 1e-3, experiment)
-    assert np.array_equal(again.directions["bulk"].images, held["bulk"].images)
+    assert np.array_equal(again.bulk.images, run.bulk.images)
 
 
 def test_a_budget_too_small_for_the_least_steps_is_refused(tmp_path, monkeypatch):

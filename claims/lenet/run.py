@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
 from typing import Any
@@ -23,13 +24,13 @@ from harness.measure.response import train_from
 from harness.model import flatten
 from harness.products import TrainingProducts
 
-CODE = ("harness.products", "harness.krylov", "harness.randomised", "harness.lenet", "harness.mnist", "harness.train")
+CODE = ("harness.large", "harness.products", "harness.lenet", "harness.mnist", "harness.train")
 DELTA = 0.1
 DIGITS = 1797  # what scikit-learn has
 HELD_OUT = 200  # images beyond those trained on, for which predictions are compared
 ENDS = 8  # chaotic and stable directions, each
 STIMULI = (0.1, 1.0)
-# The full horizon has 47 times the steps of the default: below this many minutes it would not get beyond the first probes.
+# The full horizon has 94 times the steps of the default: below this many minutes it would not get beyond the first probes.
 FULL_MINUTES = 600
 
 
@@ -58,7 +59,7 @@ class LeNetRun(Run):
             return f"it trains on {self.experiment.images:,} of MNIST's images: give their folder with --claims-mnist DIR or MNIST_DIR"
         if self._minutes < FULL_MINUTES:
             need = FULL_MINUTES / self.experiment.part
-            return f"its {self.steps:,} steps take days on two cores (docs/large.md): give --claims-budget {need:.0f} or more"
+            return f"its {self.steps:,} steps take hours on two cores (docs/large.md): give --claims-budget {need:.0f} or more"
         return ""
 
     @property
@@ -147,26 +148,35 @@ class LeNetRun(Run):
         return spaces
 
     def _keep(self, name: str) -> Any:
-        key = {"experiment": self.experiment.fingerprint(), "data": self.images.digest}
-        return self.lab.store.blocks(f"lenet-{name}", key, CODE)
+        return self.lab.store.blocks(f"lenet-{name}", self._key({"data": self.images.digest}), CODE)
 
     @cached_property
+    def chaotic(self) -> Directions:
+        """The directions that training magnifies most, out of :attr:`spaces`, each with its image and residual."""
+        return self._directions("chaotic", lambda products: extreme(self.spaces.gram, products, ENDS, largest=True))
+
+    @cached_property
+    def stable(self) -> Directions:
+        """The directions that training shrinks most."""
+        return self._directions("stable", lambda products: extreme(self.spaces.gram, products, ENDS, largest=False))
+
+    @cached_property
+    def bulk(self) -> Directions:
+        """Random vectors of the bulk."""
+        return self._directions("bulk", lambda products: bulk_sample(self.spaces.displacement, products, DELTA))
+
+    @property
     def directions(self) -> dict[str, Directions]:
-        """Chaotic and stable directions and a sample of the bulk, out of :attr:`spaces`, each with its image and residual."""
+        """All kinds by name."""
+        return {"chaotic": self.chaotic, "stable": self.stable, "bulk": self.bulk}
 
+    def _directions(self, kind: str, find: Callable[[Any], Directions]) -> Directions:
         def compute() -> dict[str, Any]:
-            products, spaces = _Late(self), self.spaces
-            with self.lab.progress.stage(f"{self.label}: directions"):
-                found = {
-                    "chaotic": extreme(spaces.gram, products, ENDS, largest=True),
-                    "stable": extreme(spaces.gram, products, ENDS, largest=False),
-                    "bulk": bulk_sample(spaces.displacement, products, DELTA),
-                }
-            return {f"{name}_{part.name}": getattr(held, part.name) for name, held in found.items() for part in fields(held)}
+            with self.lab.progress.stage(f"{self.label}: {kind} directions"):
+                found = find(_Late(self))
+            return {part.name: getattr(found, part.name) for part in fields(Directions)}
 
-        held = self.arrays("lenet-directions", compute, modules=(*CODE, "harness.directions"), **self._known)
-        names = [part.name for part in fields(Directions)]
-        return {name: Directions(*(held[f"{name}_{part}"] for part in names)) for name in ("chaotic", "stable", "bulk")}
+        return Directions(**self.arrays(f"lenet-{kind}", compute, modules=(*CODE, "harness.directions"), **self._known))
 
     @property
     def _known(self) -> dict[str, Any]:

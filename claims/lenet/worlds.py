@@ -9,23 +9,11 @@ from typing import Any
 import numpy as np
 
 import claims.lenet.experiments  # noqa: F401 - the experiments that these claims name
-from harness.claim import Control
+from harness.claim import Control, World
 from harness.counting import DELTAS, Share
 from harness.verdict import Measurement
 
 METHOD = "95 %: Student t over probes of the bounds that Lanczos leaves open"
-RANGE_METHOD = "95 %: Student t over probes of what the range finder missed, Weyl"
-
-
-class World:
-    """A run with some of its attributes replaced."""
-
-    def __init__(self, run: Any, **replaced: Any) -> None:
-        self._run = run
-        vars(self).update(replaced)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._run, name)
 
 
 def measured(run: Any, share: Share, steps: int, **arrays: Any) -> Measurement:
@@ -37,12 +25,6 @@ def measured(run: Any, share: Share, steps: int, **arrays: Any) -> Measurement:
 
 def _counted(run: Any) -> str:
     return f"of {run.size:,} directions; {run.origin}"
-
-
-def proportion(run: Any, count: tuple[int, int, int], rank: int) -> Measurement:
-    """A count of :func:`harness.counting.counts` as a share that brings its own interval."""
-    estimate, least, most = (number / run.size for number in count)
-    return Measurement(estimate, counted=_counted(run), interval=(least, most, RANGE_METHOD), details={"rank": float(rank)})
 
 
 def _exactly(value: float) -> Share:
@@ -70,16 +52,14 @@ def _gaussian(run: Any) -> World:
 
 
 def _chaotic_for_bulk(run: Any) -> World:
-    swapped = {"bulk": run.directions["chaotic"], "chaotic": run.directions["bulk"]}
     measured = {name: getattr(run, name) for name in ("responses", "influence")}
     crossed = {name: {"bulk": held["chaotic"], "chaotic": held["bulk"]} for name, held in measured.items()}
-    return World(run, directions=swapped, **crossed)
+    return World(run, bulk=run.chaotic, chaotic=run.bulk, **crossed)
 
 
 def _untrained(run: Any) -> World:
     """J = I: every direction is its own image."""
-    still = {name: replace(held, images=held.initial) for name, held in run.directions.items()}
-    return World(run, directions=still)
+    return World(run, chaotic=replace(run.chaotic, images=run.chaotic.initial))
 
 
 chaotic_for_bulk = Control("chaotic directions in place of bulk ones, and the reverse", _chaotic_for_bulk)

@@ -8,6 +8,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from harness.batching import over_devices
+from harness.jacobian import parted
 from harness.model import flatten, unflatten
 from harness.progress import Progress
 from harness.spectrum import Spectrum
@@ -32,8 +33,9 @@ def train_from(training_map: Any, starts: Any, like: Any, precision: str, progre
     """
     finals = np.empty_like(starts, dtype=np.float64)
     with progress.stage(label, len(starts)) as step:
-        flat_map = lambda theta: ravel_pytree(training_map(unflatten(theta, like)))[0]  # noqa: E731
-        for rows, final in over_devices(flat_map, starts.astype(precision), BATCH):
+        held, whole = parted(training_map)
+        flat_map = lambda theta, held: ravel_pytree(whole(held)(unflatten(theta, like)))[0]  # noqa: E731
+        for rows, final in over_devices(flat_map, starts.astype(precision), BATCH, held):
             finals[rows] = final
             step.advance(len(final))
     return finals
