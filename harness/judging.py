@@ -176,7 +176,10 @@ def _complaints(claim: Claim, expected: Expectation, record: ClaimRecord) -> lis
 
 
 def _undecided(claim: Claim, expected: Expectation, record: ClaimRecord) -> bool:
-    """Whether the claim may stay open: it has fewer seeds than its listing asks for, or fewer than three on the expected side."""
+    """Whether the claim may stay open: it has fewer seeds than its listing asks for, or fewer than three on the expected side, or
+    it is an estimate within a budget, whose bounds say themselves that more would decide."""
+    if record.verdict == Verdict.INCONCLUSIVE.name and claim.over == "interval":
+        return True  # the estimate's own bounds are still open
     judged = record.measurements[0]
     seeds = len({run for runs in judged.runs for run in runs})
     if record.verdict != Verdict.INCONCLUSIVE.name or claim.over not in ("seeds", "pairs"):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from harness.claim import REGISTRY, Control, claim
+from harness.claim import REGISTRY, Control, World, claim
 from harness.errors import InvalidInput
 from harness.expectation import Expectation
 from harness.judging import Terms, judge_claim
@@ -36,12 +36,14 @@ def judged(monkeypatch):
     monkeypatch.setattr("harness.judging.reference_fingerprint", lambda experiment: "0")
     before = dict(REGISTRY)
 
-    def judge(value, interval, expected=Verdict.SUPPORTED):
+    def judge(value, interval, expected=Verdict.SUPPORTED, world=None):
+        world = world or Measurement(0.1, interval=(0.1, 0.1, METHOD))
         declared = claim(
             "planted/share", where="here", says="most", reading="a share", accept=at_least(0.5, reason="half"), on="planted",
-            controls=[Control("a tenth", lambda run: None)], over="interval",
-        )(lambda: Measurement(value, interval=interval)).__claims__[0]
-        terms = Terms("paper", Expectation(expected), NoEnsembles(), lambda name: [Run()])
+            controls=[Control("a tenth", lambda run: World(run, found=world))], over="interval",
+        )(lambda found: found).__claims__[0]
+        run = World(Run(), found=Measurement(value, interval=interval))
+        terms = Terms("paper", Expectation(expected), NoEnsembles(), lambda name: [run])
         REGISTRY.clear()
         return judge_claim(declared, terms, "node").record
 
@@ -63,10 +65,24 @@ def test_the_interval_decides_and_not_the_estimate(judged, interval, verdict):
     assert rejudge(record).name == verdict
 
 
-def test_an_open_interval_does_not_pass(judged):
+def test_an_interval_that_is_still_open_fails_nothing(judged):
     record = judged(0.7, (0.4, 0.8, METHOD))
+    assert record.verdict == "INCONCLUSIVE"
+    assert record.passed
+
+
+def test_a_closed_interval_on_the_wrong_side_fails(judged):
+    record = judged(0.7, (0.1, 0.4, METHOD))
     assert not record.passed
     assert "expected SUPPORTED" in record.message
+
+
+def test_a_control_is_judged_by_its_interval_too(judged):
+    """Its estimate alone, the middle of open bounds, would have refuted."""
+    assert judged(0.7, (0.6, 0.8, METHOD), world=Measurement(0.3, interval=(0.1, 0.4, METHOD))).passed
+    blind = judged(0.7, (0.6, 0.8, METHOD), world=Measurement(0.3, interval=(0.0, 0.6, METHOD)))
+    assert not blind.passed
+    assert "cannot tell 'a tenth' from its own world: there [0, 0.6] is INCONCLUSIVE" in blind.message
 
 
 def test_a_measurement_without_its_interval_is_no_verdict(judged):

@@ -17,7 +17,7 @@ from claims.lenet.experiments import LeNetExperiment
 from harness import counting, large, lenet, mnist, train
 from harness.artefacts import Run
 from harness.directions import Directions, bulk_sample, extreme
-from harness.errors import NotRun
+from harness.errors import InvalidInput, NotRun
 from harness.keys import numpy_stream
 from harness.measure.influence import divergences
 from harness.measure.response import train_from
@@ -163,7 +163,14 @@ class LeNetRun(Run):
     @cached_property
     def bulk(self) -> Directions:
         """Random vectors of the bulk."""
-        return self._directions("bulk", lambda products: bulk_sample(self.spaces.displacement, products, DELTA))
+
+        def find(products: Any) -> Directions:
+            try:
+                return bulk_sample(self.spaces.displacement, products, DELTA)
+            except InvalidInput as error:
+                raise NotRun(f"{error}: give a larger --claims-budget") from error
+
+        return self._directions("bulk", find)
 
     @property
     def directions(self) -> dict[str, Directions]:

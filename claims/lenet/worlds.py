@@ -11,7 +11,7 @@ import numpy as np
 import claims.lenet.experiments  # noqa: F401 - the experiments that these claims name
 from harness.claim import Control, World
 from harness.counting import DELTAS, Share
-from harness.verdict import Measurement
+from harness.verdict import Measurement, Verdict
 
 METHOD = "95 %: Student t over probes of the bounds that Lanczos leaves open"
 
@@ -41,9 +41,9 @@ def quarter_circle(low: float, high: float) -> float:
     return float(below(high) - below(low))
 
 
-def _gaussian(run: Any) -> World:
-    """J and J - I of independent Gaussian entries: a quarter circle of radius 2, and almost nothing of J - I near zero."""
-    shares = {delta: _exactly(quarter_circle(1 - delta, 1 + delta)) for delta in DELTAS}
+def _gaussian(run: Any, times: float = 1.0) -> World:
+    """J and J - I of independent Gaussian entries: a quarter circle of radius 2 ``times``, and almost nothing of J - I near zero."""
+    shares = {delta: _exactly(quarter_circle((1 - delta) / times, (1 + delta) / times)) for delta in DELTAS}
     counts = {delta: SimpleNamespace(inside=share) for delta, share in shares.items()}
     moved = {delta: _exactly(quarter_circle(0, delta)) for delta in DELTAS}
     low_rank = {delta: SimpleNamespace(inside=(round(share.estimate * run.size),) * 3) for delta, share in shares.items()}
@@ -65,4 +65,4 @@ def _untrained(run: Any) -> World:
 chaotic_for_bulk = Control("chaotic directions in place of bulk ones, and the reverse", _chaotic_for_bulk)
 zero_steps = Control("zero training steps: J = I", _untrained)
 gaussian_matrix = Control("a Gaussian random matrix in place of J", _gaussian)
-white_noise = Control("white-noise images in place of MNIST", lambda run: run.sibling("lenet-5-white-noise"))
+large_gaussian = Control("a Gaussian random matrix, three times as large", lambda run: _gaussian(run, 3.0), Verdict.SUPPORTED)
