@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from harness.errors import InvalidInput
 from harness.keys import numpy_stream
+from harness.model import TRUNCATED_STD
 
 SIDE = 28
 WINDOW = 5
@@ -24,7 +25,6 @@ MARGIN = 2  # of the first convolution
 # kernels, input-major: two convolutions as (rows, columns, channels in, channels out), three layers as (in, out)
 SHAPES = ((WINDOW, WINDOW, 1, 6), (WINDOW, WINDOW, 6, 16), (400, 120), (120, 84), (84, 10))
 SIZE = sum(int(np.prod(shape)) + shape[-1] for shape in SHAPES)
-TRUNCATED_STD = 0.87962566103423978  # of a standard normal cut at two standard deviations
 
 
 def init(seed: int) -> tuple[Any, ...]:
