@@ -13,6 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from harness.report.figures.style import BLUE, GREY, STYLE
+
 HERE = Path(__file__).parent
 REFERENCE, PAGE = HERE / "reference.json", HERE.parent / "docs" / "benchmarks.md"
 CURVES = HERE.parent / "docs" / "figures" / "scaling.svg"
@@ -133,26 +135,28 @@ def _scaling(found: Groups) -> list[str]:
 
 def draw(found: Groups, target: Path) -> None:
     """The scaling curves: measured points, and the models through the middle one."""
-    from matplotlib import rcParams
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     groups = curves(found)
-    rcParams["svg.hashsalt"] = "scaling"
-    figure = Figure(figsize=(3.2 * len(groups), 5.2), layout="constrained")
-    axes = figure.subplots(2, len(groups), squeeze=False, sharex="col")
-    for column, (varied, points) in zip(axes.T, groups.items(), strict=True):
-        values, middle = [point["value"] for point in points], points[len(points) // 2]
-        for axis, measured, model, label in zip(
-            column, ("seconds", "bytes"), ("flop", "modelled"), ("seconds for 256 columns", "temporary MiB a device"), strict=True
-        ):
-            unit = 2**20 if measured == "bytes" else 1
-            scale = middle[measured] / middle[model]
-            axis.loglog(values, [point[measured] / unit for point in points], "o", color="C0", label="measured")
-            axis.loglog(values, [point[model] * scale / unit for point in points], "--", color="0.4", label="model")
-            axis.set_ylabel(label)
-        column[1].set_xlabel(varied)
-        column[0].legend(frameon=False)
-    figure.savefig(target, metadata={"Date": None})
+    with rc_context(STYLE):
+        figure = Figure(figsize=(3.2 * len(groups), 5.2), layout="constrained")
+        axes = figure.subplots(2, len(groups), squeeze=False, sharex="col")
+        for column, (varied, points) in zip(axes.T, groups.items(), strict=True):
+            _curve(column[0], points, "seconds", "flop", 1, "seconds for 256 columns")
+            _curve(column[1], points, "bytes", "modelled", 2**20, "temporary MiB a device")
+            column[1].set_xlabel(varied)
+            column[0].legend()
+        figure.savefig(target, metadata={"Date": None})
+
+
+def _curve(axis: Any, points: list[dict[str, Any]], measured: str, model: str, unit: int, label: str) -> None:
+    """Measured points, and the model scaled to go through the middle one."""
+    values, middle = [point["value"] for point in points], points[len(points) // 2]
+    scale = middle[measured] / middle[model]
+    axis.loglog(values, [point[measured] / unit for point in points], "o", color=BLUE, label="measured")
+    axis.loglog(values, [point[model] * scale / unit for point in points], "--", color=GREY, label="model")
+    axis.set_ylabel(label)
 
 
 def main() -> int:

@@ -82,7 +82,7 @@ class TrainingProducts:
         self._x, self._y = (jax.device_put(jnp.asarray(part), self._whole) for part in (x, y))
         rule = _Rule(loss, update, self._unravel, theta)
         self._remember = rule.remember
-        start = rule.start(theta)
+        start = jax.jit(rule.start)(theta)
         _differentiable(rule, start)
         stride = segment(self.steps)
         self._orders = [jnp.arange(self.steps)[i : i + stride] % len(x) for i in range(0, self.steps, stride)]
@@ -275,7 +275,7 @@ def _differentiable(rule: _Rule, start: State) -> None:
     theta, floats, others = start
     point = (theta, floats, jnp.zeros_like(theta))
     along = (jnp.zeros_like(theta), jax.tree.map(jnp.zeros_like, floats), jnp.ones_like(theta))
-    moved = jax.jvp(rule.at(others), point, along)[1][0]
+    moved = jax.jit(lambda point, along: jax.jvp(rule.at(others), point, along)[1][0])(point, along)
     if not bool(jnp.isfinite(moved).all()):
         raise InvalidInput(
             "the update rule has no derivative at a zero gradient, which every dead unit has: Adam divides by the square root of "
