@@ -139,7 +139,8 @@ def draw(found: Groups, target: Path) -> None:
     from matplotlib.figure import Figure
 
     groups = curves(found)
-    with rc_context(STYLE):
+    style: Any = STYLE  # Matplotlib knows its keys by name alone
+    with rc_context(style):
         figure = Figure(figsize=(3.2 * len(groups), 5.2), layout="constrained")
         axes = figure.subplots(2, len(groups), squeeze=False, sharex="col")
         for column, (varied, points) in zip(axes.T, groups.items(), strict=True):
