@@ -63,6 +63,8 @@ def mutants(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The harness against the notebook's loops; writes docs/benchmarks.md, or with --compare looks for ratios that fell."""
     session.install("-e", ".[dev]")
+    if "--compare" in session.posargs and not Path("benchmarks/reference.json").exists():
+        session.error("nothing to compare with: no benchmarks/reference.json; run nox -s bench first")
     results = Path(session.create_tmp()) / "benchmarks.json"
     chosen = [argument for argument in session.posargs if argument != "--compare"]
     session.run("pytest", f"--benchmark-json={results}", *paths(chosen, "benchmarks"))

@@ -138,6 +138,7 @@ def _declare(claims: Path) -> Deviations:
 
 def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
     expected = [(scale, deviations.get((claim.id, scale), Expectation())) for scale in claim.scales]
+    option = "" if "paper" in claim.scales else f"--claims-scale {claim.scales[-1]} "
     return [
         ("claim", claim.id),
         ("where", claim.where),
@@ -147,7 +148,7 @@ def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
         ("measured", f"over {claim.over}, on {', '.join(claim.on) or 'no experiment'}"),
         *(("control", f"{control.name}: must come out {control.expect.name}") for control in claim.controls),
         *(("expected", f"{scale}: {wanted.verdict.name}, {wanted.reason or 'as published'}") for scale, wanted in expected),
-        ("alone", f"pytest '{node_id(claim, Path.cwd())}'"),
+        ("alone", f"pytest {option}'{node_id(claim, Path.cwd())}'"),
     ]
 
 

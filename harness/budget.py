@@ -74,9 +74,10 @@ def spend(
     spent = sum(track.seconds for track in tracks)
     missing = sum(max(0, track.least - track.done) for track in tracks)
     if missing and spent + missing * (each := price()) > seconds:
+        more = 1.2 * (spent + missing * each) / seconds
         raise InvalidInput(
-            f"a budget of {seconds / 60:.3g} minutes is too small: a step takes about {each:.3g} s and {missing} more are the "
-            f"least; give {seconds and 1.2 * (spent + missing * each) / seconds:.1f} times as much or more"
+            f"{seconds / 60:.3g} minutes, this run's part of the budget, are too few: a step takes about {each:.3g} s and "
+            f"{missing} more are the least; give {more:.1f} times as much or more (--claims-budget)"
         )
     while True:
         left = seconds - sum(track.seconds for track in tracks)

@@ -139,6 +139,7 @@ def digits() -> Images:
 def _scaled(pixels: NDArray[Any], labels: NDArray[Any], images: int, part: str) -> Images:
     whole = Images(pixels, labels.astype(np.int64), 10, f"MNIST's {part} images")
     if len(whole.pixels) < images:
-        raise InvalidInput(f"{whole.origin}: there are {len(whole.pixels):,} and {images:,} are asked for; give the whole file")
+        asked = f"there are {len(whole.pixels):,} and {images:,} are asked for"
+        raise InvalidInput(f"{whole.origin}: {asked}; give a folder that has as many")
     first = "" if len(whole.pixels) == images else "the first "
     return Images((pixels[:images] / 255).astype(np.float32), whole.labels[:images], 10, f"{first}{images:,} of {whole.origin}")

@@ -66,7 +66,7 @@ def test_a_track_that_is_full_leaves_its_time_to_the_others():
 
 def test_a_budget_too_small_for_the_least_steps_is_refused_before_any():
     clock = Clock()
-    refusal = r"a budget of 0.05 minutes is too small: a step takes about 30 s and 2 more are the least; give 24.0 times as much"
+    refusal = r"part of the budget, are too few: a step takes about 30 s and 2 more are the least; give 24.0 times as much"
     with pytest.raises(InvalidInput, match=refusal):
         spend([clock.track("a", 1, 30.0)], 3, lambda: 30.0, clock=clock)
     assert not clock.steps

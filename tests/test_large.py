@@ -81,5 +81,5 @@ def test_progress_is_told_with_the_time_left():
 
 
 def test_a_budget_too_small_for_one_probe_is_refused():
-    with pytest.raises(InvalidInput, match=r"too small: a step takes about .* s and 6 more are the least"):
+    with pytest.raises(InvalidInput, match=r"too few: a step takes about .* s and 6 more are the least"):
         count(Dense(world(100)), 100, seconds=1e-8, width=4)

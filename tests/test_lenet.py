@@ -132,7 +132,7 @@ def test_products_and_what_is_measured_with_them(tmp_path, monkeypatch):
 
 def test_a_budget_too_small_for_the_least_steps_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("claims.lenet.run.TrainingProducts", Planted)
-    with pytest.raises(InvalidInput, match=r"a budget of 7.5e-07 minutes is too small: a step takes about"):
+    with pytest.raises(InvalidInput, match=r"7.5e-07 minutes, this run's part of the budget, are too few: a step takes about"):
         run_in(tmp_path, 1e-6).spaces  # noqa: B018
 
 

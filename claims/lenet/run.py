@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from claims.lenet.experiments import LeNetExperiment
-from harness import counting, large, lenet, mnist, train
+from harness import counting, large, lenet, mnist, provenance, train
 from harness.artefacts import Run
 from harness.directions import Directions, bulk_sample, extreme
 from harness.errors import InvalidInput, NotRun
@@ -57,7 +57,7 @@ class LeNetRun(Run):
             return ""
         if self.lab.mnist is None:
             return f"it trains on {self.experiment.images:,} of MNIST's images: give their folder with --claims-mnist DIR or MNIST_DIR"
-        if self._minutes < FULL_MINUTES:
+        if provenance.backend().startswith("cpu") and self._minutes < FULL_MINUTES:
             need = FULL_MINUTES / self.experiment.part
             return f"its {self.steps:,} steps take hours on two cores (docs/large.md): give --claims-budget {need:.0f} or more"
         return ""
