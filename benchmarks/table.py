@@ -153,11 +153,17 @@ def draw(found: Groups, target: Path) -> None:
 
 def _curve(axis: Any, points: list[dict[str, Any]], measured: str, model: str, unit: int, label: str) -> None:
     """Measured points, and the model scaled to go through the middle one."""
+    from matplotlib.ticker import NullLocator
+
     values, middle = [point["value"] for point in points], points[len(points) // 2]
     scale = middle[measured] / middle[model]
     axis.loglog(values, [point[measured] / unit for point in points], "o", color=BLUE, label="measured")
     axis.loglog(values, [point[model] * scale / unit for point in points], "--", color=GREY, label="model")
     axis.set_ylabel(label)
+    axis.set_xticks(values, [f"{value:,}" for value in values])
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("{x:.1g}")
+    axis.xaxis.set_minor_locator(NullLocator())
 
 
 def main() -> int:
