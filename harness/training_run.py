@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +28,10 @@ SPECTRUM_CODE = ("harness.train", "harness.jacobian", "harness.spectrum", "harne
 BULK = 0.1
 # Images of the parameter-function Jacobians: enough rows (10 an image, 9 independent) to leave no null space for want of them.
 PFJ_IMAGES = 600
+
+
+class MadeElsewhere(Exception):
+    """Another process has made what this one was at."""
 
 
 class TrainingRun(Run):
@@ -86,16 +92,28 @@ class TrainingRun(Run):
         """Sparse orthonormal bases of the structural directions and of their complement."""
         return structural_split(self.experiment, self.dataset)
 
-    def jacobian(self) -> jacobian.Matrix:
-        """J of shape (final, initial); not kept: the spectrum is. Finished blocks are, until then, and processes share them."""
+    def jacobian(self, made: Callable[[], bool] = lambda: False) -> jacobian.Matrix:
+        """J of shape (final, initial); not kept: the spectrum is. Finished blocks are, until then, and processes share them.
+
+        Raises:
+            MadeElsewhere: ``made`` says, before a block is claimed, that what J is for is there.
+        """
         self.training  # noqa: B018 - a diverging run must say so before minutes are spent on its derivative
         started = time.perf_counter()
+
+        @contextmanager
+        def claim(first: int) -> Iterator[bool]:
+            if made():
+                raise MadeElsewhere
+            with self._blocks.claim(first) as mine:
+                yield mine
+
         matrix = jacobian.dense_jacobian(
             self.training_map,
             self._start,
             chunk=self.lab.chunk,
             done=self._blocks,
-            claim=self._blocks.claim,
+            claim=claim,
             progress=self.lab.progress,
             label=f"{self.label}: Jacobian",
         )
@@ -123,8 +141,12 @@ class TrainingRun(Run):
     @cached_property
     def spectrum(self) -> Spectrum:
         """Singular values and both sides' vectors of J, checked."""
-        if not self.held("spectrum", modules=SPECTRUM_CODE):
-            self.jacobian()  # before the spectrum is locked: every process that waits for it takes its part of the columns
+        there = partial(self.held, "spectrum", modules=SPECTRUM_CODE)
+        if not there():
+            # before the spectrum is locked: every process that waits for it takes its part of the columns, until another,
+            # which then removes them, has made it of them
+            with suppress(MadeElsewhere):
+                self.jacobian(there)
         held = self.arrays("spectrum", self._decompose, modules=SPECTRUM_CODE)
         self._blocks.clear()
         scalars = {name: float(held[name]) for name in ("residual", "orthogonality", "structural_error")}

@@ -124,6 +124,7 @@ before(training_run.TrainingRun, "_train", "training")
 before(training_run, "decompose", "spectrum")
 store.Blocks.__setitem__ = kept
 jacobian._finite = finite
+jacobian.BLOCK = 32  # ten blocks
 store.np = SimpleNamespace(**{**vars(np), "save": save})
 report.WRITERS[:] = [write_page if writer is html.write else writer for writer in report.WRITERS]
 """
