@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.errors import InvalidInput
 from harness.keys import numpy_stream
-from harness.model import TRUNCATED_STD
+from harness.model import lecun_normal
 
 SIDE = 28
 WINDOW = 5
@@ -29,14 +29,10 @@ SIZE = sum(int(np.prod(shape)) + shape[-1] for shape in SHAPES)
 
 def init(seed: int) -> tuple[Any, ...]:
     """theta_0 in float64: a tuple of layers (kernel, bias). Every leaf has a stream of its own."""
-    from scipy.stats import truncnorm
-
     layers = []
     for i, shape in enumerate(SHAPES):
-        fan_in = int(np.prod(shape[:-1]))
-        drawn = truncnorm.rvs(-2, 2, size=shape, random_state=numpy_stream(seed, f"lenet-kernel-{i}"))
         bias = numpy_stream(seed, f"lenet-bias-{i}").normal(size=shape[-1]) / np.sqrt(shape[-1])
-        layers.append((np.asarray(drawn) / (TRUNCATED_STD * np.sqrt(fan_in)), bias))
+        layers.append((lecun_normal(seed, f"lenet-kernel-{i}", shape), bias))
     return tuple(layers)
 
 

@@ -50,17 +50,19 @@ def init(model: Model, data: Dataset, seed: int) -> Params:
     sizes = widths(model, data)
     return tuple(
         (
-            _truncated_normal(seed, f"kernel-{i}", (n_in, n_out)) / (TRUNCATED_STD * np.sqrt(n_in)),
+            lecun_normal(seed, f"kernel-{i}", (n_in, n_out)),
             numpy_stream(seed, f"bias-{i}").normal(size=n_out) / np.sqrt(model.hidden[min(i, len(model.hidden) - 1)]),
         )
         for i, (n_in, n_out) in enumerate(pairwise(sizes))
     )
 
 
-def _truncated_normal(seed: int, name: str, shape: tuple[int, ...]) -> Floats:
+def lecun_normal(seed: int, name: str, shape: tuple[int, ...]) -> Floats:
+    """A kernel (..., out) of variance 1 over its fan-in, normal and cut at two standard deviations, from a stream of its own."""
     from scipy.stats import truncnorm
 
-    return np.asarray(truncnorm.rvs(-2, 2, size=shape, random_state=numpy_stream(seed, name)))
+    drawn = np.asarray(truncnorm.rvs(-2, 2, size=shape, random_state=numpy_stream(seed, name)))
+    return drawn / (TRUNCATED_STD * np.sqrt(int(np.prod(shape[:-1]))))
 
 
 def published_init(path: Path | None = None) -> Params:

@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 
 from harness.columns import columns_last
 from harness.errors import InvalidInput, NotFinite
+from harness.train import floating, refloated
 
 Block = NDArray[Any]
-State = tuple[Array, tuple[Array, ...], tuple[Array, ...]]  # theta, the floating memory of the rule, its counters
+State = tuple[Array, Any]  # theta, the memory of the rule
 KEPT = 2**31  # bytes of trajectory kept in memory; LeNet-5's 2,812 steps of Adam take 2.8e9 and are computed again
 
 
@@ -80,7 +81,7 @@ class TrainingProducts:
         self._mesh = Mesh(np.array(self._devices), ("columns",))
         self._whole = NamedSharding(self._mesh, PartitionSpec())
         self._x, self._y = (jax.device_put(jnp.asarray(part), self._whole) for part in (x, y))
-        rule = _Rule(loss, update, self._unravel, theta)
+        rule = _Rule(loss, update, self._unravel)
         self._remember = rule.remember
         start = jax.jit(rule.start)(theta)
         _differentiable(rule, start)
@@ -180,61 +181,53 @@ def segment(steps: int) -> int:
 class _Memory:
     """The rule's memory at the start as a function of theta_0, and its derivative (zero for SGD and Adam, not for every rule)."""
 
-    def __init__(self, initial: Callable[[Array], tuple[Array, ...]]) -> None:
+    def __init__(self, initial: Callable[[Array], list[Array]]) -> None:
         self.initial = initial
 
-    def push(self, theta: Array, block: Array) -> tuple[Array, ...]:
+    def push(self, theta: Array, block: Array) -> list[Array]:
         return _columns(lambda v: jax.jvp(self.initial, (theta,), (v,))[1])(block)
 
-    def pull(self, theta: Array, adjoints: tuple[Array, ...]) -> Array:
-        return _columns(lambda *b: jax.vjp(self.initial, theta)[1](b)[0])(*adjoints) if adjoints else jnp.zeros(())
+    def pull(self, theta: Array, adjoints: list[Array]) -> Array:
+        return _columns(lambda b: jax.vjp(self.initial, theta)[1](b)[0])(adjoints) if adjoints else jnp.zeros(())
 
-    def zeros(self, theta: Array, columns: int) -> tuple[Array, ...]:
-        return tuple(jnp.zeros((*leaf.shape, columns), leaf.dtype) for leaf in self.initial(theta))
+    def zeros(self, theta: Array, columns: int) -> list[Array]:
+        return [jnp.zeros((*leaf.shape, columns), leaf.dtype) for leaf in self.initial(theta)]
 
 
 class _Rule:
-    """One optimiser step on flat parameters and flat lists of memory, and its linear parts, scanned over a segment."""
+    """One optimiser step on flat parameters and the rule's memory, and its linear parts, scanned over a segment."""
 
-    def __init__(self, loss: Any, update: optax.GradientTransformation, unravel: Any, theta: Array) -> None:
+    def __init__(self, loss: Any, update: optax.GradientTransformation, unravel: Any) -> None:
         self._loss, self._update, self._unravel = loss, update, unravel
-        leaves, self._structure = jax.tree.flatten(update.init(unravel(theta)))
-        self._floats = [bool(jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)) for leaf in leaves]
-        self.remember = _Memory(lambda at: self._split(update.init(unravel(at)))[0])
+        self.remember = _Memory(lambda at: floating(self.start(at)[1]))
 
     def start(self, theta: Array) -> State:
-        return (theta, *self._split(self._update.init(self._unravel(theta))))
-
-    def _split(self, memory: Any) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(memory)]
-        floats = tuple(leaf for leaf, floating in zip(leaves, self._floats, strict=True) if floating)
-        return floats, tuple(leaf for leaf, floating in zip(leaves, self._floats, strict=True) if not floating)
-
-    def _join(self, floats: tuple[Array, ...], others: tuple[Array, ...]) -> Any:
-        rest = (iter(others), iter(floats))
-        return jax.tree.unflatten(self._structure, [next(rest[floating]) for floating in self._floats])
+        return theta, self._update.init(self._unravel(theta))
 
     def gradient(self, theta: Array, x: Array, y: Array) -> Array:
         return jax.grad(lambda t: self._loss(self._unravel(t), x, y))(theta)
 
-    def rule(self, theta: Array, floats: tuple[Array, ...], gradient: Array, others: Any) -> tuple[Array, tuple[Array, ...], Any]:
-        """theta', m' from theta, m, g; the counters go along."""
+    def rule(self, theta: Array, memory: Any, gradient: Array) -> State:
+        """theta', m' from theta, m, g."""
         params = self._unravel(theta)
-        change, memory = self._update.update(self._unravel(gradient), self._join(floats, others), params)
-        moved = ravel_pytree(optax.apply_updates(params, change))[0]
-        return (moved, *self._split(memory))
+        change, memory = self._update.update(self._unravel(gradient), memory, params)
+        return ravel_pytree(optax.apply_updates(params, change))[0], memory
 
-    def at(self, others: Any) -> Callable[[Array, tuple[Array, ...], Array], Any]:
-        """The rule at given counters: (theta, m, g) -> (theta', m')."""
-        return lambda theta, floats, gradient: self.rule(theta, floats, gradient, others)[:2]
+    def at(self, memory: Any) -> Callable[[Array, list[Array], Array], Any]:
+        """The rule at the counters of ``memory``: (theta, m, g) -> (theta', m') with the floating part of m."""
+
+        def advance(theta: Array, floats: list[Array], gradient: Array) -> tuple[Array, list[Array]]:
+            after, memory_after = self.rule(theta, refloated(memory, floats), gradient)
+            return after, floating(memory_after)
+
+        return advance
 
     def replay(self, state: State, order: Array, x: Array, y: Array) -> tuple[State, Any]:
         """The state after the steps of ``order``, and the states before each of them with their gradients."""
 
         def step(state: State, i: Array) -> tuple[State, Any]:
-            theta, floats, others = state
-            gradient = self.gradient(theta, x[i], y[i])
-            return self.rule(theta, floats, gradient, others), (state, gradient)
+            gradient = self.gradient(state[0], x[i], y[i])
+            return self.rule(*state, gradient), (state, gradient)
 
         return jax.lax.scan(step, state, order)
 
@@ -246,10 +239,10 @@ class _Rule:
         """Tangents of (theta, m) from the segment's start to its end."""
 
         def step(tangents: Any, at: Any) -> tuple[Any, None]:
-            ((theta, floats, others), gradient), i = at
+            ((theta, memory), gradient), i = at
             dtheta, dfloats = tangents
             dgradient = self._hessian(theta, x[i], y[i])(dtheta)
-            _, rule = jax.linearize(self.at(others), theta, floats, gradient)
+            _, rule = jax.linearize(self.at(memory), theta, floating(memory), gradient)
             return columns_last(rule)(dtheta, dfloats, dgradient), None
 
         return jax.lax.scan(step, tangents, (states, order))[0]
@@ -258,8 +251,8 @@ class _Rule:
         """Adjoints of (theta, m) from the segment's end to its start."""
 
         def step(adjoints: Any, at: Any) -> tuple[Any, None]:
-            ((theta, floats, others), gradient), i = at
-            _, back = jax.vjp(self.at(others), theta, floats, gradient)
+            ((theta, memory), gradient), i = at
+            _, back = jax.vjp(self.at(memory), theta, floating(memory), gradient)
             a_theta, a_floats, a_gradient = columns_last(lambda *a: back(a))(*adjoints)
             return (a_theta + self._hessian(theta, x[i], y[i])(a_gradient), a_floats), None
 
@@ -272,10 +265,10 @@ def _columns(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def _differentiable(rule: _Rule, start: State) -> None:
     """Refuse a rule without a derivative where training can come by: a parameter whose gradient has been zero so far."""
-    theta, floats, others = start
-    point = (theta, floats, jnp.zeros_like(theta))
-    along = (jnp.zeros_like(theta), jax.tree.map(jnp.zeros_like, floats), jnp.ones_like(theta))
-    moved = jax.jit(lambda point, along: jax.jvp(rule.at(others), point, along)[1][0])(point, along)
+    theta, memory = start
+    point = (theta, floating(memory), jnp.zeros_like(theta))
+    along = (jnp.zeros_like(theta), jax.tree.map(jnp.zeros_like, point[1]), jnp.ones_like(theta))
+    moved = jax.jit(lambda point, along: jax.jvp(rule.at(memory), point, along)[1][0])(point, along)
     if not bool(jnp.isfinite(moved).all()):
         raise InvalidInput(
             "the update rule has no derivative at a zero gradient, which every dead unit has: Adam divides by the square root of "
