@@ -2,6 +2,7 @@
 
     python benchmarks/validate_counts.py [--store DIR] [--seeds 8] [--sets 1]
 
+The same for cosines of the bulk and for what two seeds' bulks have in common.
 Singular vectors and values of the digits runs come from the store (computed there if they are missing), and J from them, so
 that a product costs nothing here. The cost of a product through training is measured on seed 0, and its agreement with J.
 """
@@ -9,6 +10,7 @@ that a product costs nothing here. The cost of a product through training is mea
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import time
 from pathlib import Path
@@ -24,8 +26,10 @@ import claims.experiments  # noqa: F401 - names the experiments
 from harness import train
 from harness.artefacts import Lab
 from harness.counting import counts, near_one, tail, unmoved
+from harness.directions import bulk_sample, parted
 from harness.keys import numpy_stream
 from harness.krylov import Dense, Krylov, displacement, gram, probes
+from harness.large import Compared
 from harness.products import TrainingProducts
 from harness.randomised import RangeFinder
 from harness.store import Store
@@ -35,6 +39,9 @@ Matrix = np.ndarray[Any, Any]
 Rows = dict[tuple[str, int, float], list[tuple[float, float, float, float]]]
 WIDTH, DELTAS = 4, (0.01, 0.03, 0.1, 0.3)
 DEPTHS = (40, 80, 160)  # block steps; each is a product with J and one with J^T
+DELTA = 0.1  # of the bulk that is sampled
+SAMPLES = """| seed | block steps | mean cosine | from the sample | contrast with the next seed | estimate | interval | held |
+|---|---|---|---|---|---|---|---|"""
 
 
 def main() -> None:
@@ -46,9 +53,7 @@ def main() -> None:
     runs = Lab(Store(given.store), scale="paper", seeds=given.seeds, every_seed=True).runs("digits")
     rows: Rows = {}
     for run in runs:
-        spectrum = run.spectrum
-        matrix = np.asarray(spectrum.final) * spectrum.sigma @ np.asarray(spectrum.initial).T
-        matrix = matrix.astype(np.float32)
+        spectrum, matrix = run.spectrum, dense(run.spectrum)
         # float32 gives squares to 1e-7 of sigma_1^2 = 400 or so: 4e-5, against delta^2 of 9e-4 or more
         shifted = matrix - np.eye(spectrum.size, dtype=np.float32)
         moved = np.sqrt(np.maximum(linalg.eigvalsh(shifted.T @ shifted, overwrite_a=True), 0))
@@ -56,8 +61,40 @@ def main() -> None:
             add(rows, matrix, spectrum.sigma, moved, run.experiment.seed, number)
         print(f"after seed {run.experiment.seed}:", flush=True)
         table(rows)
+    print(SAMPLES)
+    for run, other in itertools.pairwise(runs):
+        sampled(run.spectrum, other.spectrum, run.experiment.seed)
     if given.seeds:
         through_training(runs[0])
+
+
+def dense(spectrum: Any) -> Matrix:
+    """J in float32."""
+    return (np.asarray(spectrum.final) * spectrum.sigma @ np.asarray(spectrum.initial).T).astype(np.float32)
+
+
+def sampled(spectrum: Any, other: Any, seed: int) -> None:
+    """Cosines of a sample of the bulk, and its comparison with another seed's, beside what the dense vectors say."""
+    bulk, other_bulk = (np.abs(one.sigma - 1) < DELTA for one in (spectrum, other))
+    cosine = float(np.average(spectrum.cosines[bulk], weights=spectrum.sigma[bulk]))
+    squares = (np.asarray(spectrum.initial).T @ np.asarray(other.initial)[:, other_bulk]) ** 2
+    shares = np.sum(squares, axis=1)
+    truth = float(shares[bulk].mean() - shares[~bulk].mean())
+    products, compared_with = Dense(dense(spectrum)), Dense(dense(other))
+    krylov = Krylov.start(probes(len(bulk), WIDTH, numpy_stream(seed, "validate-sample")))
+    for depth in range(1, max(DEPTHS) + 1):
+        krylov.extend(gram(products))
+        if depth not in DEPTHS[1:]:  # 40 steps do not resolve a bulk to sample
+            continue
+        cosines, parts = bulk_sample(krylov, products, DELTA).cosines, parted(krylov, DELTA)
+        found = Compared(DELTA, Krylov.start(parts[0]), Krylov.start(parts[1]))
+        for space in (found.inside, found.outside):
+            for _ in range(depth):
+                space.extend(gram(compared_with))
+        contrast = found.contrast
+        held = "yes" if contrast.low <= truth <= contrast.high else "no"
+        print(f"| {seed} | {depth} | {cosine:.4f} | {cosines.mean():.4f} +- {cosines.std(ddof=1) / 2:.4f} ", end="")
+        print(f"| {truth:.3f} | {contrast.estimate:.3f} | [{contrast.low:.3f}, {contrast.high:.3f}] | {held} |", flush=True)
 
 
 def add(rows: Rows, matrix: Matrix, sigma: Matrix, moved: Matrix, seed: int, number: int) -> None:

@@ -34,7 +34,7 @@ SPLITS = np.linspace(0.05, 0.95, 19)
 
 @dataclass(frozen=True)
 class Share:
-    """A share of all directions, with its 95 % confidence interval.
+    """A share of all directions, or a difference of two, with its 95 % confidence interval.
 
     Attributes:
         estimate: the middle of the bounds.
@@ -90,6 +90,18 @@ def _bounds(krylov: Krylov, low: float, high: float, depth: int) -> tuple[Floats
     return inside[0] - outside[1], inside[1] - outside[0]
 
 
+def difference(first: Share, second: Share) -> Share:
+    """first - second: bounds and noise add up, since the two may err in opposite ways."""
+    return Share(
+        first.estimate - second.estimate,
+        first.low - second.high,
+        first.high - second.low,
+        first.bias + second.bias,
+        first.noise + second.noise,
+        first.halfway - second.halfway,
+    )
+
+
 @dataclass(frozen=True)
 class Counts:
     """Shares of singular values within delta of one, above and below, for one delta."""
@@ -106,11 +118,15 @@ def near_one(krylov: Krylov, deltas: Sequence[float] = DELTAS) -> list[Counts]:
     Raises:
         InvalidInput: a delta that is not between 0 and 1.
     """
-    edges = [((1 - delta) ** 2, (1 + delta) ** 2) for delta in _checked(deltas)]
     return [
-        Counts(delta, share(krylov, low, high), share(krylov, low=high), share(krylov, high=low))
-        for delta, (low, high) in zip(deltas, edges, strict=True)
+        Counts(delta, within(krylov, delta), share(krylov, low=(1 + delta) ** 2), share(krylov, high=(1 - delta) ** 2))
+        for delta in _checked(deltas)
     ]
+
+
+def within(krylov: Krylov, delta: float) -> Share:
+    """The share of singular values of J within delta of one, from a Krylov space of :func:`gram`."""
+    return share(krylov, (1 - delta) ** 2, (1 + delta) ** 2)
 
 
 def unmoved(krylov: Krylov, deltas: Sequence[float] = DELTAS) -> list[Share]:

@@ -1,8 +1,9 @@
 """Directions of a Jacobian that is not formed, out of the Krylov spaces that counted its singular values, with residuals.
 
 Chaotic and stable directions are Ritz vectors of J^T J at either end of its spectrum. The bulk has too many directions for a
-basis and is sampled: probes of the Krylov space of (J - I)^T (J - I), projected on its part below delta^2, are random vectors
-of the bulk. What remains, the complement of the bulk, is the span of :meth:`harness.randomised.RangeFinder.decomposition`.
+basis and is sampled: the probes' parts along the Ritz vectors near one are random vectors of the bulk, and their other parts
+random vectors of its complement. Two runs' bulks are compared by such samples of one and the operator of the other
+(:func:`harness.large.compare`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from harness.errors import InvalidInput
 from harness.krylov import Krylov, Products
 
 Floats = NDArray[np.float64]
+NOTHING = 1e-4  # of a unit vector: a thousand roundings of the float32 blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class Directions:
     Attributes:
         initial: v as columns, (N, k).
         images: J v as columns, (N, k).
-        residuals: |J^T J v - sigma^2 v| / sigma_1^2 of Ritz vectors; |J v - v| of bulk vectors; shape (k,).
+        residuals: |J^T J v - sigma^2 v| / sigma_1^2 of Ritz vectors; |J^T J v - v| of bulk vectors; shape (k,).
     """
 
     initial: Floats
@@ -63,21 +64,40 @@ def extreme(gram: Krylov, products: Products, count: int, *, largest: bool) -> D
     return Directions(initial, products.forward(initial), residuals[chosen] / values[0])
 
 
-def bulk_sample(moved: Krylov, products: Products, delta: float) -> Directions:
-    """As many random vectors of the bulk as the Krylov space of (J - I)^T (J - I) has probes.
+def bulk_sample(gram: Krylov, products: Products, delta: float) -> Directions:
+    """Random vectors of the bulk, |sigma - 1| < delta: as many as the Krylov space of J^T J has probes.
+
+    The mean over them of cos(v, J v) estimates that of cos(u_i, v_i) over the bulk, each weighted by its sigma.
 
     Raises:
-        InvalidInput: no Ritz value of J - I is below delta: there is no bulk to sample.
+        InvalidInput: fewer Ritz values than probes lie there: the bulk is not resolved, or there is none.
     """
-    values, vectors = linalg.eigh(moved.tridiagonal(), driver="evd")
-    below = vectors[:, values < delta**2]
-    if not below.shape[1]:
-        least = np.sqrt(max(0.0, float(values[0])))
-        raise InvalidInput(f"no direction with |J v - v| < {delta} |v| was found: the smallest is {least:.3g}; do more steps")
-    coordinates = below @ below[: moved.width].T
-    initial = _unit(moved.vectors(coordinates))
-    images = products.forward(initial)
-    return Directions(initial, images, np.asarray(np.linalg.norm(images - initial, axis=0)))
+    coordinates = _bulk_parts(gram, delta)
+    initial = _unit(gram.vectors(coordinates))
+    return Directions(initial, products.forward(initial), gram.residuals(coordinates / np.linalg.norm(coordinates, axis=0)))
+
+
+def parted(gram: Krylov, delta: float) -> tuple[Floats, Floats]:
+    """Orthonormal columns (N, b) that span the probes' parts in the bulk, and orthonormal ones that span what is left of them.
+
+    Raises:
+        InvalidInput: as for :func:`bulk_sample`; or nothing is left of them.
+    """
+    inside = gram.vectors(_bulk_parts(gram, delta))
+    rest = gram.blocks[0] - inside
+    if (least := float(np.linalg.svd(rest, compute_uv=False)[-1])) < NOTHING:
+        raise InvalidInput(f"all but {least:.1g} of a probe lies within {delta} of one: the bulk has no complement to sample")
+    return np.linalg.qr(inside)[0], np.linalg.qr(rest)[0]
+
+
+def _bulk_parts(gram: Krylov, delta: float) -> Floats:
+    """Coordinates of the probes' parts along the Ritz vectors with |sigma - 1| < delta, as columns (depth * b, b)."""
+    values, vectors, _ = gram.ritz()
+    near = vectors[:, np.abs(np.sqrt(np.maximum(values, 0)) - 1) < delta]
+    if near.shape[1] < gram.width:
+        found = f"{near.shape[1]} of {len(values)} Ritz values"
+        raise InvalidInput(f"{found} put a singular value within {delta} of one, too few for {gram.width} samples: do more steps")
+    return np.asarray(near @ near[: gram.width].T)
 
 
 def _unit(vectors: Floats) -> Floats:

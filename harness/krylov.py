@@ -211,6 +211,12 @@ class Krylov:
         residuals = np.linalg.norm(self.below[-1] @ vectors[-self.width :], axis=0)
         return values[::-1], vectors[:, ::-1], residuals[::-1]
 
+    def residuals(self, coordinates: Floats, value: float = 1.0) -> Floats:
+        """|A y - value y| of unit vectors given by their coordinates in V as columns (depth * b, k), shape (k,)."""
+        moved = self.tridiagonal() @ coordinates - value * coordinates
+        left = self.below[-1] @ coordinates[-self.width :]
+        return np.asarray(np.hypot(np.linalg.norm(moved, axis=0), np.linalg.norm(left, axis=0)))
+
     def vectors(self, coordinates: Floats) -> Floats:
         """Vectors of R^N as columns from their coordinates in V, shape (depth * b, k)."""
         found = np.zeros((len(self.blocks[0]), coordinates.shape[1]))

@@ -1,6 +1,7 @@
 """Singular values of a training Jacobian too large to form, within a time budget: three counts, each a check on the others.
 
 The one call for any network is :func:`count` on its :class:`harness.products.TrainingProducts`; LeNet-5 goes through it as well.
+:func:`compare` tells how much two runs' bulks have in common.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import numpy as np
 from harness import budget, counting
 from harness.artefacts import Lab
 from harness.keys import numpy_stream
-from harness.krylov import Krylov, Operator, Products, displacement, gram, probes
+from harness.krylov import Floats, Krylov, Operator, Products, displacement, gram, probes
 from harness.randomised import RangeFinder
 
 MINUTES = 20.0
 WIDTH = 4
-# Shares of the time: J^T J gives the counts; the other two check it.
-WEIGHTS = {"gram": 0.6, "displacement": 0.3, "range": 0.1}
+# Shares of the time: J^T J gives the counts, and the other two check it; a comparison needs both its spaces alike.
+WEIGHTS = {"gram": 0.6, "displacement": 0.3, "range": 0.1, "inside": 0.5, "outside": 0.5}
 Keep = Callable[[str], MutableMapping[int, Any]]
 
 
@@ -69,6 +70,33 @@ class Spaces:
         return {delta: counting.counts(sigma, self.size, missed, delta) for delta in counting.DELTAS}
 
 
+@dataclass(eq=False)
+class Compared:
+    """One run's bulk in another's, |sigma - 1| < delta in both.
+
+    Attributes:
+        delta: what counts as the bulk.
+        inside, outside: Krylov spaces of the other run's J^T J from random vectors of the first one's bulk and its complement.
+        spent: seconds that went into each, by any run.
+    """
+
+    delta: float
+    inside: Krylov
+    outside: Krylov
+    spent: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def shares(self) -> tuple[counting.Share, counting.Share]:
+        """Mean squared cosines with the other run's bulk, of random vectors of the first one's bulk and of its complement."""
+        inside, outside = (counting.within(krylov, self.delta) for krylov in (self.inside, self.outside))
+        return inside, outside
+
+    @property
+    def contrast(self) -> counting.Share:
+        """Their difference: 0 for bulks that have nothing to do with each other, whatever their dimensions, 1 for equal ones."""
+        return counting.difference(*self.shares)
+
+
 def count(
     products: Products,
     size: int,
@@ -97,24 +125,54 @@ def count(
     starts = {name: Krylov.start(probes(size, width, numpy_stream(seed, f"large-{name}"))) for name in ("gram", "displacement")}
     spaces = Spaces(size, starts["gram"], starts["displacement"], RangeFinder(size, width))
 
-    def lanczos(name: str, krylov: Krylov, operator: Operator) -> budget.Track:
-        done = keep(name)
-        return _track(name, lambda: krylov.advance(operator, done), lambda: krylov.full, keep)
-
     def find() -> None:
         step = len(spaces.range.range)
         spaces.range.advance(products, numpy_stream(seed, f"large-range-{step}"), found)
 
     found = keep("range")
     tracks = [
-        lanczos("gram", spaces.gram, gram(products)),
-        lanczos("displacement", spaces.displacement, displacement(products)),
+        _lanczos("gram", spaces.gram, gram(products), keep),
+        _lanczos("displacement", spaces.displacement, displacement(products), keep),
         _track("range", find, lambda: spaces.range.full, keep),
     ]
     block = probes(size, width, numpy_stream(seed, "large-price"))
     budget.spend(tracks, seconds, lambda: _price(products, block, clock), lambda left: tell(spaces, left), clock=clock)
     spaces.spent = {track.name: track.seconds for track in tracks}
     return spaces
+
+
+def compare(
+    products: Products,
+    inside: Floats,
+    outside: Floats,
+    delta: float,
+    seconds: float,
+    *,
+    keep: Keep = lambda name: {},
+    tell: Callable[[Compared, float], None] = lambda compared, left: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Compared:
+    """Spend ``seconds`` on products with one run's J, to see how much another run's bulk has in common with its own.
+
+    Args:
+        products: of the one run, as for :func:`count`.
+        inside, outside: the other run's, from :func:`harness.directions.parted` with the same ``delta``, shape (N, b) each.
+        keep, tell, clock: as for :func:`count`; what is kept must be kept by these vectors too.
+
+    Raises:
+        InvalidInput, NotFinite: as :func:`count`.
+    """
+    compared = Compared(delta, Krylov.start(inside), Krylov.start(outside))
+    operator = gram(products)
+    tracks = [_lanczos(name, getattr(compared, name), operator, keep) for name in ("inside", "outside")]
+    budget.spend(tracks, seconds, lambda: _price(products, inside, clock), lambda left: tell(compared, left), clock=clock)
+    compared.spent = {track.name: track.seconds for track in tracks}
+    return compared
+
+
+def _lanczos(name: str, krylov: Krylov, operator: Operator, keep: Keep) -> budget.Track:
+    done = keep(name)
+    return _track(name, lambda: krylov.advance(operator, done), lambda: krylov.full, keep)
 
 
 def _track(name: str, step: Callable[[], None], full: Callable[[], bool], keep: Keep) -> budget.Track:

@@ -1,13 +1,14 @@
-"""The one call for any network: its documented example, and its three counts against the dense truth."""
+"""The one call for any network: its documented example, its three counts and its comparison against the dense truth."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.directions import parted
 from harness.errors import InvalidInput
 from harness.krylov import Dense
-from harness.large import count
+from harness.large import compare, count
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "large.md"
 
@@ -83,3 +84,38 @@ def test_progress_is_told_with_the_time_left():
 def test_a_budget_too_small_for_one_probe_is_refused():
     with pytest.raises(InvalidInput, match=r"too few: a step takes about .* s and 6 more are the least"):
         count(Dense(world(100)), 100, seconds=1e-8, width=4)
+
+
+def bulky(basis, spread=0.02):
+    """A J whose bulk is the span of all but the first 60 columns of an orthonormal basis."""
+    size = len(basis)
+    sigma = np.concatenate([np.geomspace(30, 1.5, 60), 1 + spread * np.linspace(-1, 1, size - 60)])
+    return basis @ (sigma[:, None] * basis.T)
+
+
+@pytest.mark.parametrize("shared", [0, 30, 60])
+def test_a_comparison_holds_the_truth(shared):
+    """Two runs whose complements of the bulk share none, half or all of their 60 directions."""
+    size, (first, second) = 400, (np.linalg.qr(np.random.default_rng(i).standard_normal((400, 400)))[0] for i in (0, 1))
+    second = np.linalg.qr(np.concatenate([first[:, :shared], second[:, : size - shared]], axis=1))[0]
+    squares = (first.T @ second) ** 2
+    inside, outside = squares[60:, 60:].sum() / (size - 60), squares[:60, 60:].sum() / 60
+    space = count(Dense(bulky(first)), size, seconds=120, width=4, clock=Ticking()).gram
+    compared = compare(Dense(bulky(second)), *parted(space, 0.1), 0.1, seconds=80, clock=Ticking())
+    # blocks are kept in float32
+    assert compared.contrast.low - 1e-6 <= inside - outside <= compared.contrast.high + 1e-6
+    assert compared.contrast.estimate == pytest.approx(inside - outside, abs=0.1)
+    assert compared.shares[0].estimate == pytest.approx(inside, abs=0.05)
+    assert set(compared.spent) == {"inside", "outside"}
+
+
+def test_a_comparison_is_taken_up():
+    matrix, kept = world(), {}
+    keep = lambda name: kept.setdefault(name, {})  # noqa: E731
+    parts = parted(count(Dense(matrix), len(matrix), seconds=40, width=4, clock=Ticking()).gram, 0.1)
+    first = compare(Dense(matrix), *parts, 0.1, seconds=10, keep=keep, clock=Ticking())
+    steps = {name: len(held) for name, held in kept.items()}
+    more = compare(Dense(matrix), *parts, 0.1, seconds=20, keep=keep, clock=Ticking())
+    assert steps == {"inside": 5, "inside-seconds": 5, "outside": 5, "outside-seconds": 5}
+    assert np.array_equal(more.inside.tridiagonal(5), first.inside.tridiagonal())
+    assert more.contrast.bias < first.contrast.bias

@@ -12,6 +12,7 @@ from claims.lenet.run import LeNetRun
 from harness import lenet, mnist
 from harness.errors import InvalidInput
 from harness.jacobian import jvp, vjp
+from harness.krylov import gram
 from harness.large import BudgetedLab
 from harness.store import Store
 
@@ -70,8 +71,10 @@ def run_in(folder, budget, experiment=TINY):
 class Planted:
     """Products with J = I + u v^T in the place of training's, so that spending, keeping and counting can be seen in a second."""
 
+    rank = 1
+
     def __init__(self, *_, **__):
-        self.u, self.v = (np.random.default_rng([9, i]).standard_normal((lenet.SIZE, 1)) / 250 for i in range(2))
+        self.u, self.v = (np.random.default_rng([9, i]).standard_normal((lenet.SIZE, self.rank)) / 250 for i in range(2))
 
     def forward(self, block):
         return block + self.u @ (self.v.T @ block)
@@ -103,6 +106,21 @@ def test_a_budget_is_spent_once_and_what_it_bought_is_kept(tmp_path, monkeypatch
     assert again.spaces.low_rank[0.1].inside[0] >= lenet.SIZE - 2
 
 
+def test_two_seeds_are_compared_by_samples_that_stay(tmp_path, monkeypatch):
+    """Both J are the same here: what lies in the one bulk lies in the other."""
+    monkeypatch.setattr("harness.large._price", lambda *_: 0.0)
+    monkeypatch.setattr("claims.lenet.run.TrainingProducts", type("Wider", (Planted,), {"rank": 50}))
+    labs = [BudgetedLab(Store(tmp_path), scale="large", budget=1e-3) for _ in range(2)]
+    run = labs[0].run("lenet-5-other-seed")
+    assert run.experiment.seed == 1
+    assert (run.compared.inside.depth, run.compared.outside.depth) == (2, 2)
+    assert run.compared.contrast.estimate > 0.9
+    # with more steps the first run would be sampled otherwise, and what was compared would be lost
+    more = labs[1].run("lenet-5")
+    more.spaces.gram.extend(gram(more.products))
+    assert np.array_equal(more.parts["inside"], labs[0].run("lenet-5").parts["inside"])
+
+
 def test_products_and_what_is_measured_with_them(tmp_path, monkeypatch):
     """Two steps in float64, differentiated through the loop by JAX itself and trained again from displaced starts.
 
@@ -121,6 +139,7 @@ def test_products_and_what_is_measured_with_them(tmp_path, monkeypatch):
     assert run.bulk.initial.shape == (lenet.SIZE, 4)
     # the basis is kept in float32, and two steps leave the leading pair as good as its residual
     assert run.chaotic.gains[0] == pytest.approx(np.sqrt(run.spaces.gram.ritz()[0][0]), rel=1e-3)
+    assert run.parts["inside"].shape == (lenet.SIZE, 4)
     assert run.responses["bulk"].shape == (2, 4)
     # steps of 1e-9 against eps_root's scale of 1e-4: trained again from there, in float64, J v is what comes out
     assert (run.responses["chaotic"][0] < 1e-2).all()
@@ -132,7 +151,7 @@ def test_products_and_what_is_measured_with_them(tmp_path, monkeypatch):
 
 def test_a_budget_too_small_for_the_least_steps_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("claims.lenet.run.TrainingProducts", Planted)
-    with pytest.raises(InvalidInput, match=r"7.5e-07 minutes, this run's part of the budget, are too few: a step takes about"):
+    with pytest.raises(InvalidInput, match=r"5.5e-07 minutes, this run's part of the budget, are too few: a step takes about"):
         run_in(tmp_path, 1e-6).spaces  # noqa: B018
 
 

@@ -22,6 +22,7 @@ class LeNetExperiment:
         eps_root: added under Adam's square root, without which training has no derivative where a gradient is zero.
         width: vectors a block.
         part: share of the budget that goes into this run.
+        against: an experiment with whose bulk this one's is compared; the run's part of the budget then goes into that.
         noise_seed: seed of the noise images, a fixed part of the experiment.
         seed: moves theta_0, and the probes.
     """
@@ -37,7 +38,8 @@ class LeNetExperiment:
     step_size: float = 0.01
     eps_root: float = 1e-8
     width: int = 4
-    part: float = 0.75
+    part: float = 0.55
+    against: str = ""
     noise_seed: int = 1
     seed: int = 0
     precision: str = "float32"
@@ -68,8 +70,9 @@ def _open(experiment: LeNetExperiment, lab: Lab) -> Run:
 
 
 LENET = LeNetExperiment("lenet-5")
-NOISE = replace(LENET, name="lenet-5-white-noise", inputs="white-noise", part=0.25)
-register(LENET.name, {"large": LENET})
-register(NOISE.name, {"large": NOISE})
+NOISE = replace(LENET, name="lenet-5-white-noise", inputs="white-noise", part=0.15)
+OTHER = replace(LENET, name="lenet-5-other-seed", seed=1, part=0.3, against=LENET.name)
 # The paper's own size, for a machine with an accelerator
-register("lenet-5-full", {"large": replace(LENET, name="lenet-5-full", images=60_000)})
+FULL = replace(LENET, name="lenet-5-full", images=60_000, part=0.75)
+for _experiment in (LENET, NOISE, OTHER, FULL):
+    register(_experiment.name, {"large": _experiment})

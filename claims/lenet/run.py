@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
 from typing import Any
@@ -16,13 +17,14 @@ import optax
 from claims.lenet.experiments import LeNetExperiment
 from harness import counting, large, lenet, mnist, provenance, train
 from harness.artefacts import Run
-from harness.directions import Directions, bulk_sample, extreme
+from harness.directions import Directions, bulk_sample, extreme, parted
 from harness.errors import InvalidInput, NotRun
 from harness.keys import numpy_stream
 from harness.measure.influence import divergences
 from harness.measure.response import train_from
 from harness.model import flatten
 from harness.products import TrainingProducts
+from harness.store import digest
 
 CODE = ("harness.large", "harness.products", "harness.lenet", "harness.mnist", "harness.train")
 DELTA = 0.1
@@ -41,7 +43,10 @@ class LeNetRun(Run):
 
     def prepare(self) -> None:
         """Spend the budget. What cannot be run is left to its claims to say, and so are directions: without any, counts stand."""
-        if not self._missing:
+        if self.experiment.against:
+            with suppress(NotRun):
+                self.compared  # noqa: B018
+        elif not self._missing:
             self.spaces  # noqa: B018
 
     @property
@@ -135,17 +140,56 @@ class LeNetRun(Run):
         """
         if self._missing:
             raise NotRun(self._missing)
-        started, seconds = time.perf_counter(), 60 * self._minutes
-        with self.lab.progress.stage(f"{self.label}: products with J", seconds) as stage:
-            tell = functools.partial(_tell, stage, [seconds])
-            width, seed = self.experiment.width, self.experiment.seed
+        width, seed = self.experiment.width, self.experiment.seed
+        with self._spending(_counted) as (seconds, tell):
             spaces = large.count(_Late(self), self.size, seconds, width=width, seed=seed, keep=self._keep, tell=tell)
-        self.seconds["products"] = time.perf_counter() - started
         self.record("products", {"gram": spaces.gram.tridiagonal(), "displacement": spaces.displacement.tridiagonal()})
         return spaces
 
-    def _keep(self, name: str) -> Any:
-        return self.lab.store.blocks(f"lenet-{name}", self._key({"data": self.images.digest}), CODE)
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """Samples ``inside`` the bulk and ``outside`` (N, width), made when first asked for and kept as they are: what rests on
+        them goes on with a larger budget."""
+
+        def compute() -> dict[str, Any]:
+            return dict(zip(("inside", "outside"), _resolved(parted, self.spaces.gram), strict=True))
+
+        return dict(self.arrays("lenet-parts", compute, modules=(*CODE, "harness.directions"), data=self.images.digest))
+
+    @cached_property
+    def compared(self) -> large.Compared:
+        """How much of the bulk of :attr:`LeNetExperiment.against` lies in this run's bulk, for this run's part of the budget.
+
+        Raises:
+            NotRun: the other run's budget has not resolved its bulk.
+            InvalidInput: the budget does not reach for the least steps.
+        """
+        parts = self.lab.run(self.experiment.against).parts
+        keep = functools.partial(self._keep, parts=digest(parts))
+        with self._spending(_contrasted) as (seconds, tell):
+            compared = large.compare(_Late(self), parts["inside"], parts["outside"], DELTA, seconds, keep=keep, tell=tell)
+        self.record("compared", {name: getattr(compared, name).tridiagonal() for name in ("inside", "outside")})
+        return compared
+
+    @contextmanager
+    def _spending(self, describe: Callable[[Any], str]) -> Iterator[tuple[float, Callable[[Any, float], None]]]:
+        """Seconds of this run's part of the budget, and what tells the present estimate while they are spent."""
+        started, seconds = time.perf_counter(), 60 * self._minutes
+        last = seconds
+        with self.lab.progress.stage(f"{self.label}: products with J", seconds) as stage:
+
+            def tell(known: Any, left: float) -> None:
+                nonlocal last
+                stage.advance(last - left)
+                last = left
+                if note := describe(known):
+                    stage.note(note)
+
+            yield seconds, tell
+        self.seconds["products"] = time.perf_counter() - started
+
+    def _keep(self, name: str, **key: Any) -> Any:
+        return self.lab.store.blocks(f"lenet-{name}", self._key({"data": self.images.digest, **key}), CODE)
 
     @cached_property
     def chaotic(self) -> Directions:
@@ -160,14 +204,7 @@ class LeNetRun(Run):
     @cached_property
     def bulk(self) -> Directions:
         """Random vectors of the bulk."""
-
-        def find(products: Any) -> Directions:
-            try:
-                return bulk_sample(self.spaces.displacement, products, DELTA)
-            except InvalidInput as error:
-                raise NotRun(f"{error}: give a larger --claims-budget") from error
-
-        return self._directions("bulk", find)
+        return self._directions("bulk", lambda products: _resolved(bulk_sample, self.spaces.gram, products))
 
     @property
     def directions(self) -> dict[str, Directions]:
@@ -245,10 +282,25 @@ def _loss(params: Any, x: Any, y: Any) -> Any:
     return train.cross_entropy(lenet.apply(params, x), y)
 
 
-def _tell(stage: Any, last: list[float], spaces: large.Spaces, left: float) -> None:
-    """Show the present estimate with its interval."""
-    stage.advance(last[0] - left)
-    last[0] = left
-    if spaces.gram.depth:
-        found = counting.share(spaces.gram, (1 - DELTA) ** 2, (1 + DELTA) ** 2)
-        stage.note(f"|sigma - 1| < {DELTA}: {found} after {spaces.gram.depth} steps of {spaces.gram.width} probes")
+def _resolved(sample: Callable[..., Any], space: Any, *rest: Any) -> Any:
+    """A sample of the bulk.
+
+    Raises:
+        NotRun: too few steps were done for one.
+    """
+    try:
+        return sample(space, *rest, DELTA)
+    except InvalidInput as error:
+        raise NotRun(f"{error}: give a larger --claims-budget") from error
+
+
+def _counted(spaces: large.Spaces) -> str:
+    krylov = spaces.gram
+    if not krylov.depth:
+        return ""
+    return f"|sigma - 1| < {DELTA}: {counting.within(krylov, DELTA)} after {krylov.depth} steps of {krylov.width} probes"
+
+
+def _contrasted(compared: large.Compared) -> str:
+    steps = min(compared.inside.depth, compared.outside.depth)
+    return f"more of the bulk than of the rest lies in this bulk by {compared.contrast} after {steps} steps each" if steps else ""

@@ -1,8 +1,8 @@
-"""Sections 3.1 to 3.3 on LeNet-5: its chaotic directions, and what a sample of its bulk does, feels and shows."""
+"""Sections 3.1 to 3.5 on LeNet-5: its chaotic directions, and what a sample of its bulk does, feels, shows and shares."""
 
 import numpy as np
 
-from claims.lenet.worlds import chaotic_for_bulk, zero_steps
+from claims.lenet.worlds import chaotic_for_bulk, independent_bulks, measured, sampled, turned, zero_steps
 from harness.claim import claim
 from harness.verdict import Measurement, at_least, at_most
 
@@ -27,10 +27,44 @@ def test_chaotic(run):
 
 
 @claim(
+    "training-jacobian/lenet-5-alignment[bulk]",
+    where="Section 3.1, on LeNet-5",
+    says="left and right singular vectors are nearly equal along the bulk: cos(u_i, v_i) is close to one",
+    reading="cos(v, J v), on average over random vectors v of the bulk (|sigma - 1| < 0.1): the mean of cos(u_i, v_i) weighted by sigma_i",
+    accept=at_least(0.95, reason="'close to one': the cosine that nearly all of the small network's bulk exceeds"),
+    controls=[turned],
+    on="lenet-5",
+    over="interval",
+    scales=("large",),
+)
+def test_alignment_of_the_bulk(run):
+    held = run.bulk
+    details = {"largest |J^T J v - v|": float(held.residuals.max()), "where sigma alone allows": 0.21}
+    return sampled(run, held.cosines, details)
+
+
+@claim(
+    "training-jacobian/lenet-5-alignment[chaotic]",
+    where="Section 3.1, on LeNet-5",
+    says="left and right singular vectors stay aligned along the chaotic directions, with cosines above 0.6",
+    reading="smallest cos(v, J v) among the eight leading Ritz vectors of J^T J is at least 0.6",
+    accept=at_least(0.6, reason="the paper's own number"),
+    controls=[turned],
+    on="lenet-5",
+    over="once",
+    scales=("large",),
+)
+def test_alignment_of_chaotic_directions(run):
+    held = run.chaotic
+    details = {"largest residual": float(held.residuals.max())}
+    return Measurement(float(held.cosines.min()), counted=run.origin, details=details, arrays={"cosines": held.cosines})
+
+
+@claim(
     "training-jacobian/lenet-5-linear-bulk",
     where="Section 3.2",
     says="along the bulk training responds linearly to perturbations of its initial parameters",
-    reading="a step of length 1 along a random vector v with |J v - v| < 0.1 moves the final parameters by J v to within 5 %, on average",
+    reading="a step of length 1 along a random vector v of the bulk (|sigma - 1| < 0.1) moves the final parameters by J v to within 5 %, on average",
     accept=at_most(0.05, reason="5 %, as in the linearity claims of the small network"),
     controls=[chaotic_for_bulk],
     on="lenet-5",
@@ -47,7 +81,7 @@ def test_linear_bulk(run):
     "training-jacobian/lenet-5-invisible-bulk",
     where="Section 3.3",
     says="a bulk direction has almost no effect on in-distribution predictions",
-    reading="median KL on held-out images after a unit step along random v with |J v - v| < 0.1, over that along chaotic directions, at most 0.1",
+    reading="median KL on held-out images after a unit step along J v of random bulk vectors v, over that along chaotic directions, at most 0.1",
     accept=at_most(0.1, reason=A_TENTH),
     controls=[chaotic_for_bulk],
     on="lenet-5",
@@ -57,3 +91,23 @@ def test_linear_bulk(run):
 def test_invisible_bulk(run):
     medians = {name: float(np.median(values)) for name, values in run.influence.items()}
     return Measurement(medians["bulk"] / medians["chaotic"], counted=run.origin, details=medians)
+
+
+@claim(
+    "training-jacobian/lenet-5-seed-overlap",
+    where="Section 3.5, on LeNet-5",
+    says="training trajectories with independent random initializations have similar bulks, much more similar than expected by chance",
+    reading="mean squared cosine with one seed's bulk, of random vectors of another seed's bulk less that of random vectors of its complement "
+    "(|sigma - 1| < 0.1 for both): 0 by chance, 1 for equal bulks; at least 0.25",
+    accept=at_least(0.25, reason="0.05 above chance, as for the small network, where the bulk has four fifths of all directions"),
+    controls=[independent_bulks],
+    on="lenet-5-other-seed",
+    over="interval",
+    scales=("large",),
+)
+def test_seed_overlap(run):
+    compared = run.compared
+    inside, outside = compared.shares
+    found = measured(run, compared.contrast, min(compared.inside.depth, compared.outside.depth))
+    found.details.update({"of bulk vectors": inside.estimate, "of the complement's": outside.estimate})
+    return found

@@ -10,8 +10,10 @@ import numpy as np
 
 import claims.lenet.experiments  # noqa: F401 - the experiments that these claims name
 from harness.claim import Control, World
-from harness.counting import DELTAS, Share
-from harness.verdict import Measurement, Verdict
+from harness.counting import DELTAS, Share, difference
+from harness.directions import Directions
+from harness.keys import numpy_stream
+from harness.verdict import Measurement, Verdict, mean_interval
 
 METHOD = "95 %: Student t over probes of the bounds that Lanczos leaves open"
 
@@ -25,6 +27,13 @@ def measured(run: Any, share: Share, steps: int, **arrays: Any) -> Measurement:
 
 def _counted(run: Any) -> str:
     return f"of {run.size:,} directions; {run.origin}"
+
+
+def sampled(run: Any, values: Any, details: dict[str, float]) -> Measurement:
+    """The mean over random vectors, with its own interval."""
+    found, counted = mean_interval(values), f"over {len(values)} random vectors; {run.origin}"
+    interval = (found.low, found.high, found.method)
+    return Measurement(float(np.mean(values)), counted=counted, details=details, interval=interval, arrays={"values": values})
 
 
 def _exactly(value: float) -> Share:
@@ -62,7 +71,23 @@ def _untrained(run: Any) -> World:
     return World(run, chaotic=replace(run.chaotic, images=run.chaotic.initial))
 
 
+def _turned(run: Any) -> World:
+    def turn(held: Directions) -> Directions:
+        drawn = numpy_stream(run.experiment.seed, "lenet-turned").standard_normal(held.images.shape)
+        return replace(held, images=drawn / np.linalg.norm(drawn, axis=0) * held.gains)
+
+    return World(run, bulk=turn(run.bulk), chaotic=turn(run.chaotic))
+
+
+def _independent(run: Any) -> World:
+    """The bulk of a run that has nothing to do with the other: its share of any vector is its share of all directions."""
+    chance = _exactly(0.8)
+    return World(run, compared=World(run.compared, shares=(chance, chance), contrast=difference(chance, chance)))
+
+
 chaotic_for_bulk = Control("chaotic directions in place of bulk ones, and the reverse", _chaotic_for_bulk)
+turned = Control("images of the same lengths in random directions", _turned)
+independent_bulks = Control("bulks that have nothing to do with each other", _independent)
 zero_steps = Control("zero training steps: J = I", _untrained)
 gaussian_matrix = Control("a Gaussian random matrix in place of J", _gaussian)
 large_gaussian = Control("a Gaussian random matrix, three times as large", lambda run: _gaussian(run, 3.0), Verdict.SUPPORTED)
