@@ -185,8 +185,9 @@ def test_influence_is_the_plain_kl_divergence(compare):
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-def test_restricted_training_is_the_notebooks_loop(precision, compare):
+def test_restricted_training_is_the_notebooks_loop(precision, compare, monkeypatch):
     """theta = theta_0 + V_k c trained one subspace after another, as in the authors' notebook, against the batched masks."""
+    monkeypatch.setattr(subspace_training, "BLOCK", 30)  # six blocks, along some of which no run may move
     experiment, data, theta, _ = small()
     held = small_spectrum()
     masks = subspace_training.masks(held, [5, 80])

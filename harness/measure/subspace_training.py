@@ -2,16 +2,18 @@
 
 In the coordinates c = V^T (theta - theta_0) of an orthonormal basis V, training on the span of some columns is training with a
 0/1 mask: theta = theta_0 + V (mask * c). Runs that share V differ by their mask alone, so a step of all of them is two
-products with V.
+products with V. Each block of V's columns is multiplied for those runs alone that may move along it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from harness import train
 from harness.config import Experiment
@@ -21,6 +23,7 @@ from harness.spectrum import Spectrum
 
 # Dimensions as shares of N; at N = 4810 they are 96, 192, 289, ... 4570, and 7 % apart where the paper's bulk begins to work.
 SHARES = (0.02, 0.04, 0.06, 0.09, 0.12, 0.16, 0.21, 0.31, 0.42, 0.62, 0.67, 0.72, 0.77, 0.83, 0.95)
+BLOCK = 512  # columns of a block of V: narrower ones take more time to take apart and put together than they save
 REGIONS = ("bulk", "complement", "chaotic", "stable")
 
 
@@ -55,19 +58,86 @@ def restricted_losses(experiment: Experiment, data: Dataset, theta_0: Params, ba
         Test losses in nats, shape (runs,), in the experiment's precision.
     """
     apply, loss, update, x, y, epochs = train.ingredients(experiment, data)
+    allowed = np.asarray(mask).T
+    spread = spreading(allowed)
 
-    # what differs between seeds comes as arguments, so that they share one compiled program
-    def final_loss(allowed: Any, origin: Any, directions: Any, x: Any, y: Any, x_test: Any, y_test: Any) -> Any:
+    # what differs between seeds comes as arguments and not as constants of the program
+    def final_losses(allowed: Any, origin: Any, split: Any, x: Any, y: Any, x_test: Any, y_test: Any) -> Any:
         def confined(c: Any, images: Any) -> Any:
-            return apply(unflatten(origin + directions @ (allowed * c), theta_0), images)
+            theta = origin[:, None] + spread(allowed * c, *split)
+            return jax.vmap(lambda t: apply(unflatten(t, theta_0), images), in_axes=-1)(theta)
 
-        final = train.training_map(confined, loss, update, x, y, epochs)(jnp.zeros_like(origin))
-        return loss(confined(final, x_test), y_test)
+        each = jax.vmap(loss, in_axes=(0, None))
+        sum_of_losses = lambda logits, labels: each(logits, labels).sum()  # noqa: E731 - its gradient is every run's own
+        final = train.training_map(confined, sum_of_losses, _each(update), x, y, epochs)(jnp.zeros_like(allowed))
+        return each(confined(final, x_test), y_test)
 
-    reals = (jnp.asarray(np.asarray(a), experiment.precision) for a in (mask, flatten(theta_0), basis, x, data.x_test))
-    allowed, origin, directions, x, x_test = reals
-    batched = jax.jit(jax.vmap(final_loss, in_axes=(0, *[None] * 6)))
-    return np.asarray(batched(allowed, origin, directions, x, jnp.asarray(y), x_test, jnp.asarray(data.y_test)))
+    def real(values: Any) -> Any:
+        return jnp.asarray(np.asarray(values), experiment.precision)
+
+    columns = [np.asarray(basis[:, block], experiment.precision) for block in _blocks(len(basis))]
+    split = ([real(part) for part in columns], [real(part.T) for part in columns])
+    arguments = (real(allowed), real(flatten(theta_0)), split, x, y, real(data.x_test), jnp.asarray(data.y_test))
+    return np.asarray(jax.jit(final_losses)(*arguments))
+
+
+def spreading(allowed: Any) -> Callable[[Any, Any, Any], Any]:
+    """(c, blocks of V, blocks of V^T) -> V c, for coordinates c of shape (N, runs) that are zero where ``allowed`` is.
+
+    Its derivative with respect to c is right where ``allowed`` is not zero, and means nothing elsewhere. V^T comes as
+    well: a product with the transposed matrix takes up to twice as long.
+    """
+    blocks = _blocks(len(allowed))
+    active = [_ranges(np.any(allowed[block] != 0, axis=0)) for block in blocks]
+
+    @jax.custom_vjp
+    def spread(c: Any, v: Any, v_transposed: Any) -> Any:
+        theta = jnp.zeros_like(c)
+        for block, columns, runs in zip(blocks, v, active, strict=True):
+            theta = _add(theta, runs, columns @ _taken(c[block], runs))
+        return theta
+
+    def forward(c: Any, v: Any, v_transposed: Any) -> Any:
+        return spread(c, v, v_transposed), v_transposed
+
+    def back(v_transposed: Any, gradient: Any) -> Any:
+        rows = [
+            _add(jnp.zeros((len(rows), gradient.shape[1]), gradient.dtype), runs, rows @ _taken(gradient, runs))
+            for rows, runs in zip(v_transposed, active, strict=True)
+        ]
+        return jnp.concatenate(rows), None, None
+
+    spread.defvjp(forward, back)
+    return spread
+
+
+def _taken(values: Any, runs: list[slice]) -> Any:
+    """Some of the columns, side by side."""
+    return jnp.concatenate([values[:, r] for r in runs], axis=1) if runs else values[:, :0]
+
+
+def _add(values: Any, runs: list[slice], more: Any) -> Any:
+    """``values`` with ``more`` added to some of its columns."""
+    first = 0
+    for r in runs:
+        part = values[:, r] + more[:, first : first + r.stop - r.start]
+        values, first = jax.lax.dynamic_update_slice_in_dim(values, part, r.start, 1), first + r.stop - r.start
+    return values
+
+
+def _blocks(size: int) -> list[slice]:
+    return [slice(first, min(first + BLOCK, size)) for first in range(0, size, BLOCK)]
+
+
+def _ranges(flags: Any) -> list[slice]:
+    """Where the flags are set, as slices."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
+    return [slice(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
+
+
+def _each(update: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The rule for every column on its own."""
+    return optax.GradientTransformation(jax.vmap(update.init, -1, -1), jax.vmap(update.update, -1, -1))
 
 
 def random_basis(size: int, rng: np.random.Generator) -> Any:
