@@ -1,5 +1,6 @@
 """Sessions: claims (the main job), tests, lint, typecheck, probe, mutants, bench, multihost, claims_matrix (JAX releases)."""
 
+import argparse
 from pathlib import Path
 
 import nox
@@ -61,14 +62,23 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The harness against the notebook's loops; writes docs/benchmarks.md, or with --compare looks for ratios that fell."""
+    """The harness against the notebook's loops; writes docs/benchmarks.md, or with --compare looks for ratios that fell.
+
+    --rounds N measures everything N times, one pytest session after another.
+    """
     session.install("-e", ".[dev]")
-    if "--compare" in session.posargs and not Path("benchmarks/reference.json").exists():
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--compare", action="store_const", const=["--compare"], default=[])
+    parser.add_argument("--rounds", type=int, default=1)
+    given, chosen = parser.parse_known_args(session.posargs)
+    if given.rounds < 1:
+        session.error(f"--rounds {given.rounds}: give 1 or more")
+    if given.compare and not Path("benchmarks/reference.json").exists():
         session.error("nothing to compare with: no benchmarks/reference.json; run nox -s bench first")
-    results = Path(session.create_tmp()) / "benchmarks.json"
-    chosen = [argument for argument in session.posargs if argument != "--compare"]
-    session.run("pytest", f"--benchmark-json={results}", *paths(chosen, "benchmarks"))
-    session.run("python", "-m", "benchmarks.table", str(results), *(["--compare"] if "--compare" in session.posargs else []))
+    results = [str(Path(session.create_tmp()) / f"benchmarks-{number}.json") for number in range(given.rounds)]
+    for result in results:
+        session.run("pytest", f"--benchmark-json={result}", *paths(chosen, "benchmarks"))
+    session.run("python", "-m", "benchmarks.table", *results, *given.compare)
 
 
 @nox.session

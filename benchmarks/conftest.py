@@ -46,9 +46,9 @@ def planted() -> Spectrum:
 def once(benchmark: Any) -> Callable[..., Any]:
     """Time one call, compilation and all; ``scale`` says by how much a part of the work stands for the whole."""
 
-    def timed(function: Callable[[], Any], *, role: str, group: str, scale: float = 1.0, **told: Any) -> Any:
+    def timed(function: Callable[[], Any], *, role: str, group: str, scale: float = 1.0, rounds: int = 1, **told: Any) -> Any:
         benchmark.group = group
         benchmark.extra_info.update(role=role, scale=scale, **told)
-        return benchmark.pedantic(function, rounds=1, iterations=1)
+        return benchmark.pedantic(function, rounds=rounds, iterations=1)
 
     return timed

@@ -1,15 +1,19 @@
 """From pytest-benchmark's file to docs/benchmarks.md, and a guard: a ratio that fell by a third against the stored one fails.
 
-    python -m benchmarks.table results.json             # write the table and benchmarks/reference.json
-    python -m benchmarks.table results.json --compare   # compare with benchmarks/reference.json, write nothing
+    python -m benchmarks.table results.json ...             # write the table and benchmarks/reference.json
+    python -m benchmarks.table results.json ... --compare   # compare with benchmarks/reference.json, write nothing
+
+Several files are several sessions: medians are taken over them, and of each ratio the range as well.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +36,7 @@ def times(results: dict[str, Any]) -> Groups:
     found: Groups = defaultdict(dict)
     for one in results["benchmarks"]:
         info = one["extra_info"]
-        found[one["group"]][info["role"]] = {**info, "seconds": one["stats"]["mean"] * info["scale"]}
+        found[one["group"]][info["role"]] = {**info, "seconds": one["stats"]["median"] * info["scale"]}
     if all({"harness", "notebook"} <= found[group].keys() for group in PARTS if group in found) and PARTS.keys() <= found.keys():
         for role, more in (("harness", MEASURED), ("notebook", ())):
             parts = [number * found[group][role]["seconds"] for group, number in PARTS.items()]
@@ -41,10 +45,25 @@ def times(results: dict[str, Any]) -> Groups:
     return dict(found)
 
 
-def ratios(found: Groups) -> dict[str, float]:
-    """group -> how many times faster the harness is than the notebook's loop."""
-    both = {group: roles for group, roles in found.items() if {"harness", "notebook"} <= roles.keys()}
-    return {group: roles["notebook"]["seconds"] / roles["harness"]["seconds"] for group, roles in both.items()}
+def medians(sessions: Sequence[Groups]) -> Groups:
+    """One session that stands for several: the median of the seconds, all else as in the last."""
+    found: Groups = defaultdict(dict)
+    for groups in sessions:
+        for group, roles in groups.items():
+            for role, timed in roles.items():
+                every = [one[group][role]["seconds"] for one in sessions if role in one.get(group, {})]
+                found[group][role] = {**timed, "seconds": statistics.median(every)}
+    return dict(found)
+
+
+def ratios(sessions: Sequence[Groups]) -> dict[str, list[float]]:
+    """group -> how many times faster the harness is than the notebook's loop, in each session, ascending."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for groups in sessions:
+        for group, roles in groups.items():
+            if {"harness", "notebook"} <= roles.keys():
+                found[group].append(roles["notebook"]["seconds"] / roles["harness"]["seconds"])
+    return {group: sorted(every) for group, every in found.items()}
 
 
 def counted(found: Groups) -> dict[str, dict[str, Any]]:
@@ -62,22 +81,24 @@ def curves(found: Groups) -> dict[str, list[dict[str, Any]]]:
     return {varied: sorted(points, key=lambda point: float(point["value"])) for varied, points in out.items()}
 
 
-def page(results: dict[str, Any]) -> str:
+def page(results: Sequence[dict[str, Any]]) -> str:
     """The tables as Markdown."""
-    found, machine = times(results), results["machine_info"]
+    sessions, machine = [times(one) for one in results], results[-1]["machine_info"]
+    found = medians(sessions)
+    number = "One session" if len(sessions) == 1 else f"Medians of {len(sessions)} sessions, with the ratios' range,"
     cpu = machine.get("cpu", {})
     processor = f"{cpu.get('brand_raw', machine.get('processor', ''))}, {cpu.get('count', '?')} cores"
     lines = [
         "# Speed",
         "",
-        "Written by `nox -s bench`. One round each, with compilation; harness and notebook in the same session, so that ratios",
-        "hold even where seconds do not. The notebook's loops are restated in `benchmarks/notebook.py`; * marks what was",
-        "timed in part and scaled up, or is a sum: what the notebook spends its time on, and on the harness's side influence,",
-        "responses and overlap as well.",
+        f"Written by `nox -s bench`. {number} of one round each, with compilation;",
+        "harness and notebook in the same session, so that ratios hold even where seconds do not. The notebook's",
+        "loops are restated in `benchmarks/notebook.py`; * marks what was timed in part and scaled up, or is a sum: what",
+        "the notebook spends its time on, and on the harness's side influence, responses and overlap as well.",
         "",
-        f"{processor}, Python {machine['python_version']}, {results['datetime'][:10]}.",
+        f"{processor}, Python {machine['python_version']}, {results[-1]['datetime'][:10]}.",
         "",
-        *_speeds(found),
+        *_speeds(found, ratios(sessions)),
         *_rates(found),
         *_memory(found),
         *_scaling(found),
@@ -85,14 +106,15 @@ def page(results: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _speeds(found: Groups) -> list[str]:
+def _speeds(found: Groups, faster: dict[str, list[float]]) -> list[str]:
     lines = ["| what | notebook | harness | times faster |", "| --- | ---: | ---: | ---: |"]
-    faster = ratios(found)
     for group, roles in found.items():
         if "harness" in roles:
             other = roles.get("notebook")
             slow = "" if other is None else f"{other['seconds']:.1f} s{' *' if other['scale'] != 1 else ''}"
-            ratio = f"{faster[group]:.1f}" if group in faster else ""
+            ratio = f"{statistics.median(faster[group]):.1f}" if group in faster else ""
+            if len(faster.get(group, ())) > 1:
+                ratio += f" ({faster[group][0]:.1f} to {faster[group][-1]:.1f})"
             lines.append(f"| {group} | {slow} | {roles['harness']['seconds']:.1f} s | {ratio} |")
     return [*lines, ""]
 
@@ -168,26 +190,33 @@ def _curve(axis: Any, points: list[dict[str, Any]], measured: str, model: str, u
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="Table of benchmarks, or of ratios.")
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results", type=Path, nargs="+")
     parser.add_argument("--compare", action="store_true", help="with benchmarks/reference.json")
     given = parser.parse_args()
-    results = json.loads(given.results.read_text(encoding="utf-8"))
-    now = ratios(times(results))
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in given.results]
+    sessions = [times(one) for one in results]
+    now = {group: statistics.median(every) for group, every in ratios(sessions).items()}
     before = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
-    if given.compare and not before:
-        print(f"no {REFERENCE}: run the benchmarks without --compare first")
-        return 2
+    if given.compare:
+        return compare(now, before)
+    found = medians(sessions)
     missing = sorted({*before, *PARTS, WHOLE} - now.keys())
-    missing += [f"scaling with {varied}" for varied in VARIED if varied not in curves(times(results))]
-    if not given.compare and missing:
+    missing += [f"scaling with {varied}" for varied in VARIED if varied not in curves(found)]
+    if missing:
         print(f"nothing written: {', '.join(missing)} was not run, and a part does not replace the whole")
         return 1
-    if not given.compare:
-        draw(times(results), CURVES)
-        PAGE.write_text(page(results), encoding="utf-8")
-        REFERENCE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
-        print(f"wrote {PAGE}, {CURVES} and {REFERENCE}")
-        return 0
+    draw(found, CURVES)
+    PAGE.write_text(page(results), encoding="utf-8")
+    REFERENCE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {PAGE}, {CURVES} and {REFERENCE}")
+    return 0
+
+
+def compare(now: dict[str, float], before: dict[str, float]) -> int:
+    """Say each ratio beside the stored one; 1 where one fell by a third or nothing was comparable, 2 where nothing is stored."""
+    if not before:
+        print(f"no {REFERENCE}: run the benchmarks without --compare first")
+        return 2
     fell = {group for group, ratio in before.items() if group in now and now[group] < FELL * ratio}
     for group, ratio in before.items():
         said = f"{now[group]:.2f} times, was {ratio:.2f}" if group in now else "not run"

@@ -167,7 +167,7 @@ def test_scaling(once: Once, varied: str, hidden: int, steps: int, batch: int) -
     columns = max(256, width)
     once(
         lambda: [push(np.arange(first, first + width)).block_until_ready() for first in range(0, columns, width)],
-        role="scaling", group=f"{varied}: N = {size}, {steps} steps of {batch}",
+        role="scaling", rounds=9, group=f"{varied}: N = {size}, {steps} steps of {batch}",
         flop=flop(hidden, steps, columns, batch), varied=varied, value={"N": size, "steps": steps, "batch": batch}[varied],
         bytes=temporary(f, theta, width), modelled=tangent_bytes(size, hidden, batch, width),
     )

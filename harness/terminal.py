@@ -180,7 +180,7 @@ class PrintedProgress(Progress):
             self.beat()
 
     def _status(self, frame: _Frame, now: float) -> str:
-        done = f" {frame.done:g} of {frame.total:g}" if frame.total > 1 else ""
+        done = f" {frame.done:.0f} of {frame.total:.0f}" if frame.total > 1 else ""
         elapsed = now - frame.started
         known = f" | {frame.known}" if frame.known else ""
         return f"{self._in_all(now)}{self._labels(self._frames)}{done}, {duration(elapsed)}{self._left(frame, elapsed)}{known}"

@@ -8,7 +8,7 @@ from benchmarks import table
 
 
 def benchmark(group, role, seconds, scale=1.0, **told):
-    return {"group": group, "stats": {"mean": seconds}, "extra_info": {"role": role, "scale": scale, **told}}
+    return {"group": group, "stats": {"median": seconds}, "extra_info": {"role": role, "scale": scale, **told}}
 
 
 def results(slower=1.0, scaling=True):
@@ -33,8 +33,11 @@ def run(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(table, name, tmp_path / f"{name.lower()}.svg")
 
     def main(content, *options):
-        (tmp_path / "results.json").write_text(json.dumps(content))
-        monkeypatch.setattr("sys.argv", ["table", str(tmp_path / "results.json"), *options])
+        files = []
+        for number, session in enumerate(content if isinstance(content, list) else [content]):
+            files.append(tmp_path / f"results-{number}.json")
+            files[-1].write_text(json.dumps(session))
+        monkeypatch.setattr("sys.argv", ["table", *map(str, files), *options])
         return table.main(), capsys.readouterr().out
 
     return main
@@ -77,5 +80,13 @@ def test_a_slower_harness_is_found_and_a_slower_machine_is_not(run):
     assert "Jacobian, float32: 2.00 times, was 4.00  SLOWER" in said
     everything = results()
     for one in everything["benchmarks"]:
-        one["stats"]["mean"] *= 3
+        one["stats"]["median"] *= 3
     assert run(everything, "--compare")[0] == 0
+
+
+def test_several_sessions_give_medians_and_ranges(run):
+    assert run([results(), results(slower=2.0), results(slower=0.5)])[0] == 0
+    page = table.PAGE.read_text()
+    assert "Medians of 3 sessions, with the ratios' range, of one round each" in page
+    assert "| Jacobian, float32 | 40.0 s | 10.0 s | 4.0 (2.0 to 8.0) |" in page
+    assert json.loads(table.REFERENCE.read_text())["Jacobian, float32"] == 4.0
