@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return next((int(code) for kind, code in REFUSALS if isinstance(error, kind)), int(Exit.USAGE))
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough; Python would complain once more when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def list_claims(options: argparse.Namespace) -> int:
@@ -62,13 +66,15 @@ def list_claims(options: argparse.Namespace) -> int:
 
 
 def show_claim(options: argparse.Namespace) -> int:
-    """Everything that is declared about one claim."""
+    """Everything that is declared about one claim, or about all readings of one."""
     deviations = _declare(options.claims)
-    if options.id not in REGISTRY:
+    chosen = [claim for id, claim in REGISTRY.items() if options.id in (id, id.partition("[")[0])]
+    if not chosen:
         raise InvalidInput(unknown_id(options.id, REGISTRY))
-    claim = REGISTRY[options.id]
-    for name, text in _facts(claim, deviations):
-        print(textwrap.fill(text, 116, initial_indent=f"{name:<10}", subsequent_indent=" " * 10, break_on_hyphens=False))
+    for number, claim in enumerate(chosen):
+        print(end="\n" if number else "")
+        for name, text in _facts(claim, deviations):
+            print(textwrap.fill(text, 116, initial_indent=f"{name:<10}", subsequent_indent=" " * 10, break_on_hyphens=False))
     return 0
 
 
@@ -144,7 +150,7 @@ def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
         ("where", claim.where),
         ("says", claim.says),
         ("reading", claim.reading),
-        ("accepts", f"{claim.accept} {claim.unit}: {claim.accept.reason}"),
+        ("accepts", f"{f'{claim.accept} {claim.unit}'.rstrip()}: {claim.accept.reason}"),
         ("measured", f"over {claim.over}, on {', '.join(claim.on) or 'no experiment'}"),
         *(("control", f"{control.name}: must come out {control.expect.name}") for control in claim.controls),
         *(("expected", f"{scale}: {wanted.verdict.name}, {wanted.reason or 'as published'}") for scale, wanted in expected),

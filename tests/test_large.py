@@ -1,5 +1,6 @@
 """The one call for any network: its documented example, its three counts and its comparison against the dense truth."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,16 @@ from harness.large import compare, count
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "large.md"
 
 
-def test_the_documented_example_runs(capsys, monkeypatch):
-    program = DOCUMENT.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
-    # the least steps of each count show all that is printed
-    monkeypatch.setattr("harness.large._price", lambda *_: 0.0)
-    program = program.replace("seconds=20", "seconds=0.1")
-    exec(compile(program, str(DOCUMENT), "exec"), {"__name__": "example"})
+def test_the_documented_examples_run(capsys):
+    own, _, directions = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    names = {"__name__": "example"}
+    for program in (own, "other_products = products", directions):
+        exec(compile(program.replace("seconds=20", "seconds=2"), str(DOCUMENT), "exec"), names)
     shown = capsys.readouterr().out
     assert shown.count("|sigma - 1| < ") == 4
     assert "directions that do not move" in shown
+    assert "cos(v, J v) along the bulk: [0." in shown
+    assert "contrast: " in shown
 
 
 class Ticking:

@@ -68,6 +68,12 @@ def test_show_tells_everything_about_a_claim(capsys):
         assert line in shown.splitlines()
 
 
+def test_show_without_a_reading_tells_of_all(capsys):
+    assert main(["show", "paper/size"]) == 0
+    shown = capsys.readouterr().out
+    assert "alone     pytest 'claims/test_size.py::test_size[lenient]'\n\nclaim     paper/size[strict]" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from claims.lenet.worlds import chaotic_for_bulk, independent_bulks, measured, sampled, turned, zero_steps
+from claims.lenet.worlds import (
+    all_aligned,
+    chaotic_for_bulk,
+    independent_bulks,
+    linear_training,
+    measured,
+    sampled,
+    turned,
+    zero_steps,
+)
 from harness.claim import claim
 from harness.verdict import Measurement, at_least, at_most
 
@@ -49,7 +58,7 @@ def test_alignment_of_the_bulk(run):
     says="left and right singular vectors stay aligned along the chaotic directions, with cosines above 0.6",
     reading="smallest cos(v, J v) among the eight leading Ritz vectors of J^T J is at least 0.6",
     accept=at_least(0.6, reason="the paper's own number"),
-    controls=[turned],
+    controls=[turned, all_aligned],
     on="lenet-5",
     over="once",
     scales=("large",),
@@ -66,7 +75,7 @@ def test_alignment_of_chaotic_directions(run):
     says="along the bulk training responds linearly to perturbations of its initial parameters",
     reading="a step of length 1 along a random vector v of the bulk (|sigma - 1| < 0.1) moves the final parameters by J v to within 5 %, on average",
     accept=at_most(0.05, reason="5 %, as in the linearity claims of the small network"),
-    controls=[chaotic_for_bulk],
+    controls=[chaotic_for_bulk, linear_training],
     on="lenet-5",
     over="once",
     scales=("large",),

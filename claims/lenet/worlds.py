@@ -85,9 +85,15 @@ def _independent(run: Any) -> World:
     return World(run, compared=World(run.compared, shares=(chance, chance), contrast=difference(chance, chance)))
 
 
+def _linear(run: Any) -> World:
+    return World(run, responses={name: np.zeros_like(errors) for name, errors in run.responses.items()})
+
+
 chaotic_for_bulk = Control("chaotic directions in place of bulk ones, and the reverse", _chaotic_for_bulk)
 turned = Control("images of the same lengths in random directions", _turned)
 independent_bulks = Control("bulks that have nothing to do with each other", _independent)
 zero_steps = Control("zero training steps: J = I", _untrained)
+all_aligned = Control("zero training steps: J = I", _untrained, Verdict.SUPPORTED)
+linear_training = Control("training that is its own linearisation", _linear, Verdict.SUPPORTED)
 gaussian_matrix = Control("a Gaussian random matrix in place of J", _gaussian)
 large_gaussian = Control("a Gaussian random matrix, three times as large", lambda run: _gaussian(run, 3.0), Verdict.SUPPORTED)
