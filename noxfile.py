@@ -64,18 +64,18 @@ def mutants(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The harness against the notebook's loops; writes docs/benchmarks.md, or with --compare looks for ratios that fell.
 
-    --rounds N measures everything N times, one pytest session after another.
+    --sessions N measures everything N times, one pytest session after another.
     """
     session.install("-e", ".[dev]")
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--compare", action="store_const", const=["--compare"], default=[])
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--sessions", type=int, default=1)
     given, chosen = parser.parse_known_args(session.posargs)
-    if given.rounds < 1:
-        session.error(f"--rounds {given.rounds}: give 1 or more")
+    if given.sessions < 1:
+        session.error(f"--sessions {given.sessions}: give 1 or more")
     if given.compare and not Path("benchmarks/reference.json").exists():
         session.error("nothing to compare with: no benchmarks/reference.json; run nox -s bench first")
-    results = [str(Path(session.create_tmp()) / f"benchmarks-{number}.json") for number in range(given.rounds)]
+    results = [str(Path(session.create_tmp()) / f"benchmarks-{number}.json") for number in range(given.sessions)]
     for result in results:
         session.run("pytest", f"--benchmark-json={result}", *paths(chosen, "benchmarks"))
     session.run("python", "-m", "benchmarks.table", *results, *given.compare)

@@ -85,18 +85,17 @@ def page(results: Sequence[dict[str, Any]]) -> str:
     """The tables as Markdown."""
     sessions, machine = [times(one) for one in results], results[-1]["machine_info"]
     found = medians(sessions)
-    number = "One session" if len(sessions) == 1 else f"Medians of {len(sessions)} sessions, with the ratios' range,"
-    cpu = machine.get("cpu", {})
-    processor = f"{cpu.get('brand_raw', machine.get('processor', ''))}, {cpu.get('count', '?')} cores"
+    number = "One session" if len(sessions) == 1 else f"{len(sessions)} sessions"
     lines = [
         "# Speed",
         "",
-        f"Written by `nox -s bench`. {number} of one round each, with compilation;",
-        "harness and notebook in the same session, so that ratios hold even where seconds do not. The notebook's",
+        f"Written by `nox -s bench`. {number}, in which all is done once, with compilation (scaling points nine times,",
+        "without). Of several sessions the medians are given, of seconds and of ratios, and the ratios' range: harness and notebook are",
+        "compared within a session, so that ratios hold even where seconds do not. The notebook's",
         "loops are restated in `benchmarks/notebook.py`; * marks what was timed in part and scaled up, or is a sum: what",
         "the notebook spends its time on, and on the harness's side influence, responses and overlap as well.",
         "",
-        f"{processor}, Python {machine['python_version']}, {results[-1]['datetime'][:10]}.",
+        f"{processor(machine)}, Python {machine['python_version']}, {results[-1]['datetime'][:10]}.",
         "",
         *_speeds(found, ratios(sessions)),
         *_rates(found),
@@ -104,6 +103,12 @@ def page(results: Sequence[dict[str, Any]]) -> str:
         *_scaling(found),
     ]
     return "\n".join([*lines, ""])
+
+
+def processor(machine: dict[str, Any]) -> str:
+    """What the benchmarks ran on, in words; not its clock, which changes by the minute."""
+    cpu = machine.get("cpu", {})
+    return f"{cpu.get('brand_raw', machine.get('processor', ''))}, {cpu.get('count', '?')} cores"
 
 
 def _speeds(found: Groups, faster: dict[str, list[float]]) -> list[str]:
@@ -194,6 +199,10 @@ def main() -> int:
     parser.add_argument("--compare", action="store_true", help="with benchmarks/reference.json")
     given = parser.parse_args()
     results = [json.loads(path.read_text(encoding="utf-8")) for path in given.results]
+    machines = {processor(one["machine_info"]) for one in results}
+    if len(machines) > 1:
+        print(f"{len(results)} files from {len(machines)} machines: give those of one")
+        return 2
     sessions = [times(one) for one in results]
     now = {group: statistics.median(every) for group, every in ratios(sessions).items()}
     before = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}

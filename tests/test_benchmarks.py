@@ -87,6 +87,14 @@ def test_a_slower_harness_is_found_and_a_slower_machine_is_not(run):
 def test_several_sessions_give_medians_and_ranges(run):
     assert run([results(), results(slower=2.0), results(slower=0.5)])[0] == 0
     page = table.PAGE.read_text()
-    assert "Medians of 3 sessions, with the ratios' range, of one round each" in page
+    assert "`nox -s bench`. 3 sessions, in which all is done once" in page
     assert "| Jacobian, float32 | 40.0 s | 10.0 s | 4.0 (2.0 to 8.0) |" in page
     assert json.loads(table.REFERENCE.read_text())["Jacobian, float32"] == 4.0
+
+
+def test_sessions_of_two_machines_are_not_mixed(run):
+    other = results()
+    other["machine_info"]["cpu"]["count"] = 64
+    code, said = run([results(), other])
+    assert code == 2
+    assert "2 files from 2 machines: give those of one" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -79,10 +80,10 @@ def _turned(run: Any) -> World:
     return World(run, bulk=turn(run.bulk), chaotic=turn(run.chaotic))
 
 
-def _independent(run: Any) -> World:
-    """The bulk of a run that has nothing to do with the other: its share of any vector is its share of all directions."""
-    chance = _exactly(0.8)
-    return World(run, compared=World(run.compared, shares=(chance, chance), contrast=difference(chance, chance)))
+def _bulks(inside: float, outside: float) -> Callable[[Any], World]:
+    """Shares of the other run's bulk that random vectors have, of a bulk and of its complement."""
+    shares = _exactly(inside), _exactly(outside)
+    return lambda run: World(run, compared=World(run.compared, shares=shares, contrast=difference(*shares)))
 
 
 def _linear(run: Any) -> World:
@@ -91,7 +92,8 @@ def _linear(run: Any) -> World:
 
 chaotic_for_bulk = Control("chaotic directions in place of bulk ones, and the reverse", _chaotic_for_bulk)
 turned = Control("images of the same lengths in random directions", _turned)
-independent_bulks = Control("bulks that have nothing to do with each other", _independent)
+independent_bulks = Control("bulks that have nothing to do with each other: each has four fifths of any vector", _bulks(0.8, 0.8))
+equal_bulks = Control("one bulk for both seeds", _bulks(1.0, 0.0), Verdict.SUPPORTED)
 zero_steps = Control("zero training steps: J = I", _untrained)
 all_aligned = Control("zero training steps: J = I", _untrained, Verdict.SUPPORTED)
 linear_training = Control("training that is its own linearisation", _linear, Verdict.SUPPORTED)
