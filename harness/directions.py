@@ -8,6 +8,7 @@ random vectors of its complement. Two runs' bulks are compared by such samples o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,10 @@ from harness.krylov import Krylov, Products
 
 Floats = NDArray[np.float64]
 NOTHING = 1e-4  # of a unit vector: a thousand roundings of the float32 blocks
+
+
+class Unresolved(InvalidInput):
+    """Too few Lanczos steps for the vectors that are asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,34 +75,63 @@ def bulk_sample(gram: Krylov, products: Products, delta: float) -> Directions:
     The mean over them of cos(v, J v) estimates that of cos(u_i, v_i) over the bulk, each weighted by its sigma.
 
     Raises:
-        InvalidInput: fewer Ritz values than probes lie there: the bulk is not resolved, or there is none.
+        Unresolved: the bulk is not known well enough, or there is none.
     """
-    coordinates = _bulk_parts(gram, delta)
+    coordinates, residuals = _bulk_parts(gram, delta)
     initial = _unit(gram.vectors(coordinates))
-    return Directions(initial, products.forward(initial), gram.residuals(coordinates / np.linalg.norm(coordinates, axis=0)))
+    return Directions(initial, products.forward(initial), residuals)
 
 
 def parted(gram: Krylov, delta: float) -> tuple[Floats, Floats]:
     """Orthonormal columns (N, b) that span the probes' parts in the bulk, and orthonormal ones that span what is left of them.
 
     Raises:
-        InvalidInput: as for :func:`bulk_sample`; or nothing is left of them.
+        Unresolved: as for :func:`bulk_sample`.
+        InvalidInput: nothing is left of them.
     """
-    inside = gram.vectors(_bulk_parts(gram, delta))
+    inside = gram.vectors(_bulk_parts(gram, delta)[0])
     rest = gram.blocks[0] - inside
     if (least := float(np.linalg.svd(rest, compute_uv=False)[-1])) < NOTHING:
-        raise InvalidInput(f"all but {least:.1g} of a probe lies within {delta} of one: the bulk has no complement to sample")
+        raise InvalidInput(f"the bulk has no complement to sample: of some vector all but {least:.1g} lies within {delta} of one")
     return np.linalg.qr(inside)[0], np.linalg.qr(rest)[0]
 
 
-def _bulk_parts(gram: Krylov, delta: float) -> Floats:
-    """Coordinates of the probes' parts along the Ritz vectors with |sigma - 1| < delta, as columns (depth * b, b)."""
+def contrast_of_layers(inside: Floats, outside: Floats, sizes: Sequence[int], share: float) -> float:
+    """Contrast (:attr:`harness.large.Compared.contrast`) of bulks that only have in common how much of each layer lies in them.
+
+    Two seeds share an architecture: where training leaves nine tenths of one kernel alone and a tenth of another, vectors of one
+    bulk lie in the other more than by chance, though within each kernel the bulks are random to each other.
+
+    Args:
+        inside, outside: as from :func:`parted`.
+        sizes: numbers of parameters of the leaves, in the order of the flat vector.
+        share: the bulk's share of all directions, in both runs.
+    """
+    edges = np.cumsum(sizes)[:-1]
+    held, left = (np.array([np.sum(leaf**2) for leaf in np.split(part, edges)]) / part.shape[1] for part in (inside, outside))
+    filled = np.minimum(1, share * len(inside) * held / np.asarray(sizes))
+    return float(np.sum((held - left) * filled))
+
+
+def _bulk_parts(gram: Krylov, delta: float) -> tuple[Floats, Floats]:
+    """Coordinates of the probes' parts along the Ritz vectors with |sigma - 1| < delta, as columns (depth * b, b), and the
+    residuals |J^T J v - v| of the unit vectors v along them, shape (b,)."""
     values, vectors, _ = gram.ritz()
     near = vectors[:, np.abs(np.sqrt(np.maximum(values, 0)) - 1) < delta]
     if near.shape[1] < gram.width:
-        found = f"{near.shape[1]} of {len(values)} Ritz values"
-        raise InvalidInput(f"{found} put a singular value within {delta} of one, too few for {gram.width} samples: do more steps")
-    return np.asarray(near @ near[: gram.width].T)
+        found = f"{near.shape[1]} of {len(values)} Ritz values lie within {delta} of one"
+        raise Unresolved(f"{found}, too few for {gram.width} samples of the bulk: it takes more steps, if there is one")
+    parts = near @ near[: gram.width].T
+    residuals = gram.residuals(_unit(parts))
+    if (worst := float(residuals.max())) > (allowed := farthest(delta)):
+        found = f"|J^T J v - v| is {worst:.2g} where the bulk has at most {allowed:.2g}"
+        raise Unresolved(f"{found}: {gram.depth} steps do not tell it from what lies beside it; it takes more")
+    return parts, residuals
+
+
+def farthest(delta: float) -> float:
+    """Largest |J^T J v - v| of a unit vector v in the span of all v_i with |sigma_i - 1| < delta."""
+    return (1 + delta) ** 2 - 1
 
 
 def _unit(vectors: Floats) -> Floats:

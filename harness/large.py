@@ -72,12 +72,12 @@ class Spaces:
 
 @dataclass(eq=False)
 class Compared:
-    """One run's bulk in another's, |sigma - 1| < delta in both.
+    """What the bulks of two runs have in common, |sigma - 1| < delta in both: one run is sampled, the other one's J is used.
 
     Attributes:
         delta: what counts as the bulk.
-        inside, outside: Krylov spaces of the other run's J^T J from random vectors of the first one's bulk and its complement.
-        spent: seconds that went into each, by any run.
+        inside, outside: Krylov spaces of the other run's J^T J, from random vectors of the sampled run's bulk and its complement.
+        spent: seconds that went into each, by any session.
     """
 
     delta: float
@@ -87,7 +87,7 @@ class Compared:
 
     @property
     def shares(self) -> tuple[counting.Share, counting.Share]:
-        """Mean squared cosines with the other run's bulk, of random vectors of the first one's bulk and of its complement."""
+        """Mean squared cosines with the other run's bulk, of random vectors of the sampled run's bulk and of its complement."""
         inside, outside = (counting.within(krylov, self.delta) for krylov in (self.inside, self.outside))
         return inside, outside
 
@@ -152,12 +152,15 @@ def compare(
     tell: Callable[[Compared, float], None] = lambda compared, left: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Compared:
-    """Spend ``seconds`` on products with one run's J, to see how much another run's bulk has in common with its own.
+    """Spend ``seconds`` on how much the bulk of a sampled run has in common with that of another one, whose products are used.
+
+    What samples leak across the edge of their bulk lowers the contrast; the interval holds the other run's Lanczos bias and the
+    noise of a few samples, and nothing of that.
 
     Args:
-        products: of the one run, as for :func:`count`.
-        inside, outside: the other run's, from :func:`harness.directions.parted` with the same ``delta``, shape (N, b) each.
-        keep, tell, clock: as for :func:`count`; what is kept must be kept by these vectors too.
+        products: the other run's, as for :func:`count`.
+        inside, outside: the sampled run's, from :func:`harness.directions.parted` with the same ``delta``, shape (N, b) each.
+        keep, tell, clock: as for :func:`count`. The key of ``keep`` must hold a digest of ``inside`` and ``outside``.
 
     Raises:
         InvalidInput, NotFinite: as :func:`count`.

@@ -12,6 +12,9 @@ class Step:
     def advance(self, n: float = 1) -> None:
         """``n`` more units of the stage are done."""
 
+    def left(self, seconds: float) -> None:
+        """So many seconds are left, where the stage itself knows: it works within a budget."""
+
     def note(self, text: str) -> None:
         """What is known so far, to be shown beside how far the stage is."""
 

@@ -54,9 +54,14 @@ class _Frame(Step):
     done: float = 0.0
     shown: bool = False
     known: str = ""
+    ends: float | None = None
+    clock: Callable[[], float] = time.monotonic
 
     def advance(self, n: float = 1) -> None:
         self.done = min(self.total, self.done + n)
+
+    def left(self, seconds: float) -> None:
+        self.ends = self.clock() + seconds
 
     def note(self, text: str) -> None:
         self.known = text
@@ -125,7 +130,7 @@ class PrintedProgress(Progress):
 
     @contextmanager
     def stage(self, label: str, total: float = 1) -> Iterator[Step]:
-        with self._running(_Frame(label, max(total, 1), self._clock())) as frame:
+        with self._running(_Frame(label, max(total, 1), self._clock(), clock=self._clock)) as frame:
             yield frame
         self._took[_kind(label)] = self._clock() - frame.started
 
@@ -191,8 +196,10 @@ class PrintedProgress(Progress):
         return ": ".join([frames[0].label, *inner])
 
     def _left(self, frame: _Frame, elapsed: float) -> str:
-        """Time left in the stage, by its own pace, else by what the same stage took before."""
-        if frame.done:
+        """Time left in the stage, as it says itself, else by its own pace, else by what the same stage took before."""
+        if frame.ends is not None:
+            left = max(0.0, frame.ends - self._clock())
+        elif frame.done:
             left = elapsed * (frame.total - frame.done) / frame.done
         elif _kind(frame.label) in self._took:
             left = max(0.0, self._took[_kind(frame.label)] - elapsed)

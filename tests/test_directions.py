@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.directions import bulk_sample, extreme, parted
+from harness.directions import Unresolved, bulk_sample, contrast_of_layers, extreme, parted
 from harness.errors import InvalidInput
 from harness.krylov import Dense, Krylov, gram, probes
 
@@ -80,11 +80,41 @@ def test_cosines_of_the_sample_are_those_of_the_bulk(angle):
     assert found.cosines.mean() == pytest.approx(np.cos(angle), abs=0.02)
 
 
-def test_without_a_bulk_there_is_nothing_to_sample():
+def test_what_has_no_bulk_or_nothing_else_is_not_sampled():
     rng = np.random.default_rng(2)
-    products = Dense(3 * np.linalg.qr(rng.standard_normal((SIZE, SIZE)))[0])
-    with pytest.raises(InvalidInput, match=r"0 of 18 Ritz values put a singular value within 0.1 of one, too few for 6 samples"):
-        bulk_sample(grown(gram(products), depth=3), products, 0.1)
+    rotation = np.linalg.qr(rng.standard_normal((SIZE, SIZE)))[0]
+    with pytest.raises(Unresolved, match=r"0 of 18 Ritz values lie within 0.1 of one, too few for 6 samples of the bulk"):
+        bulk_sample(grown(gram(Dense(3 * rotation)), depth=3), Dense(3 * rotation), 0.1)
+    with pytest.raises(InvalidInput, match="the bulk has no complement to sample"):
+        parted(grown(gram(Dense(np.diag(np.linspace(0.95, 1.05, SIZE)))), depth=3), 0.1)
+
+
+def test_a_bulk_that_is_not_resolved_is_not_sampled(world):
+    """Enough Ritz values lie near one by accident; what lies along them does not come back as the bulk does."""
+    products = world[3]
+    few, many = grown(gram(products), depth=5), grown(gram(products), depth=20)
+    with pytest.raises(Unresolved, match=r"\|J\^T J v - v\| is .* where the bulk has at most 0.21: 5 steps do not tell"):
+        parted(few, 0.1)
+    assert parted(many, 0.1)[0].shape == (SIZE, 6)
+
+
+def test_the_layers_alone_explain_what_they_explain():
+    """Bulks with 250 of one layer's 300 directions and 20 of another's 100, random within each, against the truth of a pair."""
+    rng = np.random.default_rng(5)
+
+    def bases():
+        first, second = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (300, 100))
+        basis = np.block([[first, np.zeros((300, 100))], [np.zeros((100, 300)), second]])
+        bulk = np.concatenate([np.arange(300) < 250, np.arange(100) < 20])
+        return basis[:, bulk], basis[:, ~bulk]
+
+    (bulk, rest), (other, _) = bases(), bases()
+    truth = np.mean(np.sum((other.T @ bulk) ** 2, axis=0)) - np.mean(np.sum((other.T @ rest) ** 2, axis=0))
+    samples = [np.linalg.qr(part @ rng.standard_normal((part.shape[1], 100)))[0] for part in (bulk, rest)]
+    assert contrast_of_layers(*samples, (300, 100), 270 / 400) == pytest.approx(truth, abs=0.03)
+    assert truth > 0.25
+    # one layer tells nothing
+    assert contrast_of_layers(*samples, (400,), 270 / 400) == pytest.approx(0, abs=1e-12)
 
 
 def test_more_directions_than_the_space_holds_are_refused(world):

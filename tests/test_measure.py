@@ -187,11 +187,14 @@ def test_influence_is_the_plain_kl_divergence(compare):
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_restricted_training_is_the_notebooks_loop(precision, compare, monkeypatch):
     """theta = theta_0 + V_k c trained one subspace after another, as in the authors' notebook, against the batched masks."""
-    monkeypatch.setattr(subspace_training, "BLOCK", 30)  # six blocks, along some of which no run may move
+    monkeypatch.setattr(subspace_training, "BLOCK", 10)
     experiment, data, theta, _ = small()
     held = small_spectrum()
     masks = subspace_training.masks(held, [5, 80])
     run, allowed = dataclasses.replace(experiment, precision=precision), np.concatenate([masks["bulk"], masks["chaotic"]])
+    moving = [allowed[:, first : first + 10].any(axis=1).tolist() for first in range(0, 160, 10)]
+    assert [False] * 4 in moving, "along some block no run may move"
+    assert [False, True, False, True] in moving, "along some, runs apart from each other"
     got = subspace_training.restricted_losses(run, data, theta, held.initial, allowed)
     assert got.dtype == precision
     network, loss, update, x, y, epochs = train.ingredients(experiment, data)

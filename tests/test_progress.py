@@ -56,6 +56,13 @@ def test_work_that_goes_on_has_a_line_at_least_every_ten_seconds(shown):
     assert spoken[-1] == "digits, seed 0: spectrum, 1 min 0 s"
 
 
+def test_work_within_a_budget_says_itself_what_is_left(shown):
+    with shown.progress.stage("counting") as stage:
+        stage.left(600)
+        shown.later(15)
+    assert shown.lines[-2] == "counting, 11 s, ~9 min 49 s left"
+
+
 def test_what_is_known_so_far_is_shown_beside_the_time_left(shown):
     with shown.progress.stage("counting", 40) as stage:
         shown.later(5)

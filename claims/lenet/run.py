@@ -10,6 +10,7 @@ from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -17,7 +18,7 @@ import optax
 from claims.lenet.experiments import LeNetExperiment
 from harness import counting, large, lenet, mnist, provenance, train
 from harness.artefacts import Run
-from harness.directions import Directions, bulk_sample, extreme, parted
+from harness.directions import Directions, Unresolved, bulk_sample, contrast_of_layers, extreme, parted
 from harness.errors import InvalidInput, NotRun
 from harness.keys import numpy_stream
 from harness.measure.influence import divergences
@@ -148,17 +149,32 @@ class LeNetRun(Run):
 
     @cached_property
     def parts(self) -> dict[str, Any]:
-        """Samples ``inside`` the bulk and ``outside`` (N, width), made when first asked for and kept as they are: what rests on
-        them goes on with a larger budget."""
+        """Samples ``inside`` the bulk and ``outside`` (N, width), from so many ``steps``, made as soon as these resolve the bulk.
+
+        A larger budget leaves them as they are, so that what rests on them goes on.
+
+        Raises:
+            NotRun: the budget has not resolved the bulk.
+        """
+        modules, key = (*CODE, "harness.directions"), {"data": self.images.digest}
+        if not self.held("lenet-parts", modules=modules, **key):
+            self.spaces  # noqa: B018 - not while the store waits for the samples
 
         def compute() -> dict[str, Any]:
-            return dict(zip(("inside", "outside"), _resolved(parted, self.spaces.gram), strict=True))
+            inside, outside = _resolved(parted, self.spaces.gram)
+            return {"inside": inside, "outside": outside, "steps": np.asarray(self.spaces.gram.depth)}
 
-        return dict(self.arrays("lenet-parts", compute, modules=(*CODE, "harness.directions"), data=self.images.digest))
+        return dict(self.arrays("lenet-parts", compute, modules=modules, **key))
+
+    @property
+    def contrast_of_layers(self) -> float:
+        """Contrast with another seed's bulk if they shared only how much of each kernel and bias lies in them."""
+        sizes = [leaf.size for leaf in jax.tree.leaves(self.theta_0)]
+        return contrast_of_layers(self.parts["inside"], self.parts["outside"], sizes, self.spaces.counts[DELTA].inside.estimate)
 
     @cached_property
     def compared(self) -> large.Compared:
-        """How much of the bulk of :attr:`LeNetExperiment.against` lies in this run's bulk, for this run's part of the budget.
+        """What this run's bulk has in common with that of :attr:`LeNetExperiment.against`, for this run's part of the budget.
 
         Raises:
             NotRun: the other run's budget has not resolved its bulk.
@@ -175,15 +191,11 @@ class LeNetRun(Run):
     def _spending(self, describe: Callable[[Any], str]) -> Iterator[tuple[float, Callable[[Any, float], None]]]:
         """Seconds of this run's part of the budget, and what tells the present estimate while they are spent."""
         started, seconds = time.perf_counter(), 60 * self._minutes
-        last = seconds
-        with self.lab.progress.stage(f"{self.label}: products with J", seconds) as stage:
+        with self.lab.progress.stage(f"{self.label}: products with J") as stage:
 
             def tell(known: Any, left: float) -> None:
-                nonlocal last
-                stage.advance(last - left)
-                last = left
-                if note := describe(known):
-                    stage.note(note)
+                stage.left(left)
+                stage.note(describe(known))
 
             yield seconds, tell
         self.seconds["products"] = time.perf_counter() - started
@@ -221,8 +233,8 @@ class LeNetRun(Run):
 
     @property
     def _known(self) -> dict[str, Any]:
-        """What directions and what is measured on them depend on: the data, and how far the Krylov spaces have grown."""
-        return {"data": self.images.digest, "steps": [self.spaces.gram.depth, self.spaces.displacement.depth]}
+        """What directions and what is measured on them depend on: the data, and how far the Krylov space has grown."""
+        return {"data": self.images.digest, "steps": self.spaces.gram.depth}
 
     @cached_property
     def responses(self) -> dict[str, Any]:
@@ -286,12 +298,14 @@ def _resolved(sample: Callable[..., Any], space: Any, *rest: Any) -> Any:
     """A sample of the bulk.
 
     Raises:
-        NotRun: too few steps were done for one.
+        NotRun: too few steps were done for one, or there is none.
     """
     try:
         return sample(space, *rest, DELTA)
-    except InvalidInput as error:
+    except Unresolved as error:
         raise NotRun(f"{error}: give a larger --claims-budget") from error
+    except InvalidInput as error:
+        raise NotRun(str(error)) from error
 
 
 def _counted(spaces: large.Spaces) -> str:

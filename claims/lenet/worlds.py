@@ -19,25 +19,23 @@ from harness.verdict import Measurement, Verdict, mean_interval
 METHOD = "95 %: Student t over probes of the bounds that Lanczos leaves open"
 
 
-def measured(run: Any, share: Share, steps: int, **arrays: Any) -> Measurement:
-    """A share of all directions as a measurement that brings its own interval."""
+def measured(run: Any, share: Share, steps: int, counted: str = "", **arrays: Any) -> Measurement:
+    """A share of all directions, or what ``counted`` says, as a measurement that brings its own interval."""
     details = {"Lanczos bias": share.bias, "probe noise": share.noise, "from half the steps": share.halfway, "block steps": float(steps)}
     interval = (share.low, share.high, METHOD)
-    return Measurement(share.estimate, counted=_counted(run), details=details, interval=interval, arrays=arrays)
-
-
-def _counted(run: Any) -> str:
-    return f"of {run.size:,} directions; {run.origin}"
+    counted = counted or f"of {run.size:,} directions"
+    return Measurement(share.estimate, counted=f"{counted}; {run.origin}", details=details, interval=interval, arrays=arrays)
 
 
 def sampled(run: Any, values: Any, details: dict[str, float]) -> Measurement:
     """The mean over random vectors, with its own interval."""
     found, counted = mean_interval(values), f"over {len(values)} random vectors; {run.origin}"
-    interval = (found.low, found.high, found.method)
+    interval = (found.low, found.high, "95 %: Student t over random vectors of one run")
     return Measurement(float(np.mean(values)), counted=counted, details=details, interval=interval, arrays={"values": values})
 
 
-def _exactly(value: float) -> Share:
+def exactly(value: float) -> Share:
+    """A share without uncertainty."""
     return Share(value, value, value, 0.0, 0.0, value)
 
 
@@ -53,9 +51,9 @@ def quarter_circle(low: float, high: float) -> float:
 
 def _gaussian(run: Any, times: float = 1.0) -> World:
     """J and J - I of independent Gaussian entries: a quarter circle of radius 2 ``times``, and almost nothing of J - I near zero."""
-    shares = {delta: _exactly(quarter_circle((1 - delta) / times, (1 + delta) / times)) for delta in DELTAS}
+    shares = {delta: exactly(quarter_circle((1 - delta) / times, (1 + delta) / times)) for delta in DELTAS}
     counts = {delta: SimpleNamespace(inside=share) for delta, share in shares.items()}
-    moved = {delta: _exactly(quarter_circle(0, delta)) for delta in DELTAS}
+    moved = {delta: exactly(quarter_circle(0, delta)) for delta in DELTAS}
     low_rank = {delta: SimpleNamespace(inside=(round(share.estimate * run.size),) * 3) for delta, share in shares.items()}
     held = {name: getattr(run.spaces, name) for name in ("gram", "displacement", "range")}
     return World(run, spaces=SimpleNamespace(counts=counts, unmoved=moved, low_rank=low_rank, **held))
@@ -82,8 +80,20 @@ def _turned(run: Any) -> World:
 
 def _bulks(inside: float, outside: float) -> Callable[[Any], World]:
     """Shares of the other run's bulk that random vectors have, of a bulk and of its complement."""
-    shares = _exactly(inside), _exactly(outside)
-    return lambda run: World(run, compared=World(run.compared, shares=shares, contrast=difference(*shares)))
+    return lambda run: _compared(run, inside, outside)
+
+
+def _layers(run: Any) -> World:
+    """Bulks that only share how much of each layer lies in them."""
+    return _compared(run, run.contrast_of_layers, 0.0)
+
+
+def _compared(run: Any, *shares: float) -> World:
+    inside, outside = map(exactly, shares)
+    contrast = difference(inside, outside)
+    return World(run, sibling=lambda name: World(run.sibling(name), compared=World(
+        run.sibling(name).compared, shares=(inside, outside), contrast=contrast,
+    )))
 
 
 def _linear(run: Any) -> World:
@@ -93,6 +103,7 @@ def _linear(run: Any) -> World:
 chaotic_for_bulk = Control("chaotic directions in place of bulk ones, and the reverse", _chaotic_for_bulk)
 turned = Control("images of the same lengths in random directions", _turned)
 independent_bulks = Control("bulks that have nothing to do with each other: each has four fifths of any vector", _bulks(0.8, 0.8))
+layers_alone = Control("bulks that are random to each other within each layer", _layers)
 equal_bulks = Control("one bulk for both seeds", _bulks(1.0, 0.0), Verdict.SUPPORTED)
 zero_steps = Control("zero training steps: J = I", _untrained)
 all_aligned = Control("zero training steps: J = I", _untrained, Verdict.SUPPORTED)

@@ -61,7 +61,7 @@ def restricted_losses(experiment: Experiment, data: Dataset, theta_0: Params, ba
     allowed = np.asarray(mask).T
     spread = spreading(allowed)
 
-    # what differs between seeds comes as arguments and not as constants of the program
+    # numbers come as arguments, not as constants of the program; which runs may move along which block is part of it
     def final_losses(allowed: Any, origin: Any, split: Any, x: Any, y: Any, x_test: Any, y_test: Any) -> Any:
         def confined(c: Any, images: Any) -> Any:
             theta = origin[:, None] + spread(allowed * c, *split)
