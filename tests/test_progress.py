@@ -60,7 +60,7 @@ def test_work_within_a_budget_says_itself_what_is_left(shown):
     with shown.progress.stage("counting") as stage:
         stage.left(600)
         shown.later(15)
-    assert shown.lines[-2] == "counting, 11 s, ~9 min 49 s left"
+    assert shown.lines[-2] == "counting, 10 s, ~9 min 50 s left"
 
 
 def test_what_is_known_so_far_is_shown_beside_the_time_left(shown):
