@@ -129,6 +129,7 @@ def test_products_and_what_is_measured_with_them(tmp_path, monkeypatch):
     Blocks are as wide everywhere, so that each program is compiled once.
     """
     monkeypatch.setattr("harness.large._price", lambda *_: 0.0)
+    monkeypatch.setattr("harness.directions.farthest", lambda delta: np.inf)  # two steps resolve no bulk
     for name, value in {"DELTA": 0.99, "STIMULI": (1e-9, 1.0), "ENDS": 4}.items():
         monkeypatch.setattr(f"claims.lenet.run.{name}", value)
     experiment = replace(TINY, width=4, precision="float64")
