@@ -12,7 +12,6 @@ import numpy as np
 import claims.lenet.experiments  # noqa: F401 - the experiments that these claims name
 from harness.claim import Control, World
 from harness.counting import DELTAS, Share, difference
-from harness.directions import Directions
 from harness.keys import numpy_stream
 from harness.verdict import Measurement, Verdict, mean_interval
 
@@ -70,12 +69,15 @@ def _untrained(run: Any) -> World:
     return World(run, chaotic=replace(run.chaotic, images=run.chaotic.initial))
 
 
-def _turned(run: Any) -> World:
-    def turn(held: Directions) -> Directions:
-        drawn = numpy_stream(run.experiment.seed, "lenet-turned").standard_normal(held.images.shape)
-        return replace(held, images=drawn / np.linalg.norm(drawn, axis=0) * held.gains)
+def turned(kind: str) -> Control:
+    """As long as they were, the images of one kind of directions point anywhere."""
 
-    return World(run, bulk=turn(run.bulk), chaotic=turn(run.chaotic))
+    def world(run: Any) -> World:
+        held = getattr(run, kind)
+        drawn = numpy_stream(run.experiment.seed, "lenet-turned").standard_normal(held.images.shape)
+        return World(run, **{kind: replace(held, images=drawn / np.linalg.norm(drawn, axis=0) * held.gains)})
+
+    return Control("images of the same lengths in random directions", world)
 
 
 def _bulks(inside: float, outside: float) -> Callable[[Any], World]:
@@ -101,7 +103,6 @@ def _linear(run: Any) -> World:
 
 
 chaotic_for_bulk = Control("chaotic directions in place of bulk ones, and the reverse", _chaotic_for_bulk)
-turned = Control("images of the same lengths in random directions", _turned)
 independent_bulks = Control("bulks that have nothing to do with each other: each has four fifths of any vector", _bulks(0.8, 0.8))
 layers_alone = Control("bulks that are random to each other within each layer", _layers)
 equal_bulks = Control("one bulk for both seeds", _bulks(1.0, 0.0), Verdict.SUPPORTED)
