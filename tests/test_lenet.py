@@ -132,7 +132,7 @@ def test_products_and_what_is_measured_with_them(tmp_path, monkeypatch):
     monkeypatch.setattr("harness.directions.farthest", lambda delta: np.inf)  # two steps resolve no bulk
     for name, value in {"DELTA": 0.99, "STIMULI": (1e-9, 1.0), "ENDS": 4}.items():
         monkeypatch.setattr(f"claims.lenet.run.{name}", value)
-    experiment = replace(TINY, width=4, precision="float64")
+    experiment = replace(TINY, width=4, precision="float64", images=16, batch=8)
     run = run_in(tmp_path, 1e-3, experiment)
     block = RNG.standard_normal((lenet.SIZE, 4))
     for product, oracle in ((run.products.forward, jvp), (run.products.adjoint, vjp)):
