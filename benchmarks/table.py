@@ -184,7 +184,7 @@ def draw(found: Groups, target: Path) -> None:
 
 def _curve(axis: Any, points: list[dict[str, Any]], measured: str, model: str, unit: int, label: str) -> None:
     """Measured points, and the model scaled to go through the middle one."""
-    from matplotlib.ticker import NullLocator
+    from matplotlib.ticker import LogLocator, NullLocator
 
     values, middle = [point["value"] for point in points], points[len(points) // 2]
     scale = middle[measured] / middle[model]
@@ -193,6 +193,7 @@ def _curve(axis: Any, points: list[dict[str, Any]], measured: str, model: str, u
     axis.set_ylabel(label)
     axis.set_xticks(values, [f"{value:,}" for value in values])
     axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axis.yaxis.set_minor_formatter("{x:.1g}")
     axis.xaxis.set_minor_locator(NullLocator())
 
