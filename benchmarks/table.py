@@ -81,10 +81,14 @@ def curves(found: Groups) -> dict[str, list[dict[str, Any]]]:
     return {varied: sorted(points, key=lambda point: float(point["value"])) for varied, points in out.items()}
 
 
-def page(results: Sequence[dict[str, Any]]) -> str:
-    """The tables as Markdown."""
-    sessions, machine = [times(one) for one in results], results[-1]["machine_info"]
-    found = medians(sessions)
+def page(sessions: Sequence[Groups], found: Groups, last: dict[str, Any]) -> str:
+    """The tables as Markdown.
+
+    Args:
+        found: the sessions' medians.
+        last: pytest-benchmark's file of the last one, which says where and when.
+    """
+    machine = last["machine_info"]
     number = "One session" if len(sessions) == 1 else f"{len(sessions)} sessions"
     lines = [
         "# Speed",
@@ -98,7 +102,7 @@ def page(results: Sequence[dict[str, Any]]) -> str:
         "`nox -s bench -- --sessions 3` makes three and writes this page, its figure and `benchmarks/reference.json` anew;",
         "`nox -s bench -- --compare` writes nothing and fails where a ratio fell by a third against the reference.",
         "",
-        f"{processor(machine)}, Python {machine['python_version']}, {results[-1]['datetime'][:10]}.",
+        f"{processor(machine)}, Python {machine['python_version']}, {last['datetime'][:10]}.",
         "",
         *_speeds(found, ratios(sessions)),
         *_rates(found),
@@ -119,13 +123,17 @@ def _speeds(found: Groups, faster: dict[str, list[float]]) -> list[str]:
     for group, roles in found.items():
         if "harness" in roles:
             other = roles.get("notebook")
-            slow = "" if other is None else f"{other['seconds']:.1f} s{' *' if other['scale'] != 1 else ''}"
+            slow = "" if other is None else _seconds(other)
             ratio = f"{statistics.median(faster[group]):.1f}" if group in faster else ""
             if len(faster.get(group, ())) > 1:
                 ratio += f" ({faster[group][0]:.1f} to {faster[group][-1]:.1f})"
-            ours = f"{roles['harness']['seconds']:.1f} s{' *' if roles['harness']['scale'] != 1 else ''}"
-            lines.append(f"| {group} | {slow} | {ours} | {ratio} |")
+            lines.append(f"| {group} | {slow} | {_seconds(roles['harness'])} | {ratio} |")
     return [*lines, ""]
+
+
+def _seconds(timed: dict[str, Any]) -> str:
+    """Marked where it is a sum or scaled up."""
+    return f"{timed['seconds']:.1f} s{' *' if timed['scale'] != 1 else ''}"
 
 
 def _rates(found: Groups) -> list[str]:
@@ -220,7 +228,7 @@ def main() -> int:
         print(f"nothing written: {', '.join(missing)} was not run, and a part does not replace the whole")
         return 1
     draw(found, CURVES)
-    PAGE.write_text(page(results), encoding="utf-8")
+    PAGE.write_text(page(sessions, found, results[-1]), encoding="utf-8")
     REFERENCE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {PAGE}, {CURVES} and {REFERENCE}")
     return 0

@@ -18,7 +18,7 @@ from harness.compare import Exit
 from harness.compare import commands as stored
 from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
 from harness.expectation import Deviations, Expectation, read_deviations, read_ledger, unknown_id
-from harness.items import declare_all, node_id
+from harness.items import base, declare_all, node_id
 from harness.report import html, json_file, markdown
 
 DESCRIPTION = "Look at the claims; compare, judge or render stored reports; make references. Runs no experiment."
@@ -68,7 +68,7 @@ def list_claims(options: argparse.Namespace) -> int:
 def show_claim(options: argparse.Namespace) -> int:
     """Everything that is declared about one claim, or about all readings of one."""
     deviations = _declare(options.claims)
-    chosen = [claim for id, claim in REGISTRY.items() if options.id in (id, id.partition("[")[0])]
+    chosen = [claim for id, claim in REGISTRY.items() if options.id in (id, base(id))]
     if not chosen:
         raise InvalidInput(unknown_id(options.id, REGISTRY))
     for number, claim in enumerate(chosen):

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TextIO
 
 from harness.progress import Progress, Step
@@ -49,13 +49,16 @@ class _Frame(Step):
 
     label: str
     total: float
-    started: float
+    clock: Callable[[], float]
     quiet_for: float = BEAT
     done: float = 0.0
     shown: bool = False
     known: str = ""
     ends: float | None = None
-    clock: Callable[[], float] = time.monotonic
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
 
     def advance(self, n: float = 1) -> None:
         self.done = min(self.total, self.done + n)
@@ -112,7 +115,7 @@ class PrintedProgress(Progress):
     @contextmanager
     def task(self, label: str) -> Iterator[Step]:
         """One task of the phase, announced at once."""
-        with self._running(_Frame(label, 1, self._clock(), quiet_for=0)) as frame:
+        with self._running(_Frame(label, 1, self._clock, quiet_for=0)) as frame:
             self.beat()
             yield frame
             if self._phase:
@@ -122,7 +125,7 @@ class PrintedProgress(Progress):
     @contextmanager
     def quiet_task(self, label: str) -> Iterator[Step]:
         """A task that is only seen when it takes long; pytest's own line is open then, and is ended first."""
-        frame = _Frame(label, 1, self._clock(), quiet_for=LINE_EVERY)
+        frame = _Frame(label, 1, self._clock, quiet_for=LINE_EVERY)
         self._printed, self._midline = self._clock(), True
         with self._running(frame):
             yield frame
@@ -130,7 +133,7 @@ class PrintedProgress(Progress):
 
     @contextmanager
     def stage(self, label: str, total: float = 1) -> Iterator[Step]:
-        with self._running(_Frame(label, max(total, 1), self._clock(), clock=self._clock)) as frame:
+        with self._running(_Frame(label, max(total, 1), self._clock)) as frame:
             yield frame
         self._took[_kind(label)] = self._clock() - frame.started
 

@@ -138,7 +138,9 @@ def test_seed_overlap(run, beyond):
     compared = run.sibling("lenet-5-other-seed").compared
     layers = run.contrast_of_layers
     inside, outside = compared.shares
-    contrast = difference(compared.contrast, exactly(layers)) if beyond else compared.contrast
+    contrast = difference(inside, outside)
+    if beyond:
+        contrast = difference(contrast, exactly(layers))
     steps = min(compared.inside.depth, compared.outside.depth)
     found = measured(run, contrast, steps, f"{compared.inside.width} random vectors of a bulk and as many of its complement, one pair of seeds")
     samples = {"sampled after steps": float(run.parts["steps"]), "of the layers alone": layers}

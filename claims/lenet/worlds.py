@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 import claims.lenet.experiments  # noqa: F401 - the experiments that these claims name
 from harness.claim import Control, World
-from harness.counting import DELTAS, Share, difference
+from harness.counting import DELTAS, Share
 from harness.keys import numpy_stream
 from harness.verdict import Measurement, Verdict, mean_interval
 
@@ -80,22 +79,14 @@ def turned(kind: str) -> Control:
     return Control("images of the same lengths in random directions", world)
 
 
-def _bulks(inside: float, outside: float) -> Callable[[Any], World]:
+def _shared(run: Any, inside: float, outside: float) -> World:
     """Shares of the other run's bulk that random vectors have, of a bulk and of its complement."""
-    return lambda run: _compared(run, inside, outside)
 
+    def sibling(name: str) -> World:
+        other = run.sibling(name)
+        return World(other, compared=World(other.compared, shares=(exactly(inside), exactly(outside))))
 
-def _layers(run: Any) -> World:
-    """Bulks that only share how much of each layer lies in them."""
-    return _compared(run, run.contrast_of_layers, 0.0)
-
-
-def _compared(run: Any, *shares: float) -> World:
-    inside, outside = map(exactly, shares)
-    contrast = difference(inside, outside)
-    return World(run, sibling=lambda name: World(run.sibling(name), compared=World(
-        run.sibling(name).compared, shares=(inside, outside), contrast=contrast,
-    )))
+    return World(run, sibling=sibling)
 
 
 def _linear(run: Any) -> World:
@@ -103,9 +94,9 @@ def _linear(run: Any) -> World:
 
 
 chaotic_for_bulk = Control("chaotic directions in place of bulk ones, and the reverse", _chaotic_for_bulk)
-independent_bulks = Control("bulks that have nothing to do with each other: each has four fifths of any vector", _bulks(0.8, 0.8))
-layers_alone = Control("bulks that are random to each other within each layer", _layers)
-equal_bulks = Control("one bulk for both seeds", _bulks(1.0, 0.0), Verdict.SUPPORTED)
+independent_bulks = Control("bulks that have nothing to do with each other: each has four fifths of any vector", lambda run: _shared(run, 0.8, 0.8))
+layers_alone = Control("bulks that are random to each other within each layer", lambda run: _shared(run, run.contrast_of_layers, 0.0))
+equal_bulks = Control("one bulk for both seeds", lambda run: _shared(run, 1.0, 0.0), Verdict.SUPPORTED)
 zero_steps = Control("zero training steps: J = I", _untrained)
 all_aligned = Control("zero training steps: J = I", _untrained, Verdict.SUPPORTED)
 linear_training = Control("training that is its own linearisation", _linear, Verdict.SUPPORTED)

@@ -126,7 +126,7 @@ def _add(values: Any, runs: list[slice], more: Any) -> Any:
 
 
 def _blocks(size: int) -> list[slice]:
-    return [slice(first, min(first + BLOCK, size)) for first in range(0, size, BLOCK)]
+    return [slice(first, first + BLOCK) for first in range(0, size, BLOCK)]
 
 
 def _ranges(flags: Any) -> list[slice]:
