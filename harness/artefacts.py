@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.config import AnyExperiment, find
 from harness.progress import Progress
-from harness.provenance import source_hash
+from harness.provenance import Code, source_hash
 from harness.store import Store, digest
 
 
@@ -50,7 +50,7 @@ class Run:
         """The run of another experiment with the same seed."""
         return self.lab.run(name, self.experiment.seed)
 
-    def arrays(self, kind: str, compute: Callable[[], Mapping[str, Any]], *, modules: Sequence[str] = (), **key: Any) -> Any:
+    def arrays(self, kind: str, compute: Callable[[], Mapping[str, Any]], *, modules: Sequence[Code] = (), **key: Any) -> Any:
         """Arrays of this run by ``kind`` and further ``key``, from the store or computed; timed and recorded as a stage.
 
         They are kept by the experiment, the code of ``modules`` with all that these import, and that of the run's own module.
@@ -63,12 +63,12 @@ class Run:
             self.record(kind, found)
         return found
 
-    def held(self, kind: str, *, modules: Sequence[str], **key: Any) -> bool:
+    def held(self, kind: str, *, modules: Sequence[Code], **key: Any) -> bool:
         """Whether the store has what :meth:`arrays` would return."""
         return self.lab.store.holds(kind, self._key(key), modules)
 
     def _key(self, key: Mapping[str, Any]) -> dict[str, Any]:
-        return {"experiment": self.experiment.fingerprint(), "run": source_hash(type(self).__module__), **key}
+        return {"experiment": self.experiment.fingerprint(), "run": source_hash(type(self)), **key}
 
     def record(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Keep a stage record: the digest tells bitwise equality, whatever the machine."""

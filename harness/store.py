@@ -25,6 +25,7 @@ from platformdirs import user_cache_path
 
 from harness import provenance
 from harness.errors import InvalidInput, StoreWarning
+from harness.provenance import Code
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 FORMAT = 1
@@ -73,7 +74,7 @@ class Store:
             ) from error
 
     def arrays(
-        self, kind: str, key: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]], *, modules: Sequence[str] = ()
+        self, kind: str, key: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]], *, modules: Sequence[Code] = ()
     ) -> Arrays:
         """The arrays of ``kind`` for ``key``: from the store, or computed and stored.
 
@@ -81,12 +82,12 @@ class Store:
             kind: what they are, in one word.
             key: what tells them from others of that kind, JSON-able: at least the experiment's fingerprint.
             compute: called without arguments when the store does not have them; returns named arrays.
-            modules: the modules whose code decides the numbers; the module of ``compute`` by default.
+            modules: the modules whose code decides the numbers, or functions or classes of them; that of ``compute`` by default.
 
         Returns:
             Read-only arrays, mapped from disk when they come from the store.
         """
-        full = self._key(kind, key, modules or (compute.__module__,))
+        full = self._key(kind, key, modules or (compute,))
         folder = self.root / f"{kind}-{_digest(full)}"
         with self._locked(folder.name):
             held = self._read(folder, full)
@@ -99,11 +100,11 @@ class Store:
             self._seen.add(folder.name)
         return held
 
-    def blocks(self, kind: str, key: Mapping[str, Any], modules: Sequence[str]) -> Blocks:
+    def blocks(self, kind: str, key: Mapping[str, Any], modules: Sequence[Code]) -> Blocks:
         """Finished blocks of a long computation, so that an interrupted one is taken up where it stopped."""
         return Blocks(self, kind, dict(key), tuple(modules))
 
-    def holds(self, kind: str, key: Mapping[str, Any], modules: Sequence[str]) -> bool:
+    def holds(self, kind: str, key: Mapping[str, Any], modules: Sequence[Code]) -> bool:
         """Whether :meth:`arrays` would find an entry, which it has yet to check."""
         folder = self.root / f"{kind}-{_digest(self._key(kind, key, modules))}"
         return folder.exists() and not (self.fresh and folder.name not in self._seen)
@@ -118,12 +119,12 @@ class Store:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
-    def _key(self, kind: str, key: Mapping[str, Any], modules: Sequence[str]) -> dict[str, Any]:
+    def _key(self, kind: str, key: Mapping[str, Any], modules: Sequence[Code]) -> dict[str, Any]:
         full = {
             "format": FORMAT,
             "kind": kind,
             "key": dict(key),
-            "code": provenance.code_hash(tuple(sorted(modules))),
+            "code": provenance.code_hash(frozenset(modules)),
             "versions": provenance.versions(),
             "processor": provenance.processor(),
             "backend": provenance.backend(),
@@ -195,7 +196,7 @@ def _acquired(lock: FileLock, name: str) -> Iterator[None]:
 class Blocks(MutableMapping[int, Any]):
     """Finished blocks by number, each an entry of the store, for all processes that see it; ``clear`` removes them all."""
 
-    def __init__(self, store: Store, kind: str, key: dict[str, Any], modules: tuple[str, ...]) -> None:
+    def __init__(self, store: Store, kind: str, key: dict[str, Any], modules: tuple[Code, ...]) -> None:
         self.store, self.kind, self.modules, self.key = store, kind, modules, key
         self.folder = store.root / f"{kind}-{_digest(store._key(kind, key, modules))}.blocks"
         self._held: dict[int, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ from harness.keys import numpy_stream
 from harness.measure import tiny_subspace as measure
 from harness.subspace import STRIDE, Architecture, SubspaceExperiment
 
-CODE = ("harness.descent", "harness.hessian", "harness.classifiers", "harness.measure.tiny_subspace", "harness.subspace_run")
+CODE = (descent, hessian, classifiers, measure, sys.modules[__name__])
 CHUNK = 2000  # examples a Hessian chunk: 64 MB of activations at most, whatever the size of the data set
 DRAWS = 8  # random vectors of the whole space a run
 SINE = 1000  # regression samples; the paper does not say how many

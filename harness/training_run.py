@@ -23,7 +23,7 @@ from harness.spectrum import Spectrum, decompose
 from harness.structural import structural_split
 
 # Modules whose code decides a spectrum.
-SPECTRUM_CODE = ("harness.train", "harness.jacobian", "harness.spectrum", "harness.structural")
+SPECTRUM_CODE = (train, jacobian, decompose, structural_split)
 # |sigma - 1| below this is the bulk: not the paper's number, but the one that makes its count of 3000 come out.
 BULK = 0.1
 # Images of the parameter-function Jacobians: enough rows (10 an image, 9 independent) to leave no null space for want of them.
@@ -60,7 +60,7 @@ class TrainingRun(Run):
     @cached_property
     def training(self) -> Any:
         """Arrays ``theta_0``, ``theta_T`` (N,), ``losses`` (steps,); scalars ``train_loss``, ``test_loss``, ``test_accuracy``."""
-        return self.arrays("training", self._train, modules=("harness.train",))
+        return self.arrays("training", self._train, modules=(train,))
 
     def _train(self) -> dict[str, Any]:
         import jax
@@ -128,7 +128,7 @@ class TrainingRun(Run):
     @cached_property
     def _blocks(self) -> Any:
         key = {"experiment": self.experiment.fingerprint(), "columns": jacobian.layout(self._start, self.lab.chunk)[1]}
-        return self.lab.store.blocks("jacobian", key, ("harness.train", "harness.jacobian"))
+        return self.lab.store.blocks("jacobian", key, (train, jacobian))
 
     def _decompose(self) -> dict[str, Any]:
         matrix = self.jacobian()
@@ -180,7 +180,7 @@ class TrainingRun(Run):
                 self.training_map, self.theta_0, self.spectrum, indices, stimuli, signs, precision, progress, label
             )
 
-        modules = (*SPECTRUM_CODE, "harness.measure.response")
+        modules = (*SPECTRUM_CODE, response)
         return self.arrays("response", compute, modules=modules, directions=[int(i) for i in indices], signs=signs)
 
     @cached_property
@@ -207,7 +207,7 @@ class TrainingRun(Run):
                 out |= {f"{side}_{name}": values for name, values in found.items()}
             return out
 
-        return self.arrays("influence", compute, modules=(*SPECTRUM_CODE, "harness.measure.influence"))
+        return self.arrays("influence", compute, modules=(*SPECTRUM_CODE, influence))
 
     def overlap(self, other: TrainingRun, *, structural: bool = True) -> Any:
         """Overlap of this run's bulk at k with another's, over a grid of k; arrays ``dimensions``, ``cosine``, ``geodesic``.
@@ -223,7 +223,7 @@ class TrainingRun(Run):
                 cosine, geodesic = overlap.overlap_curve(cross, dimensions)
             return {"dimensions": dimensions, "cosine": cosine, "geodesic": geodesic, "size": np.asarray(len(cross))}
 
-        modules = (*SPECTRUM_CODE, "harness.measure.overlap")
+        modules = (*SPECTRUM_CODE, overlap)
         return self.arrays("overlap", compute, modules=modules, other=other.experiment.fingerprint(), structural=structural)
 
     def _bulk_basis(self, structural: bool) -> Any:
@@ -253,7 +253,7 @@ class TrainingRun(Run):
                     out[f"{name}_cosine"] = overlap.overlap_curve(vectors.T @ bulk, dimensions)[0]
             return out
 
-        modules = (*SPECTRUM_CODE, "harness.measure.overlap", "harness.measure.function_jacobian")
+        modules = (*SPECTRUM_CODE, overlap, function_jacobian)
         return self.arrays("function-jacobian", compute, modules=modules, images=PFJ_IMAGES)  # type: ignore[no-any-return]
 
     @cached_property
@@ -274,7 +274,7 @@ class TrainingRun(Run):
                 gap.append(function_jacobian.largest_gap(sigma))
             return {"images": np.array(edges[1:]), "null": np.array(null), "gap": np.array(gap)}
 
-        return self.arrays("null-sweep", compute, modules=("harness.train", "harness.measure.function_jacobian"))
+        return self.arrays("null-sweep", compute, modules=(train, function_jacobian))
 
     @cached_property
     def restricted(self) -> Any:
@@ -294,7 +294,7 @@ class TrainingRun(Run):
                 out["random"] = confined(self.experiment, self.dataset, self.theta_0, basis, masks["chaotic"])
             return out
 
-        return self.arrays("restricted", compute, modules=(*SPECTRUM_CODE, "harness.measure.subspace_training"))
+        return self.arrays("restricted", compute, modules=(*SPECTRUM_CODE, subspace_training))
 
     def prepare(self) -> None:
         """The spectrum, into the store: it is mapped from there when a claim wants it, so that runs do not pile up in memory."""

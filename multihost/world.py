@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import train
+from harness import jacobian, train
 from harness.config import Experiment, Model
 from harness.data import load
 
 EXPERIMENT = Experiment("digits", "smoke", model=Model(hidden=(32,)), epochs=2)
-MODULES = ("harness.train", "harness.jacobian")
+MODULES = (train, jacobian)
 
 
 def world() -> tuple[Any, Any]:

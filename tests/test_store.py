@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness import config, verdict
 from harness import store as stores
 from harness.errors import InvalidInput
 from harness.store import Store, StoreWarning
 
 KEY = {"experiment": "abc"}
-MODULES = ("harness.verdict",)
+MODULES = (verdict,)
 
 
 class Counted:
@@ -69,8 +70,8 @@ def test_another_key_another_entry(tmp_path):
 
 def test_other_code_another_entry(tmp_path):
     compute = Counted()
-    Store(tmp_path).arrays("thing", KEY, compute, modules=("harness.verdict",))
-    Store(tmp_path).arrays("thing", KEY, compute, modules=("harness.config",))
+    Store(tmp_path).arrays("thing", KEY, compute, modules=(verdict,))
+    Store(tmp_path).arrays("thing", KEY, compute, modules=(config,))
     assert compute.calls == 2
 
 
@@ -156,12 +157,13 @@ def test_three_processes_compute_once(tmp_path):
         f"""
         import os, sys, time
         import numpy as np
+        from harness import verdict
         from harness.store import Path, Store
         def compute():
             Path({str(tmp_path)!r}, f"computed-by-{{os.getpid()}}").touch()
             time.sleep(1)
             return {{"a": np.ones(3)}}
-        Store(Path({str(tmp_path / "store")!r})).arrays("thing", {KEY!r}, compute, modules={MODULES!r})
+        Store(Path({str(tmp_path / "store")!r})).arrays("thing", {KEY!r}, compute, modules=(verdict,))
         """
     )
     workers = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(3)]
@@ -175,12 +177,12 @@ def test_killed_while_storing_leaves_nothing_that_is_read(tmp_path):
         f"""
         import os, signal
         import numpy as np
-        from harness import store
+        from harness import store, verdict
         def save(path, array, allow_pickle):
             path.write_bytes(b"half")
             os.kill(os.getpid(), signal.SIGKILL)
         store.np.save = save
-        store.Store(store.Path({str(tmp_path)!r})).arrays("thing", {KEY!r}, lambda: {{"a": np.ones(5)}}, modules={MODULES!r})
+        store.Store(store.Path({str(tmp_path)!r})).arrays("thing", {KEY!r}, lambda: {{"a": np.ones(5)}}, modules=(verdict,))
         """
     )
     done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "JAX_PLATFORMS": "cpu"}, timeout=120, check=False)
@@ -196,15 +198,16 @@ def test_a_full_disk_costs_the_entry_and_not_the_numbers(tmp_path):
         f"""
         import resource, signal, warnings
         import numpy as np
+        from harness import verdict
         from harness.store import Store, StoreWarning, Path
         store = Store(Path({str(tmp_path / "disk")!r}))
-        store._key("thing", {KEY!r}, {MODULES!r})
+        store._key("thing", {KEY!r}, (verdict,))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         if {not _tiny_disk(tmp_path / "disk")}:
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            found = store.arrays("thing", {KEY!r}, lambda: {{"a": np.ones(1 << 18)}}, modules={MODULES!r})
+            found = store.arrays("thing", {KEY!r}, lambda: {{"a": np.ones(1 << 18)}}, modules=(verdict,))
         assert found["a"].sum() == 1 << 18
         assert any("could not be kept" in str(w.message) and "--claims-store" in str(w.message) for w in caught), caught
         print("computed")

@@ -27,7 +27,7 @@ from harness.model import flatten
 from harness.products import TrainingProducts
 from harness.store import digest
 
-CODE = ("harness.large", "harness.products", "harness.lenet", "harness.mnist", "harness.train")
+CODE = (large, TrainingProducts, lenet, mnist, train)
 DELTA = 0.1
 DIGITS = 1797  # what scikit-learn has
 HELD_OUT = 200  # images beyond those trained on, for which predictions are compared
@@ -156,7 +156,7 @@ class LeNetRun(Run):
         Raises:
             NotRun: the budget has not resolved the bulk.
         """
-        modules, key = (*CODE, "harness.directions"), {"data": self.images.digest}
+        modules, key = (*CODE, Directions), {"data": self.images.digest}
         if not self.held("lenet-parts", modules=modules, **key):
             self.spaces  # noqa: B018 - not while the store waits for the samples
 
@@ -229,7 +229,7 @@ class LeNetRun(Run):
                 found = find(_Late(self))
             return {part.name: getattr(found, part.name) for part in fields(Directions)}
 
-        return Directions(**self.arrays(f"lenet-{kind}", compute, modules=(*CODE, "harness.directions"), **self._known))
+        return Directions(**self.arrays(f"lenet-{kind}", compute, modules=(*CODE, Directions), **self._known))
 
     @property
     def _known(self) -> dict[str, Any]:
@@ -254,7 +254,7 @@ class LeNetRun(Run):
                 out[name] = np.linalg.norm(off, axis=-1) / np.linalg.norm(linear, axis=-1)
             return out
 
-        return dict(self.arrays("lenet-responses", compute, modules=(*CODE, "harness.directions", "harness.measure.response"), **self._known))
+        return dict(self.arrays("lenet-responses", compute, modules=(*CODE, Directions, train_from), **self._known))
 
     @property
     def _map(self) -> Any:
@@ -274,7 +274,7 @@ class LeNetRun(Run):
                 out[name] = found["test_mean"]
             return out
 
-        return dict(self.arrays("lenet-influence", compute, modules=(*CODE, "harness.directions", "harness.measure.influence"), **self._known))
+        return dict(self.arrays("lenet-influence", compute, modules=(*CODE, Directions, divergences), **self._known))
 
 
 class _Late:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ from harness.measure.outliers import SPARE, Eigenspace, Pair
 from harness.mixtures import Mixture
 from harness.one_pass import CHUNK, HEADS, Params, Stream, initial, loss, one_pass
 
-CODE = ("harness.mixtures", "harness.one_pass", "harness.measure.outliers", __name__)
+CODE = (Mixture, one_pass, outliers, sys.modules[__name__])
 # Trajectories worked on at once: more of them fall out of cache.
 GROUP = 256
 # Trajectories whose whole matrices are looked at: one tells much the same as another.

@@ -27,7 +27,7 @@ def one_pass_stages(run: OnePassRun) -> list[Record]:
     if ("one-pass",) not in run._held:
         return [definition(run)]
     key = {"experiment": run.experiment.fingerprint()}
-    again = run.lab.store.arrays("replay", key, lambda: replayed(run), modules=(*CODE, "harness.stages", __name__))
+    again = run.lab.store.arrays("replay", key, lambda: replayed(run), modules=(*CODE, stages_of, replayed))
     unit, first = UNIT[run.experiment.precision], run._stream("examples", next(run._groups())).chunk(0)
     theta = [np.asarray(run.trajectory[name][0]) for name in Params._fields]
     joined = np.concatenate([leaf.ravel() for leaf in theta])

@@ -33,7 +33,9 @@ def test_structural_carried(run, structural):
     mixing = numpy_stream(0, "structural-probes").normal(size=(basis.shape[1], PROBES))
     probes = basis @ (mixing / np.linalg.norm(mixing, axis=0))
     sketch = hashlib.sha256(np.ascontiguousarray(probes).tobytes()).hexdigest()
-    modules = ("harness.train", "harness.products", "harness.structural", __name__)
+    from harness import products, structural, train
+
+    modules = (train, products, structural, _drift)
     held = run.arrays("structural", lambda: _drift(run, probes), modules=modules, probes=sketch)
     forward, backward = float(np.max(held["forward"])), float(np.max(held["backward"]))
     return Measurement(

@@ -32,7 +32,7 @@ def subspace_stages(run: SubspaceRun) -> list[Record]:
         return [definition(run)]
     e, held = run.experiment, run.measured
     key = {"experiment": e.fingerprint(), "data": run.examples.digest}
-    code = (*CODE, "harness.stages", "harness.stages.subspace")
+    code = (*CODE, stages_of, replayed)
     again = run.lab.store.arrays("replay", key, lambda: replayed(run), modules=code)
     unit = UNIT[e.precision]
     theta = run.network.init(e.seed).astype(e.precision)

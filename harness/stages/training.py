@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from harness import train
+from harness import data, train
 from harness.config import PRECISIONS, Data, Experiment
 from harness.data import batches
 from harness.spectrum import SQUARED_LIMIT, Spectrum
@@ -26,7 +27,7 @@ from harness.training_run import SPECTRUM_CODE, TrainingRun
 
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}  # unit roundoff
 COLUMNS = 4  # columns of J, in random directions, that are computed in both precisions
-CODE = ("harness.train", "harness.data", "harness.stages", "harness.stages.training", "harness.stages.sketch")
+CODE = (train, data, stages_of, sys.modules[__name__], signs)
 
 
 @stages_of.register(TrainingRun)
