@@ -1,4 +1,4 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, probe, mutants, bench, multihost, claims_matrix (JAX releases)."""
+"""Sessions: claims (the main job), tests, lint, typecheck, wheel, probe, mutants, bench, multihost, claims_matrix."""
 
 import argparse
 from pathlib import Path
@@ -21,7 +21,7 @@ def paths(arguments: list[str], default: str) -> list[str]:
 @nox.session
 def claims(session: nox.Session) -> None:
     """Train, differentiate through training, judge every claim, report."""
-    session.install("-e", ".")
+    session.install("-e", ".[claims]")
     session.run("pytest", *paths(session.posargs, "claims"))
 
 
@@ -29,14 +29,15 @@ def claims(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests of the harness itself."""
     session.install("-e", ".[dev]")
-    session.run("pytest", "-n", "2", *paths(session.posargs, "tests"))
+    session.run("pytest", "-n", "2", "--ignore=tests/multihost", *paths(session.posargs, "tests"))
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and common errors."""
+    """Style, format and common errors."""
     session.install("ruff>=0.8")
     session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
 
 
 @nox.session
@@ -48,9 +49,17 @@ def typecheck(session: nox.Session) -> None:
 
 @nox.session
 def probe(session: nox.Session) -> None:
-    """Property-based probing of the quadratic lab for as long as it is told: nox -s probe -- --minutes 5."""
+    """Thousands of fresh random examples for each property of training maps; each counterexample is printed, shrunk."""
     session.install("-e", ".[dev]")
-    session.run("python", "-m", "harness.probe", *session.posargs)
+    properties = ("claims/training_jacobian/test_quadratic_properties.py", "tests/engine/test_engine_properties.py")
+    session.run("pytest", "--hypothesis-profile=deep", *properties, *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it in an empty environment outside the checkout, and judge claims there."""
+    session.install("pip>=24", "pytest>=8.3", "hatchling>=1.26")
+    session.run("pytest", "-s", "tests/tools/test_wheel.py", "-p", "no:claims", env={"WHEEL_DEPENDENCIES": "registry"})
 
 
 @nox.session
@@ -85,13 +94,18 @@ def bench(session: nox.Session) -> None:
 def multihost(session: nox.Session) -> None:
     """One Jacobian by several processes: blocks of columns claimed in a store, and shards of a jax.distributed job."""
     session.install("-e", ".[dev]")
-    session.run("pytest", *paths(session.posargs, "multihost"))
+    session.run("pytest", *paths(session.posargs, "tests/multihost"))
 
 
 # JAX release: optax that goes with it. NumPy, SciPy and scikit-learn are the same in every row, so that only JAX moves.
 RELEASES = {
-    "0.4.35": "0.2.4", "0.5.3": "0.2.5", "0.6.2": "0.2.5", "0.7.2": "0.2.6",
-    "0.8.3": "0.2.6", "0.9.2": "0.2.8", "0.10.2": "0.2.8",
+    "0.4.35": "0.2.4",
+    "0.5.3": "0.2.5",
+    "0.6.2": "0.2.5",
+    "0.7.2": "0.2.6",
+    "0.8.3": "0.2.6",
+    "0.9.2": "0.2.8",
+    "0.10.2": "0.2.8",
 }
 FIXED = ("numpy==2.2.6", "scipy==1.15.3", "scikit-learn==1.6.1")
 
@@ -100,7 +114,7 @@ FIXED = ("numpy==2.2.6", "scipy==1.15.3", "scikit-learn==1.6.1")
 @nox.parametrize("jax", list(RELEASES))
 def claims_on(session: nox.Session, jax: str) -> None:
     """The claims at smoke scale on one JAX release; other arguments go to pytest (--claims-scale paper)."""
-    session.install("-e", ".", f"jax=={jax}", f"jaxlib=={jax}", f"optax=={RELEASES[jax]}", *FIXED)
+    session.install("-e", ".[claims]", f"jax=={jax}", f"jaxlib=={jax}", f"optax=={RELEASES[jax]}", *FIXED)
     report = f"--claims-report=reports/matrix/{jax}"
     # a claim that fails on a release is what the table is for
     session.run("pytest", "claims", "--claims-scale=smoke", report, *session.posargs, success_codes=[0, 1])
@@ -109,7 +123,7 @@ def claims_on(session: nox.Session, jax: str) -> None:
 @nox.session
 def claims_matrix(session: nox.Session) -> None:
     """The claims on every release of RELEASES, and docs/matrix.md: versions by claims, verdict, margin, first moved stage."""
-    session.install("-e", ".")
+    session.install("-e", ".[claims]")
     for jax in RELEASES:
         session.run("nox", "-s", f"claims_on(jax='{jax}')", "--", *session.posargs, external=True)
     found = [max(Path(f"reports/matrix/{jax}").glob("*/report.json"), key=lambda path: path.stat().st_mtime) for jax in RELEASES]

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness.artefacts import Lab
-from harness.keys import numpy_stream
-from harness.spectrum import Spectrum
-from harness.store import Store
-from harness.training_run import TrainingRun
+from claims.training_jacobian.run import Run
+from harness.engine.precision import exact_dtypes
+from harness.engine.spectrum import Spectrum
+from harness.engine.streams import numpy_stream
+from harness.runs.lab import Lab
+from harness.runs.store import Store
+
+
+@pytest.fixture(autouse=True)
+def _exact_dtypes() -> Iterator[None]:
+    """The scope that the harness enters for itself, for the notebook's loops and all else that calls JAX directly."""
+    with exact_dtypes():
+        yield
 
 
 @pytest.fixture(scope="session")
-def paper_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TrainingRun]:
+def paper_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     """precision -> the run on digits at paper scale, trained but no further."""
 
     @functools.cache
-    def made(precision: str) -> TrainingRun:
-        import claims.experiments  # noqa: F401 - names the experiments
+    def made(precision: str) -> Run:
+        import claims.training_jacobian.experiments  # noqa: F401 - names the experiments
 
         run: Any = Lab(Store(tmp_path_factory.mktemp(precision)), seeds=1, precision=precision).run("digits")
-        run.training  # noqa: B018
+        run.trained  # noqa: B018
         return run  # type: ignore[no-any-return]
 
     return made

@@ -13,8 +13,9 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from harness import train
-from harness.training_run import TrainingRun
+from claims.training_jacobian.run import Run
+from harness.engine.losses import LOSSES
+from harness.engine.trees import cast
 
 
 def apply(params: Any, images: Any) -> Any:
@@ -23,9 +24,9 @@ def apply(params: Any, images: Any) -> Any:
     return jax.nn.gelu(images @ kernel + bias) @ output_kernel + output_bias
 
 
-def training(run: TrainingRun, network: Any) -> Any:
+def training(run: Run, network: Any) -> Any:
     """f: parameters -> parameters after all steps, as one loop."""
-    _, loss, update, x, y, epochs = train.ingredients(run.experiment, run.dataset)
+    loss, update, (x, y) = LOSSES[run.experiment.loss], run.training.optimiser, run.training.batches
 
     def step(state: Any, batch: Any) -> Any:
         params, memory = state
@@ -33,18 +34,18 @@ def training(run: TrainingRun, network: Any) -> Any:
         change, memory = update.update(gradient, memory, params)
         return (optax.apply_updates(params, change), memory), None
 
-    order = jnp.tile(jnp.arange(len(x)), epochs)
+    order = jnp.tile(jnp.arange(len(x)), run.training.epochs)
     return lambda params: jax.lax.scan(lambda s, i: step(s, (x[i], y[i])), (params, update.init(params)), order)[0][0]
 
 
-def flat_map(run: TrainingRun) -> tuple[Any, Any]:
+def flat_map(run: Run) -> tuple[Any, Any]:
     """Training as a function of the flat parameter vector, and the vector that it starts from."""
-    theta, unravel = ravel_pytree(train.cast(run.theta_0, run.experiment.precision))
+    theta, unravel = ravel_pytree(cast(run.theta_0, run.experiment.precision))
     f = training(run, apply)
     return (lambda flat: ravel_pytree(f(unravel(flat)))[0]), theta
 
 
-def jacobian(run: TrainingRun) -> Any:
+def jacobian(run: Run) -> Any:
     """J by ``jax.jacfwd`` of the whole of training, all columns at once."""
     f, theta = flat_map(run)
     return np.asarray(jax.jit(jax.jacfwd(f))(theta))
@@ -55,10 +56,10 @@ def spectrum(matrix: Any) -> Any:
     return np.linalg.svd(np.asarray(matrix, np.float64))
 
 
-def restricted_loss(run: TrainingRun, basis: Any) -> float:
+def restricted_loss(run: Run, basis: Any) -> float:
     """Test loss after training theta_0 + V c in the coordinates c of ``basis`` V (N, k); compiled for this k alone."""
-    loss = train.LOSSES[run.experiment.loss]
-    origin, unravel = ravel_pytree(train.cast(run.theta_0, run.experiment.precision))
+    loss = LOSSES[run.experiment.loss]
+    origin, unravel = ravel_pytree(cast(run.theta_0, run.experiment.precision))
     columns = jnp.asarray(np.asarray(basis), origin.dtype)
 
     def confined(c: Any, images: Any) -> Any:

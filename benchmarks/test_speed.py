@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,18 @@ import numpy as np
 import pytest
 
 from benchmarks import notebook
-from harness import train
-from harness.config import Experiment, Model
-from harness.data import load
-from harness.jacobian import dense_jacobian, layout, pusher, tangents
-from harness.keys import numpy_stream
+from claims.training_jacobian.data import load
+from claims.training_jacobian.experiments import Experiment, Model
+from claims.training_jacobian.recipe import initial_parameters, training
+from harness.engine.jacobian import dense_jacobian, layout, pusher, tangents
+from harness.engine.spectrum import Spectrum, decompose
+from harness.engine.streams import numpy_stream
+from harness.engine.trees import cast
 from harness.measure import overlap
 from harness.measure.influence import divergences
 from harness.measure.response import COARSE, responses
-from harness.measure.subspace_training import REGIONS, SHARES, masks, restricted_losses
+from harness.measure.restricted import REGIONS, SHARES, masks, restricted_losses
 from harness.progress import Progress
-from harness.spectrum import Spectrum, decompose
 
 Once = Callable[..., Any]
 PRECISIONS = ("float32", "float64")
@@ -52,8 +54,8 @@ def test_matrix_product(once: Once, precision: str) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_jacobian(once: Once, paper_run: Any, precision: str) -> None:
     run = paper_run(precision)
-    theta = train.cast(run.theta_0, precision)
-    once(lambda: dense_jacobian(run.training_map, theta), role="harness", group=f"Jacobian, {precision}", flop=PAPER)
+    theta = cast(run.theta_0, precision)
+    once(lambda: dense_jacobian(run.training, theta), role="harness", group=f"Jacobian, {precision}", flop=PAPER)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -80,10 +82,12 @@ def test_spectrum_of_the_notebook(once: Once, planted: Spectrum) -> None:
 def test_restricted(once: Once, paper_run: Any, planted: Spectrum) -> None:
     """All regions and dimensions of one seed."""
     run = paper_run("float32")
+    theta, test = cast(run.theta_0, "float32"), (jnp.asarray(run.dataset.x_test, "float32"), jnp.asarray(run.dataset.y_test))
     every = np.concatenate(list(masks(planted, np.round(SIZE * np.array(SHARES)).astype(int)).values()))
     once(
-        lambda: restricted_losses(run.experiment, run.dataset, run.theta_0, planted.initial, every),
-        role="harness", group="restricted training",
+        lambda: restricted_losses(run.training, theta, test, planted.initial, every),
+        role="harness",
+        group="restricted training",
     )
 
 
@@ -92,7 +96,9 @@ def test_restricted_of_the_notebook(once: Once, paper_run: Any, planted: Spectru
     run, dimensions = paper_run("float32"), (289, 1491, 3704)
     once(
         lambda: [notebook.restricted_loss(run, planted.initial[:, :k]) for k in dimensions],
-        role="notebook", group="restricted training", scale=len(SHARES) * len(REGIONS) / len(dimensions),
+        role="notebook",
+        group="restricted training",
+        scale=len(SHARES) * len(REGIONS) / len(dimensions),
     )
 
 
@@ -101,7 +107,8 @@ def test_influence(once: Once, paper_run: Any, planted: Spectrum) -> None:
     run = paper_run("float32")
     once(
         lambda: divergences(run.apply, run.theta_T, planted.final, run.probe_inputs, Progress(), ""),
-        role="harness", group="influence",
+        role="harness",
+        group="influence",
     )
 
 
@@ -109,10 +116,9 @@ def test_responses(once: Once, paper_run: Any, planted: Spectrum) -> None:
     """Trainings from 48 displaced starts at 13 stimuli and both signs."""
     run = paper_run("float32")
     once(
-        lambda: responses(
-            run.training_map, run.theta_0, planted, range(1000, 1048), COARSE, (1, -1), "float32", Progress(), ""
-        ),
-        role="harness", group="responses",
+        lambda: responses(run.training, run.theta_0, planted, range(1000, 1048), COARSE, (1, -1), "float32", Progress(), ""),
+        role="harness",
+        group="responses",
     )
 
 
@@ -124,9 +130,9 @@ def test_overlap(once: Once, planted: Spectrum) -> None:
 
 PEAK = """
 import json, resource, sys
-from harness.artefacts import Lab
-from harness.store import Store
-import claims.experiments
+from harness.runs.lab import Lab
+from harness.runs.store import Store
+import claims.training_jacobian.experiments
 run = Lab(Store(sys.argv[1]), seeds=1, precision="float64").run("digits")
 run.spectrum
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
@@ -138,7 +144,8 @@ def test_peak_memory(once: Once, benchmark: Any, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PEAK, str(tmp_path)]
     done = once(
         lambda: subprocess.run(command, check=True, capture_output=True, text=True),
-        role="memory", group="J and its spectrum in float64",
+        role="memory",
+        group="J and its spectrum in float64",
     )
     benchmark.extra_info["bytes"] = 1024 * int(done.stdout.split()[-1])
 
@@ -156,20 +163,24 @@ def test_scaling(once: Once, varied: str, hidden: int, steps: int, batch: int) -
     """256 columns of J, float32, compiled beforehand: time against floating-point operations, memory against the tangents'."""
     experiment = Experiment("digits", "smoke", model=Model(hidden=(hidden,)))
     data = load(experiment.data)
-    theta = train.cast(train.initial_parameters(experiment, data), "float32")
-    apply, loss, update, *_ = train.ingredients(experiment, data)
+    theta = cast(initial_parameters(experiment, data), "float32")
     draw = numpy_stream(0, "benchmarks/scaling").integers(0, len(data.x_train), (steps, batch))
     x, y = jnp.asarray(data.x_train[draw], "float32"), jnp.asarray(data.y_train[draw])
-    f = train.training_map(apply, loss, update, x, y, 1)
+    f = replace(training(experiment, data), batches=(x, y), epochs=1)
     size, width = sum(leaf.size for leaf in jax.tree.leaves(theta)), layout(theta)[0]
     push = pusher(f, theta, jax.devices())
     push(np.arange(width)).block_until_ready()
     columns = max(256, width)
     once(
         lambda: [push(np.arange(first, first + width)).block_until_ready() for first in range(0, columns, width)],
-        role="scaling", rounds=9, group=f"{varied}: N = {size}, {steps} steps of {batch}",
-        flop=flop(hidden, steps, columns, batch), varied=varied, value={"N": size, "steps": steps, "batch": batch}[varied],
-        bytes=temporary(f, theta, width), modelled=tangent_bytes(size, hidden, batch, width),
+        role="scaling",
+        rounds=9,
+        group=f"{varied}: N = {size}, {steps} steps of {batch}",
+        flop=flop(hidden, steps, columns, batch),
+        varied=varied,
+        value={"N": size, "steps": steps, "batch": batch}[varied],
+        bytes=temporary(f, theta, width),
+        modelled=tangent_bytes(size, hidden, batch, width),
     )
 
 

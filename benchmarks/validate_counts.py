@@ -11,28 +11,26 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import time
 from pathlib import Path
 from typing import Any
 
-os.environ["JAX_ENABLE_X64"] = "1"
-os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
-
 import numpy as np
 from scipy import linalg, stats
 
-import claims.experiments  # noqa: F401 - names the experiments
-from harness import train
-from harness.artefacts import Lab
-from harness.counting import counts, near_one, tail, unmoved
-from harness.directions import bulk_sample, parted
-from harness.keys import numpy_stream
-from harness.krylov import Dense, Krylov, displacement, gram, probes
-from harness.large import Compared
-from harness.products import TrainingProducts
-from harness.randomised import RangeFinder
-from harness.store import Store
+import claims.training_jacobian.experiments  # noqa: F401 - names the experiments
+from harness.engine.counting import counts, near_one, tail, unmoved
+from harness.engine.directions import bulk_and_complement, bulk_sample
+from harness.engine.krylov import Dense, Krylov, displacement, gram, probes
+from harness.engine.matrix_free import Compared
+from harness.engine.precision import with_exact_dtypes
+from harness.engine.products import TrainingProducts
+from harness.engine.range_finder import RangeFinder
+from harness.engine.streams import numpy_stream
+from harness.engine.trees import cast
+from harness.runs.lab import Lab
+from harness.runs.store import Store
+from harness.suite.verdict import CONFIDENCE
 
 Matrix = np.ndarray[Any, Any]
 # truth, estimate and interval by method, depth and delta
@@ -84,8 +82,8 @@ def sampled(spectrum: Any, other: Any, seed: int) -> None:
     krylov = Krylov.start(probes(len(bulk), WIDTH, numpy_stream(seed, "validate-sample")))
     for _ in range(max(DEPTHS)):  # half as many do not resolve this bulk
         krylov.extend(gram(products))
-    cosines, (inside, outside) = bulk_sample(krylov, products, DELTA).cosines, parted(krylov, DELTA)
-    found = Compared(DELTA, Krylov.start(inside), Krylov.start(outside))
+    cosines, (inside, outside) = bulk_sample(krylov, products, DELTA).cosines, bulk_and_complement(krylov, DELTA)
+    found = Compared(DELTA, CONFIDENCE, Krylov.start(inside), Krylov.start(outside))
     for depth in range(1, max(DEPTHS) + 1):
         for space in (found.inside, found.outside):
             space.extend(operator)
@@ -106,10 +104,10 @@ def add(rows: Rows, matrix: Matrix, sigma: Matrix, moved: Matrix, seed: int, num
             if depth not in DEPTHS:
                 continue
             if name == "gram":
-                got = {found.delta: found.inside for found in near_one(krylov, DELTAS)}
+                got = {found.delta: found.inside for found in near_one(krylov, DELTAS, confidence=CONFIDENCE)}
                 truth = {delta: float(np.mean(np.abs(sigma - 1) < delta)) for delta in DELTAS}
             else:
-                got = dict(zip(DELTAS, unmoved(krylov, DELTAS), strict=True))
+                got = dict(zip(DELTAS, unmoved(krylov, DELTAS, confidence=CONFIDENCE), strict=True))
                 truth = {delta: float(np.mean(moved < delta)) for delta in DELTAS}
             for delta in DELTAS:
                 found = got[delta]
@@ -118,7 +116,7 @@ def add(rows: Rows, matrix: Matrix, sigma: Matrix, moved: Matrix, seed: int, num
     for depth in range(1, max(DEPTHS) + 1):
         finder.advance(products, numpy_stream(seed, f"validate-range-{number}-{depth}"), {})
         if depth in DEPTHS:
-            values, missed = finder.decomposition()[0], tail(finder.missed)
+            values, missed = finder.decomposition()[0], tail(finder.missed, confidence=CONFIDENCE)
             for delta in DELTAS:
                 estimate, least, most = (count / size for count in counts(values, size, missed, delta).inside)
                 truth_inside = float(np.mean(np.abs(sigma - 1) < delta))
@@ -137,11 +135,10 @@ def table(rows: Rows) -> None:
         print(f"| {name} | {depth} | {2 * depth * WIDTH} | {delta} | {middle} | {hits} of {n} | {bound:.2f} |")
 
 
+@with_exact_dtypes
 def through_training(run: Any) -> None:
     """Products through the trajectory: their error against the dense J, and their cost."""
-    apply, loss, update, x, y, epochs = train.ingredients(run.experiment, run.dataset)
-    params = train.cast(run.theta_0, run.experiment.precision)
-    products = TrainingProducts(lambda p, bx, by: loss(apply(p, bx), by), update, x, y, epochs, params)
+    products = TrainingProducts(run.training, cast(run.theta_0, run.experiment.precision))
     spectrum = run.spectrum
     for width in (4, 32):
         block = numpy_stream(0, "validate-price").standard_normal((products.size, width))

@@ -1,5 +1,47 @@
-"""Hypothesis profiles for this folder's properties."""
+"""What the papers add to pytest: their own options, and hypothesis' profiles for the properties of the quadratics."""
 
-from harness.strategies import register_profiles
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.closed_form.strategies import register_profiles
+from harness.errors import InvalidInput
+from harness.plugin.options import add_option, path, value
+
+from .images import OPENML
 
 register_profiles()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_option(parser, "mnist", "", "DIR", "folder with MNIST's files, for the claims that need it (default: $MNIST_DIR)")
+    text = "time for each large network's singular values, at scale large; more goes on where less ended"
+    add_option(parser, "budget", "20", "MINUTES", text)
+
+
+def pytest_claims_options(config: pytest.Config) -> Mapping[str, Any]:
+    """``mnist``: where MNIST is, None without; ``budget``: minutes."""
+    return {"mnist": _mnist(path(config, "mnist")), "budget": _budget(value(config, "budget"))}
+
+
+def _mnist(given: Path | None) -> Path | None:
+    place = given or (Path(os.environ["MNIST_DIR"]) if os.environ.get("MNIST_DIR") else None)
+    if place is not None and not place.is_dir() and place.name != OPENML:
+        raise InvalidInput(f"--claims-mnist {place} is not a folder; give the folder of MNIST's files, or the word {OPENML}")
+    return place
+
+
+def _budget(got: str) -> float:
+    try:
+        minutes = float(got)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise InvalidInput(f"--claims-budget {got!r} is no time to work in; give a number of minutes above 0 (20 is the default)")
+    return minutes

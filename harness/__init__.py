@@ -1,0 +1,70 @@
+"""Scientific claims that run as tests: differentiate through training, judge what papers say of it, report.
+
+Names are imported when they are first asked for, so that ``import harness`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.engine.jacobian import dense_jacobian
+    from harness.engine.products import TrainingProducts
+    from harness.engine.spectrum import Spectrum, decompose
+    from harness.engine.training import Training
+    from harness.errors import HarnessError, InvalidInput, NotRun
+    from harness.measure.measurement import Measurement
+    from harness.runs.lab import Lab
+    from harness.runs.run import Run
+    from harness.runs.store import Store
+    from harness.suite.claim import Control, World, claim
+    from harness.suite.verdict import Verdict, at_least, at_most, within
+
+__all__ = [
+    "Control",
+    "HarnessError",
+    "InvalidInput",
+    "Lab",
+    "Measurement",
+    "NotRun",
+    "Run",
+    "Spectrum",
+    "Store",
+    "Training",
+    "TrainingProducts",
+    "Verdict",
+    "World",
+    "__version__",
+    "at_least",
+    "at_most",
+    "claim",
+    "decompose",
+    "dense_jacobian",
+    "within",
+]
+
+_HOMES = {
+    "engine.jacobian": ("dense_jacobian",),
+    "engine.products": ("TrainingProducts",),
+    "engine.spectrum": ("Spectrum", "decompose"),
+    "engine.training": ("Training",),
+    "errors": ("HarnessError", "InvalidInput", "NotRun"),
+    "measure.measurement": ("Measurement",),
+    "runs.lab": ("Lab",),
+    "runs.run": ("Run",),
+    "runs.store": ("Store",),
+    "suite.claim": ("Control", "World", "claim"),
+    "suite.verdict": ("Verdict", "at_least", "at_most", "within"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("training-jacobian-claims")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"harness.{_HOME[name]}"), name)

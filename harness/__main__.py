@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import itertools
 import json
 import os
@@ -12,16 +13,17 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import ensemble
-from harness.claim import REGISTRY, Claim
 from harness.compare import Exit
 from harness.compare import commands as stored
 from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
-from harness.expectation import Deviations, Expectation, read_deviations, read_ledger, unknown_id
-from harness.items import base, declare_all, node_id
 from harness.report import html, json_file, markdown
+from harness.suite import ensemble
+from harness.suite.catalogue import base, declare_all, declare_papers, node_id
+from harness.suite.claim import REGISTRY, Claim
+from harness.suite.expectation import Deviations, Expectation, read_deviations, read_ledger, unknown_id
 
 DESCRIPTION = "Look at the claims; compare, judge or render stored reports; make references. Runs no experiment."
+INSTALLED = "training_jacobian_claims"  # what the folder claims is called where it is installed
 REFUSALS = ((Unreadable, Exit.UNREADABLE), (Incomparable, Exit.INCOMPARABLE))
 EPILOG = """\
 Claims are judged by pytest, not by this command:
@@ -78,6 +80,13 @@ def show_claim(options: argparse.Namespace) -> int:
     return 0
 
 
+def papers_folder(options: argparse.Namespace) -> int:
+    """The papers that come with this package: installed beside it, or in its checkout."""
+    spec = importlib.util.find_spec(INSTALLED)
+    print(Path(spec.origin).parent if spec and spec.origin else Path(__file__).resolve().parents[1] / "claims")
+    return 0
+
+
 def make_ensemble(options: argparse.Namespace) -> int:
     """Write the reference ensembles of a report with at least 8 seeds; those of claims that it did not judge stay."""
     report = json_file.read(options.report)
@@ -95,6 +104,9 @@ def render_again(options: argparse.Namespace) -> int:
     """Write the pages of a report again, from its numbers and the evidence beside them."""
     folder = options.report.parent if options.report.name == json_file.NAME else options.report
     report = json_file.read(folder)
+    if options.claims.is_dir():
+        sys.path.insert(0, str(options.claims.resolve().parent))
+        declare_papers(options.claims.resolve())
     for page in (html, markdown):
         page.write(report, folder)
     print(f"{folder / html.NAME}: {len(report.claims)} claims")
@@ -121,8 +133,11 @@ def _parser() -> argparse.ArgumentParser:
     pages.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
     pages.add_argument("--figures", type=Path, metavar="DIR", help="write each figure as an SVG file into this folder as well")
     pages.set_defaults(command=render_again)
+    where = commands.add_parser("papers", help="the folder of the papers' claims, to give to pytest")
+    where.set_defaults(command=papers_folder)
     making = commands.add_parser(
-        "ensemble", help="make the reference ensemble that gives runs with fewer than 3 seeds their spread",
+        "ensemble",
+        help="make the reference ensemble that gives runs with fewer than 3 seeds their spread",
         description="First run: pytest claims --claims-seeds 8 --claims-ensemble. Then give this command its report.",
     )
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a report with 8 seeds or more")
@@ -138,7 +153,7 @@ def _declare(claims: Path) -> Deviations:
         raise InvalidInput(f"{claims} is not a folder: run this where the claims are, or give --claims DIR")
     root = claims.resolve().parent
     sys.path.insert(0, str(root))
-    declare_all(claims.resolve(), root, ("test_*.py", "*_test.py"))
+    declare_all(claims.resolve(), root)
     return read_deviations(claims / "deviations.toml", REGISTRY)
 
 

@@ -66,20 +66,33 @@ def _run(fault: Fault, copy: Path, folder: Path, written: Path) -> str:
     """Pytest in the copy, with a store and a temporary folder of its own; the last line of what it printed."""
     path = os.pathsep.join([str(copy), str(HERE)])  # the faulty copy before whatever is installed
     environment = {
-        **os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "XDG_CACHE_HOME": str(folder / "cache"),
-        "MUTANT_FILE": str(copy / fault.file), "MUTANT_OUTCOMES": str(written),
+        **os.environ,
+        "PYTHONPATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "MUTANT_FILE": str(copy / fault.file),
+        "MUTANT_OUTCOMES": str(written),
     }
     environment.pop("PYTEST_ADDOPTS", None)
     checks = list(dict.fromkeys([*fault.killed_by, *fault.green]))
     command = [
-        sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "mutants.outcomes", "-p", "no:cacheprovider",
-        f"--basetemp={folder / 'temporary'}", "--claims-scale=smoke", f"--claims-store={folder / 'store'}",
-        f"--claims-report={folder / 'report'}", *checks,
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--tb=line",
+        "-p",
+        "mutants.outcomes",
+        "-p",
+        "no:cacheprovider",
+        f"--basetemp={folder / 'temporary'}",
+        "--claims-scale=smoke",
+        f"--claims-store={folder / 'store'}",
+        f"--claims-report={folder / 'report'}",
+        *checks,
     ]
     try:
-        done = subprocess.run(
-            command, cwd=copy, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False
-        )
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False)
     except subprocess.TimeoutExpired:
         return f"stopped after {LONGEST} s"
     lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]

@@ -1,18 +1,22 @@
-"""Hypothesis profiles, and the one way in which this folder's tests compare an engine with an oracle."""
+"""Hypothesis profiles, exact dtypes for tests that call JAX, and the one way in which tests compare an engine with an oracle."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness.strategies import register_profiles
+from harness.closed_form.strategies import register_profiles
 
 register_profiles()
+
+HERE = Path(__file__).parent
+WITHOUT_JAX = {"plugin", "report", "compare"}  # folders whose tests need no JAX, or must see that none is imported
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,15 @@ class Comparison:
 @pytest.fixture
 def compare(request: pytest.FixtureRequest) -> Comparison:
     return Comparison(lambda name, value: request.node.user_properties.append((name, value)))
+
+
+@pytest.fixture(autouse=True)
+def _exact_dtypes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The scope that the harness enters for itself, for tests that call JAX directly."""
+    if WITHOUT_JAX & set(request.path.relative_to(HERE).parts):
+        yield
+        return
+    from harness.engine.precision import exact_dtypes
+
+    with exact_dtypes():
+        yield

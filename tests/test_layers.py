@@ -1,107 +1,158 @@
-"""The direction of flow: a layer imports only from the layers before it, and JAX stays out of what must work without it."""
+"""The direction of flow: a floor imports only from the floors below it, a module only from those before it in its folder.
+
+Imports inside functions count as well. JAX stays out of what must work without it.
+"""
 
 import ast
+import importlib.util
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-HARNESS = Path(__file__).resolve().parents[1] / "harness"
-# From first to last; modules of one line may know each other. Verdict comes before measure because a measurement is a value
-# of verdict's; provenance and progress know nothing of the project and serve every layer.
-LAYERS = (
-    {"errors", "progress", "provenance"},
-    {"config"},
-    {"keys", "batching", "budget", "machine", "columns"},
-    {"data", "mnist", "cifar", "mixtures"},
-    {"model", "classifiers", "lenet"},
-    {"closed_form", "softmax_flow"},
-    {"train", "descent", "one_pass"},
-    {"jacobian", "hessian", "products", "krylov", "randomised", "directions"},
-    {"sharded"},
-    {"spectrum", "structural"},
-    {"lab", "strategies", "probe"},
-    {"verdict"},
-    {"measure", "counting"},
-    {"claim"},
-    {"store"},
-    {"artefacts"},
-    {"training_run", "subspace", "subspace_run", "large"},
-    {"stages"},
-    {"report"},
-    {"compare"},
-    {"ensemble", "expectation", "judging"},
-    {"interrupt", "terminal", "runs", "options", "items", "hooks", "scheduling", "reporting", "plugin"},
-    {"__main__"},
-)
-RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
-WITHOUT_JAX = {"errors", "progress", "provenance", "config", "verdict", "claim"}.union(*LAYERS[-5:])
+ROOT = Path(__file__).resolve().parents[1]
+# From the ground up: what each floor may import stands before it.
+FLOORS = ("errors", "progress", "engine", "closed_form", "measure", "runs", "suite", "report", "compare", "plugin", "__main__")
+# Inside each folder, from first to last; modules of one line may not know each other.
+ORDER = {
+    "harness.engine": (
+        "precision streams trees columns_last losses budget spectrum",
+        "devices training",
+        "jacobian products descent hessian krylov",
+        "sharded range_finder counting directions",
+        "matrix_free",
+    ),
+    "harness.closed_form": ("exact", "quadratic softmax", "problems strategies"),
+    "harness.measure": (
+        "measurement",
+        "counts function_jacobian hessian_subspace influence overlap response restricted structural",
+    ),
+    "harness.runs": ("experiment provenance", "store sketch", "stages", "run", "lab"),
+    "harness.suite": (
+        "paper records verdict",
+        "claim evidence rejudge ensemble",
+        "expectation",
+        "catalogue judging",
+    ),
+    "harness.report": ("pages text json_file environment summary figures", "strip markdown", "html", "publish"),
+    "harness.compare": (
+        "identity exchange stages",
+        "measurements localise baseline",
+        "comparison history",
+        "text",
+        "matrix html history_page",
+        "commands",
+    ),
+    "harness.plugin": (
+        "hooks options terminal interrupt scheduling junit",
+        "settings collection preparation",
+        "reporting",
+        "session",
+    ),
+}
+WITHOUT_JAX = ("errors", "progress", "runs.experiment", "runs.provenance", "suite", "report", "compare", "plugin", "__main__")
 
 
-def modules() -> list[Path]:
-    return sorted(HARNESS.rglob("*.py"))
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the harness and of the papers by its dotted name, packages included."""
+    found = {}
+    for path in sorted([*ROOT.glob("harness/**/*.py"), *ROOT.glob("claims/**/*.py")]):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-def name_of(path: Path) -> str:
-    """The part of the harness that a file belongs to: its module or package directly below harness."""
-    return path.relative_to(HARNESS).parts[0].removesuffix(".py")
+@cache
+def imports(name: str, *, functions: bool = True) -> frozenset[str]:
+    """Dotted names of everything that a module imports, ``from a import b`` as a.b where that is a module, else as a.
+
+    Imports that only a type checker reads are no flow and are left out; those in functions with ``functions`` False.
+    """
+    path = modules()[name]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found = set()
+    for node in _nodes(ast.parse(path.read_text(encoding="utf-8")), functions):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            inner = {f"{source}.{alias.name}" for alias in node.names}
+            found |= (inner & modules().keys()) | ({source} if inner - modules().keys() else set())
+    return frozenset(found - {name})
 
 
-def imports(path: Path, *, at_module_level: bool = False) -> set[str]:
-    """Dotted names of everything that a file imports, ``from a import b`` as both a and a.b."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = _outside_functions(tree) if at_module_level else list(ast.walk(tree))
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    sources = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-    members = {f"{node.module}.{alias.name}" for node in sources for alias in node.names}
-    return names | members | {str(node.module) for node in sources}
+def _nodes(tree: ast.AST, functions: bool) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (functions or not inside) and not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from _nodes(node, functions)
 
 
-def _outside_functions(node: ast.AST) -> list[ast.AST]:
-    inner = [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return inner + [deeper for child in inner for deeper in _outside_functions(child)]
+def floor(name: str) -> str:
+    """``engine`` of ``harness.engine.jacobian``; "" of the package itself, whose names are imported when they are asked for."""
+    return name.removeprefix("harness").removeprefix(".").partition(".")[0]
 
 
-def used(path: Path) -> set[str]:
-    """Parts of the harness that a file imports."""
-    return {name.split(".")[1] for name in imports(path) if name.startswith("harness.")} & RANK.keys()
+HARNESS = [name for name in modules() if floor(name) and name.startswith("harness.")]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(HARNESS)))
-def test_a_layer_imports_only_from_layers_before_it(path):
-    own = name_of(path)
-    if own == "__init__":
-        assert not used(path)
-        return
-    assert own in RANK, f"harness/{own} has no place among the layers: give it one in LAYERS"
-    later = {other for other in used(path) if RANK[other] > RANK[own]}
-    assert not later, f"harness/{own} imports {', '.join(sorted(later))}, which come after it"
+@pytest.mark.parametrize("name", HARNESS)
+def test_a_floor_imports_only_from_the_floors_below_it(name):
+    assert floor(name) in FLOORS, f"{name} is on no floor: give it a place in FLOORS"
+    height = FLOORS.index(floor(name))
+    above = {other for other in imports(name) if other.startswith("harness.") and FLOORS.index(floor(other)) > height}
+    assert not above, f"{name} imports {', '.join(sorted(above))}, which is above it"
 
 
-def test_every_layer_exists():
-    """A name in LAYERS that no file has would make the order say less than it seems to."""
-    assert not {module for module in RANK if not (HARNESS / f"{module}.py").exists() and not (HARNESS / module).is_dir()}
+def test_the_harness_imports_no_paper():
+    for name in HARNESS:
+        assert not [other for other in imports(name) if other.partition(".")[0] == "claims"], f"{name} imports a paper"
 
 
-JAX_FREE = [path for path in modules() if name_of(path) in WITHOUT_JAX]
+@pytest.mark.parametrize("folder", ORDER)
+def test_modules_flow_one_way_inside_a_folder(folder):
+    rank = {f"{folder}.{module}": line for line, text in enumerate(ORDER[folder]) for module in text.split()}
+    inside = {name for name in modules() if name.rpartition(".")[0] == folder}
+    assert inside == rank.keys(), f"{folder}: ORDER and the folder differ in {sorted(inside ^ rank.keys())}"
+    for name in inside:
+        wrong = [other for other in imports(name, functions=False) if other in rank and rank[other] >= rank[name]]
+        assert not wrong, f"{name} imports {', '.join(wrong)}, which does not come before it"
 
 
-@pytest.mark.parametrize("path", JAX_FREE, ids=lambda path: str(path.relative_to(HARNESS)))
-def test_jax_is_not_imported_where_verdicts_are_made(path):
-    assert not {name for name in imports(path, at_module_level=True) if name.split(".")[0] in ("jax", "jaxlib", "optax")}
+def test_there_is_no_import_circle():
+    """Over the harness and the papers, imports inside functions included. A package's own module counts as the package."""
+    graph = {
+        name: {other for other in imports(name) if other in modules() and not name.startswith(f"{other}.")} for name in modules()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"an import circle: {' -> '.join(error.args[1])}")
+
+
+def test_the_checks_would_see_a_circle_and_a_wrong_floor():
+    assert "harness.runs.lab" in imports("harness.plugin.session")
+    assert "harness.runs.lab" not in imports("harness.plugin.session", functions=False)
+    assert "harness.plugin.settings" not in imports("harness.plugin.hooks", functions=False)
+    with pytest.raises(CycleError):
+        TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
+
+
+JAX_FREE = [name for name in HARNESS if any(f"{name}.".startswith(f"harness.{free}.") for free in WITHOUT_JAX)]
+
+
+@pytest.mark.parametrize("name", JAX_FREE)
+def test_jax_is_not_imported_where_verdicts_are_made(name):
+    assert not {other for other in imports(name, functions=False) if other.split(".")[0] in ("jax", "jaxlib", "optax")}
 
 
 def test_a_stored_report_is_judged_again_without_jax():
     """The whole closure of imports, not only the modules' own lines."""
-    code = "import harness.plugin, harness.__main__, harness.report.rejudge, sys; sys.exit('jax' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=HARNESS.parent, timeout=60).returncode == 0
-
-
-def test_the_order_would_catch_a_loop():
-    """The checker itself: a file of an early layer that imports a later one is seen, also inside a function."""
-    tree = HARNESS / "report" / "publish.py"
-    assert used(tree) == {"report"}
-    assert RANK["report"] > RANK["verdict"]
-    assert "harness.large" in imports(HARNESS / "plugin.py")
-    assert "harness.large" not in imports(HARNESS / "plugin.py", at_module_level=True)
+    code = "import harness.plugin.session, harness.__main__, harness.suite.rejudge, sys; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0

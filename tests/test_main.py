@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import main
-from harness.claim import REGISTRY
 from harness.compare import Exit
-from harness.verdict import mean_interval
+from harness.suite.claim import REGISTRY
+from harness.suite.verdict import mean_interval
 
 CLAIMS = """
-from harness.claim import Control, claim
-from harness.verdict import at_most
+from harness.suite.claim import Control, claim
+from harness.suite.verdict import at_most
 
 def declare(id, **more):
     return claim(id, where="Section 2", says="it is small", reading="size", accept=at_most(1, reason="one"),
@@ -107,16 +107,56 @@ def report() -> dict[str, object]:
     """A stored report whose one claim was measured on nine seeds."""
     values = [0.9 + n / 1000 for n in range(9)]
     interval = mean_interval(values)
-    measurement = {"name": "size", "unit": "", "counted": "", "runs": [[f"digits[{n}]"] for n in range(9)], "trials": None,
-                   "values": values, "interval": [interval.low, interval.high], "method": interval.method}
-    claim = {"id": "paper/size[strict]", "paper": "paper", "where": "", "says": "", "reading": "", "over": "seeds", "unit": "",
-             "published": None, "node": "", "rule": {"accept": [None, 1.0], "reason": "one"}, "expected": "SUPPORTED",
-             "expected_reason": None, "verdict": "SUPPORTED", "declared": False, "passed": True, "message": "", "ensemble": None,
-             "seeds_to_decide": None, "measurements": [measurement], "controls": [], "experiments": {"digits": "0" * 64},
-             "evidence": None, "seconds": 1.0}
-    return {"schema_version": 1, "complete": True, "partial": False, "scale": "paper", "seeds": 9, "precision": "float32",
-            "created": "2025-01-02T03:04:05Z", "seconds": 1.0, "peak_memory": None, "environment": {"python": "3.11"},
-            "experiments": [], "claims": [claim], "ledger": []}
+    measurement = {
+        "name": "size",
+        "unit": "",
+        "counted": "",
+        "runs": [[f"digits[{n}]"] for n in range(9)],
+        "trials": None,
+        "values": values,
+        "interval": [interval.low, interval.high],
+        "method": interval.method,
+    }
+    claim = {
+        "id": "paper/size[strict]",
+        "paper": "paper",
+        "where": "",
+        "says": "",
+        "reading": "",
+        "over": "seeds",
+        "unit": "",
+        "published": None,
+        "node": "",
+        "rule": {"accept": [None, 1.0], "reason": "one"},
+        "expected": "SUPPORTED",
+        "expected_reason": None,
+        "verdict": "SUPPORTED",
+        "declared": False,
+        "passed": True,
+        "message": "",
+        "ensemble": None,
+        "seeds_to_decide": None,
+        "measurements": [measurement],
+        "controls": [],
+        "experiments": {"digits": "0" * 64},
+        "evidence": None,
+        "seconds": 1.0,
+    }
+    return {
+        "schema_version": 1,
+        "complete": True,
+        "partial": False,
+        "scale": "paper",
+        "seeds": 9,
+        "precision": "float32",
+        "created": "2025-01-02T03:04:05Z",
+        "seconds": 1.0,
+        "peak_memory": None,
+        "environment": {"python": "3.11"},
+        "experiments": [],
+        "claims": [claim],
+        "ledger": [],
+    }
 
 
 def test_judge_tells_whether_a_verdict_moved(report, capsys):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.artefacts import Lab, Run, open_run
-from harness.config import PRECISIONS, fingerprint, register, require, require_one_of
+from harness.runs.experiment import PRECISIONS, fingerprint, register, require, require_one_of
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,6 @@ class OnePass:
         return fingerprint(self)
 
 
-@open_run.register(OnePass)
-def _open(experiment: OnePass, lab: Lab) -> Run:
-    from claims.outlier_eigenspaces.run import OnePassRun
-
-    return OnePassRun(experiment, lab)
-
-
 def _add(paper: OnePass, smoke: OnePass | None = None, suffix: str = "", **changes: Any) -> None:
     bases = [base for base in (paper, smoke) if base is not None]
     name = paper.name + suffix
@@ -111,7 +103,20 @@ _add(XOR, XOR_SMOKE, "-snr-1", snr=1.0, trajectories=8)
 _add(replace(XOR, dimension=100), XOR_SMOKE, "-late", snr=1e4, step=1.0, horizon=100.0, snapshots=1, trajectories=16)
 
 # Probabilities: trajectories by the thousand in one batch. lambda is large, as 2206.04030 takes d, then lambda to infinity.
-MANY = OnePass("xor-k", "paper", "xor", 4, 100, snr=1e4, step=4.0, horizon=25.0, snapshots=1, trajectories=3072, examples=2.0, fixed_seed=True)
+MANY = OnePass(
+    "xor-k",
+    "paper",
+    "xor",
+    4,
+    100,
+    snr=1e4,
+    step=4.0,
+    horizon=25.0,
+    snapshots=1,
+    trajectories=3072,
+    examples=2.0,
+    fixed_seed=True,
+)
 MANY_SMOKE = replace(MANY, scale="smoke", dimension=32, trajectories=1024, examples=8.0)
 _add(MANY, MANY_SMOKE, "-4", width=4)
 _add(replace(MANY, trajectories=1536), None, "-6", width=6)

@@ -13,14 +13,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from claims.outlier_eigenspaces.experiments import OnePass
-from harness.artefacts import Lab, Run
+from harness.engine.precision import with_exact_dtypes
+from harness.engine.streams import numpy_stream
 from harness.errors import InvalidInput, NotFinite
-from harness.keys import numpy_stream
-from harness.measure import outliers
-from harness.measure.outliers import SPARE, Eigenspace, Pair
-from harness.mixtures import Mixture
-from harness.one_pass import CHUNK, HEADS, Params, Stream, initial, loss, one_pass
+from harness.runs import run as runs
+from harness.runs.stages import Record, definition
+
+from . import eigenspaces as outliers
+from . import stages
+from .eigenspaces import SPARE, Eigenspace, Pair
+from .experiments import OnePass
+from .mixtures import Mixture
+from .one_pass import CHUNK, HEADS, Params, Stream, initial, loss, one_pass
 
 CODE = (Mixture, one_pass, outliers, sys.modules[__name__])
 # Trajectories worked on at once: more of them fall out of cache.
@@ -29,7 +33,7 @@ GROUP = 256
 WHOLE = 8
 
 
-class OnePassRun(Run):
+class Run(runs.Run):
     """A run of the third paper, looked at after one of its snapshots (the last one, unless it is a view made by :meth:`after`).
 
     Leading axis of every array: trajectories. ``matrix`` is ``hessian`` or ``gradients``; ``data`` is ``test`` (fresh examples) or
@@ -38,7 +42,7 @@ class OnePassRun(Run):
 
     experiment: OnePass
 
-    def __init__(self, experiment: OnePass, lab: Lab) -> None:
+    def __init__(self, experiment: OnePass, lab: runs.Lab) -> None:
         super().__init__(experiment, lab)
         self.at = experiment.snapshots
         self._directions: Any = None
@@ -51,17 +55,17 @@ class OnePassRun(Run):
         """Train."""
         _ = self.trajectory
 
-    def view(self, **changes: Any) -> OnePassRun:
+    def view(self, **changes: Any) -> Run:
         """This run with attributes replaced; what is computed stays shared."""
         made = copy.copy(self)
         made.__dict__.update(changes)
         return made
 
-    def after(self, snapshot: int) -> OnePassRun:
+    def after(self, snapshot: int) -> Run:
         """This run as it was after that snapshot; 0 is the start."""
         return self.view(at=snapshot)
 
-    def with_random_directions(self) -> OnePassRun:
+    def with_random_directions(self) -> Run:
         """This run with isotropic random vectors in the parameters' place wherever an alignment is measured."""
         random = numpy_stream(self.experiment.seed, "random directions")
         return self.view(_directions=Params(*(random.normal(size=leaf.shape) for leaf in self.params)))
@@ -160,13 +164,19 @@ class OnePassRun(Run):
         for name, leaf in params._asdict().items():
             bad = np.argwhere(~np.isfinite(leaf))
             if len(bad):
-                raise NotFinite(f"{self.label}: {name} of trajectory {bad[0][1]} diverged by {self.times[bad[0][0]]:.3g} d steps: lower the step")
+                raise NotFinite(
+                    f"{self.label}: {name} of trajectory {bad[0][1]} diverged by {self.times[bad[0][0]]:.3g} d steps: lower the step"
+                )
         return params._asdict()
 
     def _examples(self, data: str = "test") -> Iterator[tuple[slice, Any, Any]]:
         """A group of trajectories, its examples x (trajectories, M, dimension) in float64 and y (trajectories, M)."""
         for group in self._groups():
-            x, y = self._seen(group) if data == "training" else self._stream("test examples", group).chunk(0, self.experiment.test_examples)
+            x, y = (
+                self._seen(group)
+                if data == "training"
+                else self._stream("test examples", group).chunk(0, self.experiment.test_examples)
+            )
             yield group, np.ascontiguousarray(np.swapaxes(x, 0, 1), np.float64), np.ascontiguousarray(y.T)
 
     def _after(self, snapshot: int, group: slice) -> Params:
@@ -177,7 +187,9 @@ class OnePassRun(Run):
         e, last = self.experiment, self._chunks[self.at]
         first = last - -(-e.test_examples // CHUNK)
         if first < 0:
-            raise InvalidInput(f"{self.label}: {last * CHUNK} examples seen so far, {e.test_examples} wanted: look at a later snapshot")
+            raise InvalidInput(
+                f"{self.label}: {last * CHUNK} examples seen so far, {e.test_examples} wanted: look at a later snapshot"
+            )
         parts = zip(*self._stream("examples", group).chunks(first, last), strict=True)
         return (np.concatenate(part) for part in parts)
 
@@ -196,8 +208,10 @@ class OnePassRun(Run):
                 params = [self._after(snapshot, group) for snapshot in range(e.snapshots + 1)]
                 pairs = [[np.asarray(rows[:, 0]) for rows in _block_weights(e.task)(each, xs, ys)] for each in params]
                 rows = np.stack([np.asarray(each.rows)[:, 0] for each in params], axis=1)
-                for x, weights, row in zip(xs, np.moveaxis(pairs, 2, 0), rows, strict=True):  # weights (snapshots + 1, 2, examples)
-                    vectors = outliers.top_eigenpairs(outliers.gram(x, weights), self._start)[1]
+                for x, weights, row in zip(
+                    xs, np.moveaxis(np.asarray(pairs), 2, 0), rows, strict=True
+                ):  # weights (snapshots + 1, 2, examples)
+                    vectors = outliers.krylov_eigenpairs(outliers.weighted_gram(x, weights), self._start)[1]
                     curves.append(outliers.alignment(vectors[..., : e.outliers], row[:, None]))
                     progress.advance(1)
         return dict(zip(Pair._fields, np.transpose(curves, (2, 1, 0)), strict=True))
@@ -237,6 +251,24 @@ class OnePassRun(Run):
         if held not in self._held:
             self._held[held] = self.arrays(kind, compute, modules=CODE, **key)
         return self._held[held]
+
+    def stage_records(self) -> list[Record]:
+        """Everything from the first example to the last snapshot."""
+        e = self.experiment
+        if ("one-pass",) not in self._held:
+            return [definition(e)]
+        group = next(self._groups())
+        few = slice(0, min(stages.FEW, group.stop))
+
+        @with_exact_dtypes
+        def replay() -> dict[str, Any]:
+            start = Params(*(np.asarray(self.trajectory[name][0][few], np.float64) for name in Params._fields))
+            examples = self._stream("examples", group).chunks(0, int(self._chunks[-1]))
+            return stages.replayed(e, start, examples, self._chunks, _trainer(e.task))
+
+        again = self.lab.store.arrays("replay", {"experiment": e.fingerprint()}, replay, modules=(*CODE, stages))
+        first = self._stream("examples", group).chunk(0)
+        return [definition(e), *stages.records(e.precision, first, self.trajectory, self._chunks, again)]
 
 
 @functools.cache

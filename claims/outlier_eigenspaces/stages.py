@@ -6,57 +6,74 @@ Examples are drawn in the run's precision, so that a run in another precision se
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from claims.outlier_eigenspaces.run import CODE, OnePassRun, _trainer
-from harness.config import PRECISIONS
-from harness.one_pass import CHUNK, Params
-from harness.stages import Record, definition, exact, record, stages_of
-from harness.stages.sketch import rms, vector
-from harness.stages.training import UNIT
+from harness.runs.experiment import PRECISIONS
+from harness.runs.sketch import rms, vector
+from harness.runs.stages import UNIT, Record, exact, record
+
+from .experiments import OnePass
+from .mixtures import Examples
+from .one_pass import CHUNK, Params
 
 FEW = 4  # trajectories that are taken again
 LOOKS = 4  # snapshots that are compared
 
 
-@stages_of.register(OnePassRun)
-def one_pass_stages(run: OnePassRun) -> list[Record]:
-    """Everything from the first example to the last snapshot."""
-    if ("one-pass",) not in run._held:
-        return [definition(run)]
-    key = {"experiment": run.experiment.fingerprint()}
-    again = run.lab.store.arrays("replay", key, lambda: replayed(run), modules=(*CODE, stages_of, replayed))
-    unit, first = UNIT[run.experiment.precision], run._stream("examples", next(run._groups())).chunk(0)
-    theta = [np.asarray(run.trajectory[name][0]) for name in Params._fields]
-    joined = np.concatenate([leaf.ravel() for leaf in theta])
+def records(
+    precision: str, first: Examples, trajectory: Mapping[str, Any], chunks: Any, again: Mapping[str, Any]
+) -> list[Record]:
+    """Everything from the first examples to the last snapshot.
+
+    Args:
+        first: the first chunk of examples.
+        trajectory: parameters by name, (snapshots + 1, ...).
+        chunks: how many chunks were taken before each snapshot.
+        again: from :func:`replayed`.
+    """
+    unit = UNIT[precision]
+
+    def parameters(snapshot: int) -> Any:
+        return np.concatenate([np.asarray(trajectory[name][snapshot]).ravel() for name in Params._fields])
+
+    theta = parameters(0)
     found = [
-        definition(run),
         exact("data", x=first[0], y=first[1]),
-        record("initial parameters", vector(joined), 2 * unit * rms(joined), {"": joined}, step=0),
+        record("initial parameters", vector(theta), 2 * unit * rms(theta), {"": theta}, step=0),
     ]
     for snapshot, moved in zip(again["snapshots"].tolist(), again["rounding"].tolist(), strict=True):
-        now = np.concatenate([np.asarray(run.trajectory[name][snapshot]).ravel() for name in Params._fields])
-        step = int(run._chunks[snapshot]) * CHUNK
+        now = parameters(snapshot)
+        step = int(chunks[snapshot]) * CHUNK
         found.append(record("parameters", vector(now), max(moved, unit * rms(now)), {"": now}, step=step))
     return found
 
 
-def replayed(run: OnePassRun) -> dict[str, Any]:
-    """``snapshots`` looked at, and ``rounding`` (snapshots,) of a parameter there (root mean square over the first trajectories)."""
-    e = run.experiment
+def replayed(
+    experiment: OnePass, start: Params, examples: Iterable[Examples], chunks: Any, train: Callable[..., Params]
+) -> dict[str, Any]:
+    """The first trajectories again in both precisions.
+
+    Args:
+        start: their initial parameters, float64.
+        examples: all chunks of examples.
+        chunks: as in :func:`records`.
+        train: (parameters, x, y, step size, ridge) -> the parameters after a chunk.
+
+    Returns:
+        ``snapshots`` looked at, and ``rounding`` (snapshots,) of a parameter there (root mean square over the trajectories).
+    """
+    e, few = experiment, slice(0, len(start.rows))
     looks = sorted({round(part * e.snapshots / LOOKS) for part in range(1, LOOKS + 1)} - {0})
-    group = next(run._groups())
-    train, few = _trainer(e.task), slice(0, min(FEW, group.stop))
-    start = Params(*(np.asarray(run.trajectory[name][0][few], np.float64) for name in Params._fields))
     now = {precision: Params(*(leaf.astype(precision) for leaf in start)) for precision in PRECISIONS}
     moved: list[float] = []
-    for done, (x, y) in enumerate(run._stream("examples", group).chunks(0, int(run._chunks[-1])), start=1):
+    for done, (x, y) in enumerate(examples, start=1):
         for precision in PRECISIONS:
             rates = np.array([e.step / e.dimension, e.ridge], precision)
             now[precision] = train(now[precision], x[:, few].astype(precision), y[:, few], *rates)
-        moved += [_distance(now)] * sum(int(run._chunks[look]) == done for look in looks)
+        moved += [_distance(now)] * sum(int(chunks[look]) == done for look in looks)
     return {"snapshots": np.array(looks), "rounding": np.maximum.accumulate(moved) * UNIT[e.precision] / UNIT["float32"]}
 
 

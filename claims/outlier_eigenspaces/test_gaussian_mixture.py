@@ -4,9 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from claims.outlier_eigenspaces.experiments import DIMENSIONS
-from claims.outlier_eigenspaces.theory import late_eigenvalues, noisy_top_share, top_share
-from claims.outlier_eigenspaces.worlds import (
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control, claim
+from harness.suite.verdict import Verdict, at_least, within
+
+from .eigenspaces import alignment
+from .experiments import DIMENSIONS
+from .theory import late_eigenvalues, noisy_top_share, top_share
+from .worlds import (
     ALIGNED,
     ALIGNS,
     DATA,
@@ -18,9 +23,6 @@ from claims.outlier_eigenspaces.worlds import (
     sibling,
     zero_steps,
 )
-from harness.claim import Control, claim
-from harness.measure.outliers import alignment
-from harness.verdict import Measurement, Verdict, at_least, within
 
 SCALES = ("smoke", "paper")
 noise_alone = sibling("gmm-snr-1", "lambda = 1: no outliers")
@@ -84,7 +86,9 @@ def linear_time(matrix):
         says=ALIGNS,
         reading="'rapidly' is in O(d) steps: the number of steps to an alignment of 0.9 (first class, mean over trajectories) grows as "
         "d^a with a within 0.1 of 1, by least squares over d = 50 to 800",
-        accept=within(0.9, 1.1, reason="d^(-1/2) is 14 % at d = 50; over a factor of 16 in d that moves a by 0.05, allowed twice over"),
+        accept=within(
+            0.9, 1.1, reason="d^(-1/2) is 14 % at d = 50; over a factor of 16 in d that moves a by 0.05, allowed twice over"
+        ),
         controls=[
             Control("a step size that does not shrink with d", lambda run: run.view(family="gmm-fixed-step")),
             Control("an alignment above the one that is reached", lambda run: run.view(level=1.0)),
@@ -154,7 +158,11 @@ def emerging(matrix):
         says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
         reading=f"the k-th eigenvalue of a class's block of {MATRIX[matrix]} rises over the edge of its bulk in proportion to lambda: slope of "
         "the logarithm of their ratio (median over blocks) against log lambda, from 100 to 1000, within 0.1 of 1",
-        accept=within(0.9, 1.1, reason="eigenvalues of order one over a bulk of order 1 / lambda; next order 1 / lambda, a few per cent at 100"),
+        accept=within(
+            0.9,
+            1.1,
+            reason="eigenvalues of order one over a bulk of order 1 / lambda; next order 1 / lambda, a few per cent at 100",
+        ),
         controls=[Control("lambda from 1 to 10, where they emerge", lambda run: run.view(lambdas=("gmm-snr-1", "gmm-snr-10")))],
         on="gmm",
         given={"matrix": matrix},
@@ -204,7 +212,9 @@ def separated(matrix, rank):
         where="Abstract",
         says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
         reading=f"the whole of {MATRIX[matrix]} has rank {rank} up to noise: eigenvalue number {rank} is at least twice the next",
-        accept=at_least(2, reason="outliers are of order one and the bulk of order 1 / lambda: at lambda = 100 any separation exceeds 2"),
+        accept=at_least(
+            2, reason="outliers are of order one and the bulk of order 1 / lambda: at lambda = 100 any separation exceeds 2"
+        ),
         controls=[noise_alone, Control("one eigenvalue further on", lambda run: run.view(beyond=1))],
         on="gmm",
         given={"matrix": matrix},

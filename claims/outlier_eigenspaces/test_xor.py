@@ -2,8 +2,14 @@
 
 import numpy as np
 
-from claims.outlier_eigenspaces.theory import TYPES, late_last_layer, optimal_below, optimal_probability
-from claims.outlier_eigenspaces.worlds import (
+from harness.errors import NotRun
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control, claim
+from harness.suite.verdict import at_least, at_most, proportion_interval, within
+
+from .eigenspaces import alignment
+from .theory import TYPES, late_last_layer, optimal_below, optimal_probability
+from .worlds import (
     ALIGNED,
     DATA,
     MATRIX,
@@ -15,14 +21,12 @@ from claims.outlier_eigenspaces.worlds import (
     sibling,
     zero_steps,
 )
-from harness.claim import Control, claim
-from harness.errors import NotRun
-from harness.measure.outliers import alignment
-from harness.verdict import Measurement, at_least, at_most, proportion_interval, within
 
 SCALES = ("smoke", "paper")
 LIVE = "live: |v_i| at least a tenth of the largest of its network"
-RANK = "number of eigenvalues beyond lambda^(-1/2) of the largest, halfway between outliers of order 1 and noise of order 1 / lambda"
+RANK = (
+    "number of eigenvalues beyond lambda^(-1/2) of the largest, halfway between outliers of order 1 and noise of order 1 / lambda"
+)
 OPTIMAL = "optimal: test loss below the middle of all four clusters fitted and three of them, in closed form"
 noise_alone = sibling("xor-snr-1", "lambda = 1: no outliers")
 
@@ -50,7 +54,10 @@ def test_first_layer(run, matrix, data):
     found = np.where(run.live, run.alignments(matrix, data), 1)
     details = {"share of neurons that are dead": float(1 - run.live.mean())}
     return Measurement(
-        found.min(axis=1).mean(), counted=f"{run.live.sum()} live neurons", arrays={"alignment": found, "live": run.live}, details=details
+        found.min(axis=1).mean(),
+        counted=f"{run.live.sum()} live neurons",
+        arrays={"alignment": found, "live": run.live},
+        details=details,
     )
 
 
@@ -127,7 +134,11 @@ def test_last_layer_evolves(run, matrix):
     kept = np.stack([_kept(run.after(int(j)).last_layer(matrix)[1], final, count) for j in watched])
     since = getattr(run, "since", 0)
     values = np.stack([run.after(int(j)).last_layer(matrix)[0] for j in watched])
-    return Measurement(kept[since].mean(), counted=f"{len(count)} trajectories", arrays={"times": run.times, "overlap": kept, "eigenvalues": values})
+    return Measurement(
+        kept[since].mean(),
+        counted=f"{len(count)} trajectories",
+        arrays={"times": run.times, "overlap": kept, "eigenvalues": values},
+    )
 
 
 def _kept(early, final, count):
@@ -157,7 +168,9 @@ def test_last_layer_count(run, matrix):
     watched = [round(share * run.experiment.snapshots) for share in getattr(run, "watched", (0.1, 0.25, 0.5, 1.0))]
     counts = np.stack([rank(run.after(j), matrix) for j in watched])
     right = (counts <= TYPES).all(axis=0)
-    return Measurement(right.mean(), counted="trajectories", trials=len(right), arrays={"times": run.times[watched], "outliers": counts})
+    return Measurement(
+        right.mean(), counted="trajectories", trials=len(right), arrays={"times": run.times[watched], "outliers": counts}
+    )
 
 
 def late(matrix):
@@ -168,7 +181,9 @@ def late(matrix):
         "form (derived in claims/outlier_eigenspaces/theory.py)",
         reading=f"mean outlier of the last layer's block of {MATRIX[matrix]} at lambda = 10^4, over its prediction; mean over trajectories",
         accept=within(
-            0.95, 1.05, reason="neglected: neurons of the other label on noise, lambda^(-1/2) = 1 %, twice that in G; memory of the start 1 %"
+            0.95,
+            1.05,
+            reason="neglected: neurons of the other label on noise, lambda^(-1/2) = 1 %, twice that in G; memory of the start 1 %",
         ),
         controls=[zero_steps],
         on="xor-late",
@@ -199,7 +214,9 @@ def deficient(matrix, outcome, expected):
         says="exhibiting rank deficiency when the SGD converges to sub-optimal classifiers",
         reading=f"among trajectories that ended {outcome}, the share whose last layer's block of {MATRIX[matrix]} has {expected} outliers "
         f"({RANK}; {OPTIMAL}); K = 4",
-        accept=at_least(0.95, reason="'when' is every time, up to the finite d of a theorem whose probability tends to one; our reading"),
+        accept=at_least(
+            0.95, reason="'when' is every time, up to the finite d of a theorem whose probability tends to one; our reading"
+        ),
         controls=[
             Control("the outcomes of other trajectories", lambda run: run.view(shift=1))
             if outcome == "optimal"
@@ -260,7 +277,9 @@ def test_probability(run):
         "share with test accuracy above 15/16": float(np.mean(run.accuracy > 15 / 16)),
         "share of neurons that are dead": float(1 - run.live.mean()),
     }
-    return Measurement(best.mean(), counted="trajectories", trials=len(best), arrays={"test-loss": run.test_loss}, details=details)
+    return Measurement(
+        best.mean(), counted="trajectories", trials=len(best), arrays={"test-loss": run.test_loss}, details=details
+    )
 
 
 def _covers(run):

@@ -61,7 +61,9 @@ def late_eigenvalues(classes: int, ridge: float, matrix: str) -> tuple[float, fl
 def noisy_top_share(classes: int, ridge: float, snr: float, matrix: str) -> float:
     """:func:`top_share` to first order in 1/lambda."""
     p, q = probabilities(classes, ridge)
-    coupling = (2 * p - 1) * p * q + (1 - 2 * q) * q * (1 - q) if matrix == "hessian" else 2 * (1 - p) * p * q + 2 * q**2 * (1 - q)
+    coupling = (
+        (2 * p - 1) * p * q + (1 - 2 * q) * q * (1 - q) if matrix == "hessian" else 2 * (1 - p) * p * q + 2 * q**2 * (1 - q)
+    )
     top, other = late_eigenvalues(classes, ridge, matrix)
     angle = math.sqrt(classes - 1) * _gap(classes, ridge) * coupling / (classes * snr) / (top - other)
     return top_share(classes) - angle / math.sqrt(classes)  # sqrt(1 - share^2) = 1/sqrt(k)

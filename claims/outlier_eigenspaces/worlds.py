@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.claim import Control
-from harness.measure.outliers import outlier_count
-from harness.verdict import at_least
+from harness.suite.claim import Control
+from harness.suite.verdict import at_least
+
+from .eigenspaces import outlier_count
 
 ALIGNS = "the SGD trajectory rapidly aligns with emerging low-rank outlier eigenspaces of the Hessian and gradient matrices"
 PER_LAYER = "in multi-layer settings this alignment occurs per layer"
@@ -20,7 +21,9 @@ ALIGNED = at_least(
     "a random direction has sqrt(rank / d), 0.12",
 )
 # d^(-1/2) is 7 % at d = 200: at finite d the theorem's 'with probability tending to one' is not exactly one.
-USUALLY = at_least(0.9, reason="the theorem holds with probability tending to one; at d = 200 corrections are of order d^(-1/2) = 7 %")
+USUALLY = at_least(
+    0.9, reason="the theorem holds with probability tending to one; at d = 200 corrections are of order d^(-1/2) = 7 %"
+)
 
 zero_steps = Control("zero steps", lambda run: run.after(0))
 random_directions = Control("random directions in the parameters' place", lambda run: run.with_random_directions())

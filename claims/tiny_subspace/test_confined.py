@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from claims.tiny_subspace.worlds import digits, supported
-from harness.claim import Control
-from harness.verdict import Measurement, at_least, at_most
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control
+from harness.suite.verdict import at_least, at_most
+
+from .worlds import digits, supported
 
 START = 100
 SONG = "Song, Ahn & Yun 2024, abstract"

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from claims.tiny_subspace import experiments as e
-from claims.tiny_subspace import worlds as w
-from claims.tiny_subspace.worlds import K, both, digits, mnist, near, supported
-from harness.claim import Control, claim
-from harness.keys import numpy_stream
-from harness.measure.tiny_subspace import History, Overlaps, overlap, random_vector_overlap, spectrum_overlap
-from harness.verdict import Measurement, at_least, at_most, within
+from harness.engine.streams import numpy_stream
+from harness.measure.hessian_subspace import History, Overlaps, overlap, random_vector_overlap, spectrum_overlap
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control, claim
+from harness.suite.verdict import at_least, at_most, within
+
+from . import experiments as e
+from . import worlds as w
+from .worlds import K, both, digits, mnist, near, supported
 
 # --- the fraction of the gradient in the top subspace -------------------------------------------------------------------
 
@@ -129,7 +131,11 @@ def mean_overlap(overlaps: Overlaps, run: Any) -> Measurement:
     """Mean over the last 1000 steps, with the whole record beside it."""
     last = run.experiment.steps
     arrays = {"steps": overlaps.steps, "overlap": overlaps.values, "loss": overlaps.loss, "gradient norm": overlaps.gradient_norm}
-    details = {"images": len(run.examples.x), "training loss": float(overlaps.loss[-1]), "random vectors": float(overlaps.random.mean())}
+    details = {
+        "images": len(run.examples.x),
+        "training loss": float(overlaps.loss[-1]),
+        "random vectors": float(overlaps.random.mean()),
+    }
     return Measurement(overlaps.mean(last - WINDOW + 1, last), "", f"mean over the last {WINDOW} steps", None, arrays, details)
 
 
@@ -242,7 +248,9 @@ def test_equation_4_limit(values: Any) -> Measurement:
     where=EQUATION_4,
     says="this is 0.87 when the spectrum is approximated by lambda_i proportional to i, k = 10",
     reading="we measure w.Hw / (|w| |Hw|) for lambda_i = i, k = 10 and w_i = +-1; supported if it rounds to within 0.02 of 0.87",
-    accept=within(0.85, 0.89, reason="0.87 is the limit of large k; at k = 10 the exact value sqrt(66/84) = 0.886 is 2 % above it"),
+    accept=within(
+        0.85, 0.89, reason="0.87 is the limit of large k; at k = 10 the exact value sqrt(66/84) = 0.886 is 2 % above it"
+    ),
     controls=[
         Control("lambda_i proportional to i^3", lambda: {"values": np.arange(1.0, K + 1) ** 3}),
         Control("eigenvalues that are all equal", lambda: {"values": np.ones(K)}),
@@ -253,10 +261,14 @@ def test_equation_4_limit(values: Any) -> Measurement:
 def test_equation_4_at_ten(values: Any) -> Measurement:
     signs = numpy_stream(0, "signs").choice([-1.0, 1.0], size=(100, K))
     drawn = [overlap(w, values * w) for w in signs]
-    return Measurement(float(np.mean(drawn)), "", "100 draws of the signs", None, {}, {"spread over the signs": float(np.ptp(drawn))})
+    return Measurement(
+        float(np.mean(drawn)), "", "100 draws of the signs", None, {}, {"spread over the signs": float(np.ptp(drawn))}
+    )
 
 
-RANDOM = "a random unit vector w in the top Hessian subspace will have a large overlap with Hw, comparable to that of the gradient"
+RANDOM = (
+    "a random unit vector w in the top Hessian subspace will have a large overlap with Hw, comparable to that of the gradient"
+)
 
 
 @both(

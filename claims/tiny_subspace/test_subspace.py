@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from claims.tiny_subspace import worlds as w
-from claims.tiny_subspace.worlds import K, both, mnist, supported
-from harness.claim import Control
-from harness.measure.tiny_subspace import History, dimension_curve, layer_shares, log_slope, outliers, root_mean_square
-from harness.verdict import Measurement, at_least, at_most, within
+from harness.measure.hessian_subspace import History, dimension_curve, layer_shares, log_slope, outliers, root_mean_square
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control
+from harness.suite.verdict import at_least, at_most, within
+
+from . import worlds as w
+from .worlds import K, both, mnist, supported
 
 UNTIL = 600  # Figures 2 and 3 follow the subspaces for up to 500 steps
 random_subspaces = Control("random subspaces, which overlap by k / N", w.random_subspaces)
@@ -20,8 +22,12 @@ untrained = Control("nothing learned: step 0 at all times", w.untrained)
 # --- the top subspace is preserved, the next is not ---------------------------------------------------------------------
 
 PRESERVED = "after about t1 = 100 steps the overlap remains significant even when t2 - t1 >> t1"
-DECAYS = "the subspace spanned by the next k eigenvectors does not have this property: even for large t1 the overlap decays quickly"
-OVERLAP = "we measure Tr(P P') / 10 of the {which} ten eigenvectors at step {start} and at each later measured step up to 600, mean"
+DECAYS = (
+    "the subspace spanned by the next k eigenvectors does not have this property: even for large t1 the overlap decays quickly"
+)
+OVERLAP = (
+    "we measure Tr(P P') / 10 of the {which} ten eigenvectors at step {start} and at each later measured step up to 600, mean"
+)
 MOSTLY = at_least(0.5, reason="significant: most of the later subspace lies in the earlier one; at random it is k / N")
 HARDLY = at_most(0.5, reason="decayed: most of the later subspace lies outside of the earlier one")
 TOP, NEXT = slice(0, K), slice(K, 2 * K)
@@ -32,14 +38,25 @@ def readings(function: Any) -> Any:
     for start in (100, 200):
         given = {"start": start}
         both(
-            "top-preserved", tag=f"top,{start}", where="Section 2.3, Figure 2a", says=PRESERVED, accept=MOSTLY,
+            "top-preserved",
+            tag=f"top,{start}",
+            where="Section 2.3, Figure 2a",
+            says=PRESERVED,
+            accept=MOSTLY,
             reading=OVERLAP.format(which="top", start=start) + "; supported if at least 1/2",
-            controls=[random_subspaces], given={**given, "part": TOP}, smoke=True,
+            controls=[random_subspaces],
+            given={**given, "part": TOP},
+            smoke=True,
         )(function)
         both(
-            "top-preserved", tag=f"next,{start}", where="Section 2.3, Figure 2b", says=DECAYS, accept=HARDLY,
+            "top-preserved",
+            tag=f"next,{start}",
+            where="Section 2.3, Figure 2b",
+            says=DECAYS,
+            accept=HARDLY,
             reading=OVERLAP.format(which="next", start=start) + "; supported if at most 1/2",
-            controls=[frozen, supported("random subspaces", w.random_subspaces)], given={**given, "part": NEXT},
+            controls=[frozen, supported("random subspaces", w.random_subspaces)],
+            given={**given, "part": NEXT},
         )(function)
     return function
 
@@ -48,7 +65,9 @@ def readings(function: Any) -> Any:
 def test_preserved(history: History, start: int, part: slice) -> Measurement:
     overlaps = history.overlaps(start, UNTIL, part)
     arrays = {"steps": history.steps, "cross": history.cross[..., part, part], "overlaps": overlaps}
-    return Measurement(float(overlaps.mean()), "", f"{len(overlaps)} later steps", None, arrays, {"at step 600": float(overlaps[-1])})
+    return Measurement(
+        float(overlaps.mean()), "", f"{len(overlaps)} later steps", None, arrays, {"at step 600": float(overlaps[-1])}
+    )
 
 
 # --- the kink at the number of classes ----------------------------------------------------------------------------------
@@ -62,7 +81,9 @@ def kink(history: History, value_of: Any) -> Measurement:
     """The averaged overlap against the dimension (Figure 3), and one number drawn from it."""
     curve = dimension_curve(history, 100, UNTIL, DIMENSIONS)
     value = float(value_of(dict(zip(DIMENSIONS.tolist(), curve.tolist(), strict=True))))
-    return Measurement(value, "", f"dimensions {DIMENSIONS[0]} to {DIMENSIONS[-1]}", None, {"dimensions": DIMENSIONS, "overlap": curve})
+    return Measurement(
+        value, "", f"dimensions {DIMENSIONS[0]} to {DIMENSIONS[-1]}", None, {"dimensions": DIMENSIONS, "overlap": curve}
+    )
 
 
 @both(
@@ -112,7 +133,10 @@ def test_monotone(history: History) -> Measurement:
     says="increasing the subspace until d = 9 leads to a pretty fixed overlap as a function of dimension",
     reading=f"{AVERAGED}; supported if it varies by at most 0.1 over d = 2..9",
     accept=at_most(0.1, reason="pretty fixed: the same to one decimal"),
-    controls=[supported("subspaces that never move", w.frozen_subspaces), Control("outliers that mix two by two", w.mixing_pairs)],
+    controls=[
+        supported("subspaces that never move", w.frozen_subspaces),
+        Control("outliers that mix two by two", w.mixing_pairs),
+    ],
 )
 def test_flat(history: History) -> Measurement:
     return kink(history, lambda overlap: np.ptp([overlap[d] for d in range(2, K)]))
@@ -123,19 +147,35 @@ def test_flat(history: History) -> Measurement:
 GAP = "we count the Hessian eigenvalues above the largest ratio lambda_i / lambda_(i+1) among the largest twelve"
 SPECTRA: list[dict[str, Any]] = [
     {
-        "data": ("mnist", "digits"), "suffix": "-figure-4", "tag": "figure-4", "k": 10, "where": "Appendix B, Figure 4",
+        "data": ("mnist", "digits"),
+        "suffix": "-figure-4",
+        "tag": "figure-4",
+        "k": 10,
+        "where": "Appendix B, Figure 4",
         "says": "two hidden layers of 32 neurons, 40 epochs: there are 10 nontrivial eigenvalues",
     },
     {
-        "data": ("mnist", "digits"), "suffix": "-parity", "tag": "parity", "k": 2, "where": "Appendix B",
+        "data": ("mnist", "digits"),
+        "suffix": "-parity",
+        "tag": "parity",
+        "k": 2,
+        "where": "Appendix B",
         "says": "labelled according to whether they are even or odd, there were only 2 large eigenvalues",
     },
     {
-        "data": ("mnist",), "suffix": "-random-labels", "tag": "permuted", "k": 10, "where": "Appendix B",
+        "data": ("mnist",),
+        "suffix": "-random-labels",
+        "tag": "permuted",
+        "k": 10,
+        "where": "Appendix B",
         "says": "applying a random permutation to the labels, we still find 10 large eigenvalues",
     },
     {
-        "data": ("digits",), "suffix": "-memorised", "tag": "permuted", "k": 10, "where": "Appendix B",
+        "data": ("digits",),
+        "suffix": "-memorised",
+        "tag": "permuted",
+        "k": 10,
+        "where": "Appendix B",
         "says": "applying a random permutation to the labels, learned to high training accuracy, we still find 10 large eigenvalues",
     },
 ]
@@ -151,7 +191,13 @@ def two_readings(function: Any) -> Any:
         fewer = Control(f"a spectrum with {k} outliers planted", w.planted_outliers(k))
         for name, count, controls in (("k", k, [more, *published]), ("k-minus-one", k - 1, [fewer])):
             w.on(
-                data, "k-outliers", smoke=sentence["tag"] == "figure-4", tag=f"{sentence['tag']},{name}", **said, unit="outliers", controls=controls,
+                data,
+                "k-outliers",
+                smoke=sentence["tag"] == "figure-4",
+                tag=f"{sentence['tag']},{name}",
+                **said,
+                unit="outliers",
+                controls=controls,
                 accept=within(count - 0.5, count + 0.5, reason=f"{count}: a whole number"),
                 reading=f"{GAP} at the last step; supported if there are {count}",
             )(function)

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from claims.tiny_subspace import toy
-from harness import softmax_flow as flow
-from harness.claim import Control, claim
-from harness.verdict import Measurement, Verdict, at_least, at_most, within
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control, claim
+from harness.suite.verdict import Verdict, at_least, at_most, within
+
+from . import softmax_flow as flow
+from . import toy
 
 on_toy_model = partial(claim, over="once", scales=("smoke", "paper"))
 INTEGRATED = at_most(1e-8, reason="the integrator's tolerance, 1e-10 a step, over some hundred steps")
@@ -70,7 +72,9 @@ def test_eigenvalues(formula: Any) -> Measurement:
 def test_leading_order(factor: float) -> Measurement:
     at = toy.TIMES.index(100.0)
     error = toy.relative_error(factor * toy.two_class_eigenvalues(), toy.leading_order_eigenvalue)[at].max()
-    return Measurement(float(error / (np.log(100) / 100)), "of log(eta t) / (eta t)", "eta t = 100", None, {}, {"error": float(error)})
+    return Measurement(
+        float(error / (np.log(100) / 100)), "of log(eta t) / (eta t)", "eta t = 100", None, {}, {"error": float(error)}
+    )
 
 
 FAR, FARTHER = 1e4, 1e8
@@ -245,7 +249,9 @@ with_bias = partial(toy.states, bias=True, times=(1e-6, toy.LATE))
     where="Section 3, footnote 12",
     says=BIASED,
     reading="two orthonormal means, biases, random start: we measure lambda_1 / lambda_2 at eta t = 1000; supported if 3",
-    accept=within(2.99, 3.01, reason="(mu_1, 1) and (mu_2, 1) have the Gram matrix [[2, 1], [1, 2]], of eigenvalues 3 and 1; O(1 / eta t)"),
+    accept=within(
+        2.99, 3.01, reason="(mu_1, 1) and (mu_2, 1) have the Gram matrix [[2, 1], [1, 2]], of eigenvalues 3 and 1; O(1 / eta t)"
+    ),
     controls=[world("no biases", states=partial(toy.states, times=(toy.LATE,)))],
     given={"states": with_bias},
 )

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from harness import softmax_flow as flow
-from harness.keys import numpy_stream
+from harness.engine.streams import numpy_stream
+
+from . import softmax_flow as flow
 
 DIMENSION = 1000
 CLASSES = (2, 5, 10)
@@ -43,7 +44,13 @@ class State:
 
 @functools.cache
 def states(
-    k: int, *, orthonormal: bool = True, sigma: float = 0.0, bias: bool = False, start: float = 0.0, times: tuple[float, ...] = TIMES
+    k: int,
+    *,
+    orthonormal: bool = True,
+    sigma: float = 0.0,
+    bias: bool = False,
+    start: float = 0.0,
+    times: tuple[float, ...] = TIMES,
 ) -> tuple[State, ...]:
     """The flow at ``times`` from theta_0 = start * N(0, 1), on means that are orthonormal or only of unit length."""
     rng = numpy_stream(k, "toy-model")

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.claim import Control, World, claim
-from harness.keys import numpy_stream
-from harness.measure.tiny_subspace import History
-from harness.verdict import Region, Verdict, within
+from harness.engine.streams import numpy_stream
+from harness.measure.hessian_subspace import History
+from harness.suite.claim import Control, World, claim
+from harness.suite.verdict import Region, Verdict, within
 
 K = 10  # classes
 PAPER = "tiny-subspace"
@@ -115,7 +115,9 @@ def planted_outliers(count: int) -> Callable[[Any], World]:
     def world(run: Any) -> World:
         h: History = run.history
         positions = np.arange(h.values.shape[1])
-        return _changed(run, values=np.broadcast_to(np.where(positions < count, 100.0, 1.0) / (1 + 0.01 * positions), h.values.shape))
+        return _changed(
+            run, values=np.broadcast_to(np.where(positions < count, 100.0, 1.0) / (1 + 0.01 * positions), h.values.shape)
+        )
 
     return world
 

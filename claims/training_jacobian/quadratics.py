@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.claim import Control
 from harness.closed_form import PLAIN, Exact, Momentum, Quadratic, descend, descend_batches
-from harness.verdict import Verdict
+from harness.suite.claim import Control
+from harness.suite.verdict import Verdict
 
 Matrix = np.ndarray[Any, Any]
 SIZE = 6
@@ -35,12 +35,12 @@ HEAVY_BALL, NESTEROV = Momentum(0.9), Momentum(0.9, nesterov=True)
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One training map: what the engine is given, and what the lab knows.
+    """One training map: what the engine is given, and what the closed form knows.
 
     Attributes:
         hessians: one a step, (T, N, N).
         rates: step sizes, (T,).
-        exact: the lab's J with its bound.
+        exact: the exact J with its bound.
         rank: rank of the Hessian.
     """
 
@@ -66,7 +66,7 @@ def rescued(name: str, **world: Any) -> Control:
 
 def basis(name: str) -> Matrix:
     """A random orthogonal matrix, always the same for the same name."""
-    from harness.keys import numpy_stream
+    from harness.engine.streams import numpy_stream
 
     return np.linalg.qr(numpy_stream(0, f"quadratics/{name}").normal(size=(SIZE, SIZE)))[0]
 
@@ -119,7 +119,7 @@ def with_momentum() -> list[Case]:
 
 def trained(case: Case) -> Matrix:
     """The engine's J."""
-    from harness.lab import quadratic_jacobian
+    from harness.closed_form.problems import quadratic_jacobian
 
     return quadratic_jacobian(case.hessians, case.rates, case.momentum)
 
@@ -130,9 +130,9 @@ def transposed(case: Case) -> Matrix:
 
 def momentum_left_out(case: Case) -> Matrix:
     """Training with momentum, its tangent without."""
-    from harness import lab
+    from harness.closed_form import problems
 
-    return lab.quadratic_jacobian(case.hessians, case.rates, case.momentum, wrap=lab.momentum_left_out)
+    return problems.quadratic_jacobian(case.hessians, case.rates, case.momentum, wrap=problems.momentum_left_out)
 
 
 def constant_schedule(case: Case) -> Matrix:

@@ -8,21 +8,12 @@ from itertools import product
 
 import numpy as np
 
-from claims.training_jacobian.quadratics import (
-    HEAVY_BALL,
-    HORIZONS,
-    Matrix,
-    batch_case,
-    case,
-    quadratic,
-    refuted,
-    rescued,
-    rotating,
-    trained,
-)
-from harness.claim import claim
 from harness.closed_form import PLAIN, Momentum
-from harness.verdict import Measurement, at_most
+from harness.measure.measurement import Measurement
+from harness.suite.claim import claim
+from harness.suite.verdict import at_most
+
+from .quadratics import HEAVY_BALL, HORIZONS, Matrix, batch_case, case, quadratic, refuted, rescued, rotating, trained
 
 CONVEX = ("definite", "singular", "ill-conditioned", "repeated", "zero")
 STABLE = (0.1, 0.5, 0.725, 1.0)  # of 2 / L, L the largest eigenvalue of the step's own batch
@@ -48,8 +39,8 @@ def quadratics_in_turn(shares: Sequence[float], momentum: Momentum, kinds: Seque
 
 def regressions(shares: Sequence[float], momentum: Momentum) -> Runs:
     """(problem, J) of mini-batch least squares and softmax regression, each batch at ``share`` of its own 2 / L."""
-    from harness.keys import numpy_stream
-    from harness.lab import least_squares_jacobian, softmax_jacobian
+    from harness.closed_form.problems import least_squares_jacobian, softmax_jacobian
+    from harness.engine.streams import numpy_stream
 
     for steps, share in product(HORIZONS, shares):
         random = numpy_stream(0, f"convex/{steps}")

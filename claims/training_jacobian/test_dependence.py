@@ -4,9 +4,15 @@ import functools
 
 import numpy as np
 
-from claims.training_jacobian.test_overlap import excess_overlap, random_subspaces
-from harness.claim import Control, claim
-from harness.verdict import Measurement, at_least, within
+from harness.engine.trees import cast
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control, claim
+from harness.suite.verdict import at_least, within
+
+from . import recipe
+from .data import load
+from .experiments import Experiment, Model
+from .test_overlap import excess_overlap, random_subspaces
 
 
 class _Alone:
@@ -82,14 +88,9 @@ def _temporary_bytes(width, epochs, reverse=False):
     """Bytes of temporaries of the compiled Jacobian of a small network, and its number of parameters N."""
     import jax
 
-    from harness import train
-    from harness.config import Experiment, Model
-    from harness.data import load
-
     experiment = Experiment("digits", "smoke", model=Model(hidden=(width,)), epochs=epochs)
     data = load(experiment.data)
-    theta = train.cast(train.initial_parameters(experiment, data), "float32")
-    f = train.training_map(*train.ingredients(experiment, data))
+    theta, f = cast(recipe.initial_parameters(experiment, data), "float32"), recipe.training(experiment, data)
     transform = jax.jacrev(f) if reverse else jax.jacfwd(f)
     compiled = jax.jit(transform).lower(theta).compile()
     return compiled.memory_analysis().temp_size_in_bytes, sum(leaf.size for leaf in jax.tree.leaves(theta))

@@ -4,12 +4,15 @@ The paper's digits test set has 197 images, so 1970 rows, and cannot show a null
 fewest that can. 600 images are used here; how the null space shrinks with more is measured beside it.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from harness.claim import Control, World, claim
 from harness.measure.function_jacobian import largest_gap, null_count
+from harness.measure.measurement import Measurement
 from harness.measure.overlap import random_baseline
-from harness.verdict import Measurement, Verdict, at_least, at_most, within
+from harness.suite.claim import Control, World, claim
+from harness.suite.verdict import Verdict, at_least, at_most, within
 
 DROP = "the sharp dropoff in singular value for the test set occurs before the last 597 values"
 
@@ -17,24 +20,23 @@ DROP = "the sharp dropoff in singular value for the test set occurs before the l
 def _swapped(run):
     """White noise and digits change places."""
     held = run.function_jacobians
-    other = {"digits": "noise", "noise": "digits"}
-    swapped = {f"{other[name.split('_')[0]]}_{name.split('_')[1]}": held[name] for name in held if "_" in name}
-    return World(run, function_jacobians={**swapped, "dimensions": held["dimensions"]})
+    sigma, cosine = ({"digits": each["noise"], "noise": each["digits"]} for each in (held.sigma, held.cosine))
+    return World(run, function_jacobians=replace(held, sigma=sigma, cosine=cosine))
 
 
 def _planted(run):
     held = run.function_jacobians
-    sigma = np.array(held["digits_sigma"])
+    sigma = np.array(held.sigma["digits"])
     sigma[:597] = 1e-9 * sigma[-1]
     sigma[597:] = np.maximum(sigma[597:], 1e-3 * sigma[-1])
-    return World(run, function_jacobians={**held, "digits_sigma": sigma})
+    return World(run, function_jacobians=replace(held, sigma={**held.sigma, "digits": sigma}))
 
 
 def _random(run):
     """The cosines of two random subspaces, in closed form."""
     held = run.function_jacobians
-    cosine = random_baseline(np.asarray(held["dimensions"]) / len(held["noise_sigma"]))
-    return World(run, function_jacobians={**held, "noise_cosine": cosine})
+    cosine = random_baseline(held.dimensions / len(held.sigma["noise"]))
+    return World(run, function_jacobians=replace(held, cosine={**held.cosine, "noise": cosine}))
 
 
 swapped = Control("white noise and digits change places", _swapped)
@@ -64,7 +66,7 @@ planted = Control("exactly 597 singular values set to zero", _planted, Verdict.S
     published=65,
 )
 def test_null_count(function_jacobians, images):
-    sigma = np.asarray(function_jacobians[f"{images}_sigma"])
+    sigma = np.asarray(function_jacobians.sigma[images])
     return Measurement(null_count(sigma), unit="directions", counted=f"of {len(sigma)}", arrays={"sigma": sigma[::-1]})
 
 
@@ -79,9 +81,7 @@ def test_null_count(function_jacobians, images):
     published=597,
 )
 def test_null_gap(function_jacobians):
-    return Measurement(
-        largest_gap(np.asarray(function_jacobians["digits_sigma"])), unit="directions", counted="below the largest gap"
-    )
+    return Measurement(largest_gap(function_jacobians.sigma["digits"]), unit="directions", counted="below the largest gap")
 
 
 @claim(
@@ -94,11 +94,11 @@ def test_null_gap(function_jacobians):
     controls=[
         Control(
             "197 images: too few rows",
-            lambda run: World(run, null_sweep={**run.null_sweep, "null": run.null_sweep["null"][:1]}),
+            lambda run: World(run, null_sweep=replace(run.null_sweep, null=run.null_sweep.null[:1])),
         ),
         Control(
             "a null space of exactly 597",
-            lambda run: World(run, null_sweep={**run.null_sweep, "null": np.array([597])}),
+            lambda run: World(run, null_sweep=replace(run.null_sweep, null=np.array([597]))),
             Verdict.SUPPORTED,
         ),
     ],
@@ -107,8 +107,8 @@ def test_null_gap(function_jacobians):
     published=600,
 )
 def test_null_sweep(null_sweep):
-    counts = {f"{n} images": float(null) for n, null in zip(null_sweep["images"], null_sweep["null"], strict=False)}
-    return Measurement(float(null_sweep["null"][-1]), unit="directions", arrays=dict(null_sweep), details=counts)
+    counts = {f"{n} images": float(null) for n, null in zip(null_sweep.images, null_sweep.null, strict=False)}
+    return Measurement(float(null_sweep.null[-1]), unit="directions", arrays=vars(null_sweep), details=counts)
 
 
 @claim(
@@ -136,9 +136,9 @@ def test_null_sweep(null_sweep):
     given={"images": "noise"},
 )
 def test_null_overlap(function_jacobians, images):
-    dimensions = np.asarray(function_jacobians["dimensions"])
-    size = len(function_jacobians["digits_sigma"])
-    cosine, baseline = np.asarray(function_jacobians[f"{images}_cosine"]), random_baseline(dimensions / size)
+    dimensions, sigma = function_jacobians.dimensions, function_jacobians.sigma[images]
+    size = len(sigma)
+    cosine, baseline = function_jacobians.cosine[images], random_baseline(dimensions / size)
     tenth = int(np.argmin(np.abs(dimensions - size / 10)))
     return Measurement(
         float((cosine - baseline)[tenth]),
@@ -147,6 +147,6 @@ def test_null_overlap(function_jacobians, images):
             "dimensions": dimensions,
             "cosine": cosine,
             "baseline": baseline,
-            "sigma": np.asarray(function_jacobians[f"{images}_sigma"])[::-1],
+            "sigma": sigma[::-1],
         },
     )

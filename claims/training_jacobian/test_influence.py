@@ -7,10 +7,11 @@ in the text, normal in the notebook. The claim proper is Eq. 2 with u_i, which l
 
 import numpy as np
 
-from harness.claim import Control, World, claim
-from harness.keys import numpy_stream
+from harness.engine.streams import numpy_stream
 from harness.measure.influence import ratio_of_medians
-from harness.verdict import Measurement, Verdict, at_least, at_most, within
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control, World, claim
+from harness.suite.verdict import Verdict, at_least, at_most, within
 
 
 def _regions(spectrum, structural):
@@ -20,27 +21,25 @@ def _regions(spectrum, structural):
 
 def _shuffled(run):
     order = numpy_stream(run.experiment.seed, "shuffled-influence").permutation(run.spectrum.size)
-    return World(run, influence={name: np.asarray(values)[order] for name, values in run.influence.items()})
+    return World(run, influence=run.influence.changed(lambda *probe: run.influence.of(*probe)[order]))
 
 
 def _flattened(run):
     """Every direction has the effect of the median direction: no region is invisible, none stands out."""
-    return World(run, influence={name: np.full(len(values), np.median(values)) for name, values in run.influence.items()})
+    size = run.spectrum.size
+    return World(run, influence=run.influence.changed(lambda *probe: np.full(size, np.median(run.influence.of(*probe)))))
 
 
 def _raised(run):
     """Bulk directions ten times as effective as measured."""
-    bulk = run.spectrum.region(0.9, 1.1)
-    changed = {name: np.array(values) for name, values in run.influence.items()}
-    for values in changed.values():
-        values[bulk] *= 10
-    return World(run, influence=changed)
+    times = np.ones(run.spectrum.size)
+    times[run.spectrum.region(0.9, 1.1)] = 10
+    return World(run, influence=run.influence.changed(lambda *probe: times * run.influence.of(*probe)))
 
 
 def _in_distribution(run):
     """The effects on test images in the place of those on any other inputs."""
-    held = run.influence
-    return World(run, influence={name: held["{0}_test_{2}".format(*name.split("_"))] for name in held})
+    return World(run, influence=run.influence.changed(lambda side, _, how: run.influence.of(side, "test", how)))
 
 
 shuffled_influence = Control("effects shuffled among directions", _shuffled)
@@ -51,7 +50,7 @@ raised_bulk = Control("bulk effects multiplied by 10", _raised, Verdict.SUPPORTE
 
 def _ratio(influence, spectrum, probe, structural):
     bulk, others = _regions(spectrum, structural)
-    values = np.asarray(influence[probe])
+    values = np.asarray(influence.of(*probe))
     return Measurement(
         ratio_of_medians(values, bulk, others),
         counted=f"{len(bulk)} bulk directions against {len(others)} others",
@@ -75,9 +74,11 @@ def invisible(reading, probe, what, structural=True):
     )
 
 
-@invisible("eq-2", "final_test_mean", "KL averaged over test images, along u_i")
-@invisible("eq-2,nontrivial", "final_test_mean", "KL averaged over test images, along u_i, structural directions left out", False)
-@invisible("notebook", "initial_test_max", "largest KL over test images, along v_i")
+@invisible("eq-2", ("final", "test", "mean"), "KL averaged over test images, along u_i")
+@invisible(
+    "eq-2,nontrivial", ("final", "test", "mean"), "KL averaged over test images, along u_i, structural directions left out", False
+)
+@invisible("notebook", ("initial", "test", "max"), "largest KL over test images, along v_i")
 def test_invisible_in_distribution(influence, spectrum, probe, structural):
     return _ratio(influence, spectrum, probe, structural)
 
@@ -90,7 +91,7 @@ def test_invisible_in_distribution(influence, spectrum, probe, structural):
     accept=at_least(10, reason="an order of magnitude: 'much larger'; our reading"),
     controls=[test_images],
     on="digits",
-    given={"probe": "final_inverted_mean"},
+    given={"probe": ("final", "inverted", "mean")},
     scales=("smoke", "paper"),
 )
 @claim(
@@ -101,13 +102,13 @@ def test_invisible_in_distribution(influence, spectrum, probe, structural):
     accept=at_least(10, reason="an order of magnitude: 'much larger'; our reading"),
     controls=[test_images],
     on="digits",
-    given={"probe": "final_uniform_mean"},
+    given={"probe": ("final", "uniform", "mean")},
     scales=("smoke", "paper"),
 )
 def test_larger_than_in_distribution(influence, spectrum, probe):
     bulk, _ = _regions(spectrum, False)
-    far, near = np.asarray(influence[probe])[bulk], np.asarray(influence["final_test_mean"])[bulk]
-    arrays = {"kl": np.asarray(influence[probe]), "sigma": spectrum.sigma}
+    far, near = influence.of(*probe)[bulk], influence.of("final", "test", "mean")[bulk]
+    arrays = {"kl": np.asarray(influence.of(*probe)), "sigma": spectrum.sigma}
     return Measurement(float(np.median(far) / np.median(near)), counted=f"{len(bulk)} bulk directions", arrays=arrays)
 
 
@@ -125,11 +126,13 @@ def same_on_noise(reading, probe, what, controls):
     )
 
 
-@same_on_noise("noise,uniform", "final_uniform_mean", "mean KL on uniform noise, along u_i (the text)", [test_images])
-@same_on_noise("noise,normal", "initial_normal_max", "largest KL on normal noise, along v_i (the notebook)", [test_images])
+@same_on_noise("noise,uniform", ("final", "uniform", "mean"), "mean KL on uniform noise, along u_i (the text)", [test_images])
+@same_on_noise(
+    "noise,normal", ("initial", "normal", "max"), "largest KL on normal noise, along v_i (the notebook)", [test_images]
+)
 @same_on_noise(
     "noise,uniform-initial",
-    "initial_uniform_mean",
+    ("initial", "uniform", "mean"),
     "mean KL on uniform noise, along v_i (the notebook's side, the text's noise)",
     [test_images, Control("effects shuffled among directions", _shuffled, Verdict.SUPPORTED)],
 )
@@ -151,7 +154,7 @@ def inverted(reading, probe, what):
     )
 
 
-@inverted("inverted", "final_inverted_mean", "mean KL on inverted images, along u_i")
-@inverted("inverted,notebook", "initial_inverted_max", "largest KL on inverted images, along v_i")
+@inverted("inverted", ("final", "inverted", "mean"), "mean KL on inverted images, along u_i")
+@inverted("inverted,notebook", ("initial", "inverted", "max"), "largest KL on inverted images, along v_i")
 def test_inverted(influence, spectrum, probe):
     return _ratio(influence, spectrum, probe, True)

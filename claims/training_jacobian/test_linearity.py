@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from harness.claim import Control, World, claim
-from harness.measure.response import COARSE, crossing, linear_fraction
-from harness.verdict import Measurement, at_least, at_most, within
+from harness.measure.measurement import Measurement
+from harness.measure.response import COARSE, Responses, crossing, linear_fraction
+from harness.suite.claim import Control, World, claim
+from harness.suite.verdict import at_least, at_most, within
 
 # Neighbours on the paper's grid of 30 stimuli over six decades; nothing read off its figure is finer.
 GRID_STEP = 6 / 29
@@ -17,16 +18,15 @@ EIGHTY = "4 of 5 directions: the paper shows one representative direction and ca
 def _top_for_bulk(run):
     """v_1 in the place of the drawn bulk directions."""
     top = run.top_responses
-    coarse = np.array([np.argmin(np.abs(top["stimulus"] - stimulus)) for stimulus in COARSE])
-    along, orthogonal = (np.asarray(top[name])[..., coarse] for name in ("along", "orthogonal"))
-    stand_in = {"along": along, "orthogonal": orthogonal, "index": np.zeros(1, int), "sigma": top["sigma"]}
-    return World(run, bulk_responses={**stand_in, "stimulus": top["stimulus"][coarse]})
+    coarse = np.array([np.argmin(np.abs(top.stimulus - stimulus)) for stimulus in COARSE])
+    along, orthogonal = top.along[..., coarse], top.orthogonal[..., coarse]
+    return World(run, bulk_responses=Responses(along, orthogonal, np.zeros(1, int), top.sigma, top.stimulus[coarse]))
 
 
 def _chosen(run_responses, spectrum, structural):
-    index = np.asarray(run_responses["index"])
+    index = run_responses.index
     keep = np.ones(len(index), bool) if structural else ~spectrum.structural[index]
-    return keep, np.asarray(run_responses["stimulus"])
+    return keep, run_responses.stimulus
 
 
 top_direction = Control("the top singular direction in place of bulk ones", _top_for_bulk)
@@ -53,15 +53,15 @@ def linear_bulk(reading, up_to, structural):
 @linear_bulk("nontrivial,lenient", 1, False)
 def test_linear_bulk(bulk_responses, spectrum, up_to, structural):
     keep, stimulus = _chosen(bulk_responses, spectrum, structural)
-    along = np.asarray(bulk_responses["along"])[keep].mean(axis=1)
-    fraction = linear_fraction(along, np.asarray(bulk_responses["sigma"])[keep], stimulus)
+    along = bulk_responses.along[keep].mean(axis=1)
+    fraction = linear_fraction(along, bulk_responses.sigma[keep], stimulus)
     reached = stimulus <= up_to * (1 + 1e-9)
     arrays = {"stimulus": stimulus, "fraction": fraction, **_evidence(bulk_responses, keep)}
     return Measurement(float(fraction[reached].min()), counted=f"of {keep.sum()} directions", arrays=arrays)
 
 
 def _evidence(responses, keep):
-    return {name: np.asarray(responses[name])[keep] for name in ("along", "orthogonal", "sigma")}
+    return {name: getattr(responses, name)[keep] for name in ("along", "orthogonal", "sigma")}
 
 
 def surgical_bulk(reading, up_to):
@@ -84,7 +84,7 @@ def surgical_bulk(reading, up_to):
 @surgical_bulk("lenient", 1)
 def test_surgical_bulk(bulk_responses, spectrum, up_to):
     keep, stimulus = _chosen(bulk_responses, spectrum, False)
-    along, orthogonal = (np.asarray(bulk_responses[name])[keep].mean(axis=1) for name in ("along", "orthogonal"))
+    along, orthogonal = (part[keep].mean(axis=1) for part in (bulk_responses.along, bulk_responses.orthogonal))
     share = np.median(orthogonal**2 / (along**2 + orthogonal**2), axis=0)
     judged = (stimulus > 0.0099) & (stimulus <= up_to * (1 + 1e-9))
     arrays = {"stimulus": stimulus, "share": share, **_evidence(bulk_responses, keep)}
@@ -94,19 +94,18 @@ def test_surgical_bulk(bulk_responses, spectrum, up_to):
 def _bulk_for_top(run):
     """The drawn, non-structural bulk direction nearest one in the place of v_1."""
     bulk = run.bulk_responses
-    distance = np.abs(np.asarray(bulk["sigma"]) - 1) + run.spectrum.structural[np.asarray(bulk["index"])]
-    nearest = int(np.argmin(distance))
-    stand_in = {name: np.asarray(bulk[name])[nearest : nearest + 1] for name in ("along", "orthogonal", "sigma", "index")}
-    return World(run, top_responses={**stand_in, "stimulus": bulk["stimulus"]})
+    nearest = int(np.argmin(np.abs(bulk.sigma - 1) + run.spectrum.structural[bulk.index]))
+    one = (part[nearest : nearest + 1] for part in (bulk.along, bulk.orthogonal, bulk.index, bulk.sigma))
+    return World(run, top_responses=Responses(*one, bulk.stimulus))
 
 
 bulk_direction = Control("a bulk direction in place of the top one", _bulk_for_top)
 
 
 def _mean_over_signs(top_responses):
-    along, orthogonal = (np.asarray(top_responses[name])[0].mean(axis=0) for name in ("along", "orthogonal"))
-    stimulus = np.asarray(top_responses["stimulus"])
-    linear = stimulus * float(np.asarray(top_responses["sigma"])[0])
+    along, orthogonal = (part[0].mean(axis=0) for part in (top_responses.along, top_responses.orthogonal))
+    stimulus = top_responses.stimulus
+    linear = stimulus * float(top_responses.sigma[0])
     return stimulus, along, orthogonal, linear
 
 
@@ -172,5 +171,5 @@ def test_rapidly_nonsurgical(top_responses):
 
 def _linear(run):
     top = run.top_responses
-    linear = np.broadcast_to(np.asarray(top["stimulus"]) * float(np.asarray(top["sigma"])[0]), np.shape(top["along"]))
-    return World(run, top_responses={**top, "along": linear, "orthogonal": 0.01 * linear})
+    linear = np.broadcast_to(top.stimulus * float(top.sigma[0]), top.along.shape)
+    return World(run, top_responses=dataclasses.replace(top, along=linear, orthogonal=0.01 * linear))

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from harness.claim import Control, claim
-from harness.keys import numpy_stream
+from harness.engine.streams import numpy_stream
+from harness.measure.measurement import Measurement
 from harness.measure.overlap import SHARES, overlap_curve, random_baseline, random_geodesic
-from harness.verdict import Measurement, at_least
+from harness.suite.claim import Control, claim
+from harness.suite.verdict import at_least
 
 # At the ends of the grid every pair agrees: k near n spans everything, and few k are mostly structural.
 JUDGED = (0.1, 0.8)
@@ -22,8 +23,7 @@ class _RandomOverlap:
         size = 400  # the law depends on k / n alone, and at 400 its spread is below 0.01
         cross = np.linalg.qr(numpy_stream(self._run.experiment.seed, "random-basis").normal(size=(size, size)))[0]
         dimensions = np.round(size * np.array(SHARES)).astype(int)
-        cosine, geodesic = overlap_curve(cross, dimensions)
-        return {"dimensions": dimensions, "cosine": cosine, "geodesic": geodesic, "size": np.asarray(size)}
+        return overlap_curve(cross, dimensions)
 
 
 def _random_subspace(first, second):
@@ -63,14 +63,17 @@ def test_bulk_seed_overlap(first, second, structural, measure):
 
 def excess_overlap(curve, measure="cosine"):
     """Smallest excess over the random baseline on the judged part of the grid, with both curves as evidence."""
-    dimensions, size = np.asarray(curve["dimensions"]), int(curve["size"])
-    shares = dimensions / size
+    shares = curve.dimensions / curve.size
     if measure == "cosine":
         baseline = random_baseline(shares)
-        excess = np.asarray(curve["cosine"]) - baseline
+        excess = curve.cosine - baseline
     else:
         baseline = np.array([random_geodesic(share) for share in shares])
-        excess = baseline - np.asarray(curve["geodesic"])
+        excess = baseline - curve.geodesic
     judged = (shares > JUDGED[0] - 0.01) & (shares < JUDGED[1] + 0.01)
-    arrays = {"dimensions": dimensions, "size": np.asarray(size), measure: np.asarray(curve[measure]), "baseline": baseline}
-    return Measurement(float(excess[judged].min()), counted=f"{judged.sum()} values of k in {size} dimensions", arrays=arrays)
+    own = {"dimensions": curve.dimensions, "size": np.asarray(curve.size), measure: getattr(curve, measure)}
+    return Measurement(
+        float(excess[judged].min()),
+        counted=f"{judged.sum()} values of k in {curve.size} dimensions",
+        arrays={**own, "baseline": baseline},
+    )

@@ -7,15 +7,17 @@ from functools import partial
 
 import numpy as np
 
-from claims.training_jacobian import quadratics as lab
-from claims.training_jacobian.quadratics import HEAVY_BALL, Case, Engine, Matrix, case, refuted, rescued
-from harness.claim import claim
 from harness.closed_form import PLAIN, Momentum, Quadratic, discretisation, flow
-from harness.verdict import Measurement, at_most
+from harness.measure.measurement import Measurement
+from harness.suite.claim import claim
+from harness.suite.verdict import at_most
+
+from . import quadratics
+from .quadratics import HEAVY_BALL, Case, Engine, Matrix, case, refuted, rescued
 
 Cases = Callable[[], Sequence[Case]]
 on_quadratics = partial(claim, where="Section 2", over="once", scales=("smoke", "paper"))
-rank_lowered = refuted("Hessians of one rank less", engine=lab.rank_lowered)
+rank_lowered = refuted("Hessians of one rank less", engine=quadratics.rank_lowered)
 within_rounding = at_most(1, reason="the bound that harness.closed_form derives from N, T and the growth of the powers")
 
 
@@ -39,12 +41,12 @@ LINEAR = "on a quadratic the parameters are a linear function of the initial par
     "of Hessians, schedules and mini-batch sequences; supported if at most 1",
     accept=within_rounding,
     controls=[
-        refuted("J transposed", engine=lab.transposed),
-        refuted("schedule left constant", engine=lab.constant_schedule),
-        refuted("first batch skipped", engine=lab.batch_skipped),
+        refuted("J transposed", engine=quadratics.transposed),
+        refuted("schedule left constant", engine=quadratics.constant_schedule),
+        refuted("first batch skipped", engine=quadratics.batch_skipped),
         rank_lowered,
     ],
-    given={"cases": lab.plain, "engine": lab.trained},
+    given={"cases": quadratics.plain, "engine": quadratics.trained},
 )
 @on_quadratics(
     "training-jacobian/quadratic-flow[momentum]",
@@ -53,12 +55,12 @@ LINEAR = "on a quadratic the parameters are a linear function of the initial par
     "float64 rounding bound, the largest over the same Hessians, mu = 0.9; supported if at most 1",
     accept=within_rounding,
     controls=[
-        refuted("momentum left out of the tangent", engine=lab.momentum_left_out),
-        refuted("heavy ball for Nesterov and the reverse", engine=lab.other_form),
-        refuted("schedule left constant", engine=lab.constant_schedule),
-        refuted("J transposed", engine=lab.transposed),
+        refuted("momentum left out of the tangent", engine=quadratics.momentum_left_out),
+        refuted("heavy ball for Nesterov and the reverse", engine=quadratics.other_form),
+        refuted("schedule left constant", engine=quadratics.constant_schedule),
+        refuted("J transposed", engine=quadratics.transposed),
     ],
-    given={"cases": lab.with_momentum, "engine": lab.trained},
+    given={"cases": quadratics.with_momentum, "engine": quadratics.trained},
 )
 def test_quadratic_jacobian(cases: Cases, engine: Engine) -> Measurement:
     runs = cases()
@@ -71,7 +73,7 @@ FLOW_STEPS, FLOW_TIME = 4096, 4.0
 
 def flow_runs(momentum: Momentum = PLAIN, time: float = FLOW_TIME) -> list[Case]:
     """Gradient flow as gradient descent in 4096 small steps, one run a kind of Hessian."""
-    return [case(lab.quadratic(kind), np.full(FLOW_STEPS, time / FLOW_STEPS), momentum) for kind in lab.SPECTRA]
+    return [case(quadratics.quadratic(kind), np.full(FLOW_STEPS, time / FLOW_STEPS), momentum) for kind in quadratics.SPECTRA]
 
 
 @on_quadratics(
@@ -85,14 +87,14 @@ def flow_runs(momentum: Momentum = PLAIN, time: float = FLOW_TIME) -> list[Case]
         refuted("momentum 0.5, which flows twice as fast", cases=partial(flow_runs, momentum=Momentum(0.5))),
         rank_lowered,
     ],
-    given={"cases": flow_runs, "engine": lab.trained},
+    given={"cases": flow_runs, "engine": quadratics.trained},
 )
 def test_quadratic_flow(cases: Cases, engine: Engine) -> Measurement:
     errors, bounds = [], []
-    for run, kind in zip(cases(), lab.SPECTRA, strict=True):
-        limit = flow(lab.quadratic(kind), FLOW_TIME)
+    for run, kind in zip(cases(), quadratics.SPECTRA, strict=True):
+        limit = flow(quadratics.quadratic(kind), FLOW_TIME)
         errors.append(float(np.linalg.norm(engine(run) - limit.jacobian, 2)))
-        bounds.append(discretisation(lab.quadratic(kind), FLOW_TIME, FLOW_STEPS) + run.exact.error + limit.error)
+        bounds.append(discretisation(quadratics.quadratic(kind), FLOW_TIME, FLOW_STEPS) + run.exact.error + limit.error)
     return largest_ratio(errors, bounds)
 
 
@@ -106,29 +108,33 @@ COUNTED = "in which N - rank(H) differs from the number of singular values of J 
 
 def away_from_the_edge() -> list[Case]:
     """eta h_max from 0.2 to 1.8, 2 at odd T, and 2.5, beyond the stable edge."""
-    beyond = [case(lab.quadratic(kind), np.full(steps, 0.625)) for kind in lab.SPECTRA for steps in (1, 2, 8)]
-    odd = [case(lab.quadratic(kind), np.full(steps, 0.5)) for kind in lab.SPECTRA for steps in (1, 3)]
-    return lab.single(PLAIN, forms=("constant",)) + beyond + odd
+    beyond = [case(quadratics.quadratic(kind), np.full(steps, 0.625)) for kind in quadratics.SPECTRA for steps in (1, 2, 8)]
+    odd = [case(quadratics.quadratic(kind), np.full(steps, 0.5)) for kind in quadratics.SPECTRA for steps in (1, 3)]
+    return quadratics.single(PLAIN, forms=("constant",)) + beyond + odd
 
 
 def at_the_edge() -> list[Case]:
     """eta h_max = 2 at even T: the largest direction is mirrored an even number of times, so it comes back."""
-    return [case(lab.quadratic(kind), np.full(steps, 0.5)) for kind in lab.SPECTRA for steps in (2, 32)]
+    return [case(quadratics.quadratic(kind), np.full(steps, 0.5)) for kind in quadratics.SPECTRA for steps in (2, 32)]
 
 
 def mirrors() -> list[Case]:
     """eta h = 2 at T = 1, and two mirrors in a row, which make a rotation: every sigma is 1 though J is not I."""
-    pair = np.array([4 * np.outer(normal, normal) for normal in (lab.basis("mirror/0")[0], lab.basis("mirror/1")[0])])
-    return [case(lab.quadratic(kind), [0.5]) for kind in lab.SPECTRA] + [lab.batch_case(pair, np.full(2, 0.5))]
+    pair = np.array(
+        [4 * np.outer(normal, normal) for normal in (quadratics.basis("mirror/0")[0], quadratics.basis("mirror/1")[0])]
+    )
+    return [case(quadratics.quadratic(kind), [0.5]) for kind in quadratics.SPECTRA] + [
+        quadratics.batch_case(pair, np.full(2, 0.5))
+    ]
 
 
 def below_the_edge() -> list[Case]:
-    return lab.single(PLAIN, kinds=("definite", "singular", "repeated", "zero"))
+    return quadratics.single(PLAIN, kinds=("definite", "singular", "repeated", "zero"))
 
 
 def momentum_transients(mu: float = 0.5) -> list[Case]:
     """Two heavy-ball steps at eta h = 2 + mu, where p_2 = 1 - (2 + mu) x + x^2 is 1 again; stable, since x < 2 (1 + mu)."""
-    return [case(lab.quadratic(kind), np.full(2, 0.625), Momentum(mu)) for kind in lab.SPECTRA]
+    return [case(quadratics.quadratic(kind), np.full(2, 0.625), Momentum(mu)) for kind in quadratics.SPECTRA]
 
 
 def carried(jacobian: Matrix, tolerance: float) -> int:
@@ -153,28 +159,28 @@ on_ranks = partial(
     says=RANK,
     reading=f"we count Hessians, after {FLOW_STEPS} steps of size t / {FLOW_STEPS}, {COUNTED}{SUPPORTED_IF}",
     controls=[rank_lowered],
-    given={"cases": flow_runs, "engine": lab.trained, "dimensions": carried},
+    given={"cases": flow_runs, "engine": quadratics.trained, "dimensions": carried},
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[sigma-flow]",
     says=EACH_ZERO,
     reading=f"as [flow], but counting singular values of J that are one within the rounding bound{SUPPORTED_IF}",
     controls=[rank_lowered, refuted("mirrored directions", cases=mirrors)],
-    given={"cases": flow_runs, "engine": lab.trained, "dimensions": kept_radii},
+    given={"cases": flow_runs, "engine": quadratics.trained, "dimensions": kept_radii},
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[gd]",
     says=RANK,
     reading=f"we count runs of gradient descent, eta h up to 2.5 but never 2 at even T, {COUNTED}{SUPPORTED_IF}",
     controls=[refuted("eta h = 2 at even T", cases=at_the_edge), rank_lowered],
-    given={"cases": away_from_the_edge, "engine": lab.trained, "dimensions": carried},
+    given={"cases": away_from_the_edge, "engine": quadratics.trained, "dimensions": carried},
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[any-step]",
     says=RANK,
     reading=f"as [gd], but with eta h = 2 at even T among the runs, as the sentence read for any step size allows{SUPPORTED_IF}",
     controls=[rescued("eta h = 2 at odd T only", cases=away_from_the_edge)],
-    given={"cases": lambda: away_from_the_edge() + at_the_edge(), "engine": lab.trained, "dimensions": carried},
+    given={"cases": lambda: away_from_the_edge() + at_the_edge(), "engine": quadratics.trained, "dimensions": carried},
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[sigma]",
@@ -182,14 +188,14 @@ on_ranks = partial(
     reading="N less the rank is meant; we count runs in which N - rank(H) differs from the number of singular values of J that "
     f"are one within the rounding bound, eta h = 2 at T = 1 and two such mirrors in a row among them{SUPPORTED_IF}",
     controls=[rescued("eta h below 2", cases=below_the_edge)],
-    given={"cases": mirrors, "engine": lab.trained, "dimensions": kept_radii},
+    given={"cases": mirrors, "engine": quadratics.trained, "dimensions": kept_radii},
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[momentum]",
     says="for more sophisticated optimizers rank(J_t(theta_0) - I) continues to be well-defined; " + RANK,
     reading=f"we count stable heavy-ball runs of two steps (mu = 0.5, eta h up to 2.5, stable below 3) {COUNTED}{SUPPORTED_IF}",
     controls=[rescued("no momentum", cases=partial(momentum_transients, mu=0.0))],
-    given={"cases": momentum_transients, "engine": lab.trained, "dimensions": carried},
+    given={"cases": momentum_transients, "engine": quadratics.trained, "dimensions": carried},
 )
 def test_quadratic_rank(cases: Cases, engine: Engine, dimensions: Callable[[Matrix, float], int]) -> Measurement:
     runs = cases()
@@ -205,7 +211,7 @@ on_definite = partial(on_quadratics, where="Section 2, footnote 1")
 
 def long_runs(share: float = 0.9, kinds: Sequence[str] = ("definite", "repeated")) -> list[Case]:
     """256 steps at a share of the largest stable step."""
-    return [case(lab.quadratic(kind), np.full(256, share / 2)) for kind in kinds]
+    return [case(quadratics.quadratic(kind), np.full(256, share / 2)) for kind in kinds]
 
 
 @on_definite(
@@ -222,7 +228,7 @@ def long_runs(share: float = 0.9, kinds: Sequence[str] = ("definite", "repeated"
     given={"cases": long_runs},
 )
 def test_contraction_to_zero(cases: Cases) -> Measurement:
-    norms = [float(np.linalg.norm(lab.trained(run), 2)) for run in cases()]
+    norms = [float(np.linalg.norm(quadratics.trained(run), 2)) for run in cases()]
     return Measurement(max(norms), counted=f"{len(norms)} training maps")
 
 
@@ -248,11 +254,11 @@ def smallest(loss: Quadratic, eta: float) -> float:
         refuted("momentum 0.9", momentum=HEAVY_BALL),
         rank_lowered,
     ],
-    given={"rate": slowest, "momentum": PLAIN, "engine": lab.trained},
+    given={"rate": slowest, "momentum": PLAIN, "engine": quadratics.trained},
 )
 def test_contraction_rate(rate: Callable[[Quadratic, float], float], momentum: Momentum, engine: Engine) -> Measurement:
     errors, bounds = [], []
-    for loss in map(lab.quadratic, ("definite", "ill-conditioned", "repeated")):
+    for loss in map(quadratics.quadratic, ("definite", "ill-conditioned", "repeated")):
         for eta in (0.05, 0.25, 0.425, 0.495):
             run = case(loss, np.full(32, eta), momentum)
             errors.append(float(abs(np.linalg.norm(engine(run), 2) - rate(loss, eta) ** 32)))

@@ -2,17 +2,12 @@
 
 import numpy as np
 
-from claims.training_jacobian.worlds import (
-    exact_bulk,
-    gaussian_matrix,
-    scaled,
-    shuffled_vectors,
-    white_noise_inputs,
-    zero_steps,
-)
-from harness.claim import Control, claim
 from harness.measure.counts import count, near_one
-from harness.verdict import Measurement, Verdict, at_least, at_most, within
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control, claim
+from harness.suite.verdict import Verdict, at_least, at_most, within
+
+from .worlds import exact_bulk, gaussian_matrix, scaled, shuffled_vectors, white_noise_inputs, zero_steps
 
 ABOUT_3000 = "'about 3000': one significant figure, so 10 % either way"
 OR_SO = "'or so' of a round number: 50 either way"

@@ -1,12 +1,18 @@
 """A theorem that the paper does not state: directions that training carries exactly, and that therefore sit in its bulk."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
-from harness.claim import Control, World, claim
-from harness.keys import numpy_stream
-from harness.verdict import Measurement, at_most, within
+from harness.engine.products import TrainingProducts
+from harness.engine.streams import numpy_stream
+from harness.measure.measurement import Measurement
+from harness.measure.structural import structural_split
+from harness.suite.claim import Control, World, claim
+from harness.suite.verdict import at_most, within
+
+from . import recipe
 
 PROBES = 16
 
@@ -33,9 +39,7 @@ def test_structural_carried(run, structural):
     mixing = numpy_stream(0, "structural-probes").normal(size=(basis.shape[1], PROBES))
     probes = basis @ (mixing / np.linalg.norm(mixing, axis=0))
     sketch = hashlib.sha256(np.ascontiguousarray(probes).tobytes()).hexdigest()
-    from harness import products, structural, train
-
-    modules = (train, products, structural, _drift)
+    modules = (recipe, TrainingProducts, structural_split, _drift)
     held = run.arrays("structural", lambda: _drift(run, probes), modules=modules, probes=sketch)
     forward, backward = float(np.max(held["forward"])), float(np.max(held["backward"]))
     return Measurement(
@@ -47,14 +51,8 @@ def test_structural_carried(run, structural):
 
 def _drift(run, probes):
     """Norms of J p - p and J^T p - p for each column p, by products with J in float64."""
-    import dataclasses
-
-    from harness import train
-    from harness.products import TrainingProducts
-
-    apply, loss, update, x, y, epochs = train.ingredients(dataclasses.replace(run.experiment, precision="float64"), run.dataset)
-    theta = train.cast(run.theta_0, "float64")
-    products = TrainingProducts(lambda params, x, y: loss(apply(params, x), y), update, x, y, epochs, theta)
+    training = recipe.training(replace(run.experiment, precision="float64"), run.dataset)
+    products = TrainingProducts(training, run.theta_0)
     found = {"forward": products.forward(probes), "backward": products.adjoint(probes)}
     return {side: np.linalg.norm(product - probes, axis=0) for side, product in found.items()}
 

@@ -5,23 +5,25 @@ It has no baseline either: random subspaces of the same dimension (Li et al. 201
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from harness.claim import Control, World, claim
-from harness.keys import numpy_stream
-from harness.measure.subspace_training import crossing_dimension
-from harness.verdict import Measurement, Verdict, at_least, at_most, within
+from harness.engine.streams import numpy_stream
+from harness.measure.measurement import Measurement
+from harness.measure.restricted import crossing_dimension
+from harness.suite.claim import Control, World, claim
+from harness.suite.verdict import Verdict, at_least, at_most, within
 
 WORKS = 1.25  # times the unrestricted test loss: where a restricted training counts as working
 
 
 def _random_move(run):
     """A displacement of the same length in a random direction."""
-    start, end = (np.asarray(run.training[name], float) for name in ("theta_0", "theta_T"))
+    start, end = (np.asarray(theta, float) for theta in (run.trained.theta_0, run.trained.theta_T))
     step = numpy_stream(run.experiment.seed, "random-move").normal(size=start.shape)
     moved = start + step * np.linalg.norm(end - start) / np.linalg.norm(step)
-    return World(run, training={**run.training, "theta_T": moved})
+    return World(run, trained=replace(run.trained, theta_T=moved))
 
 
 def barely_moves(reading, structural, what):
@@ -40,8 +42,8 @@ def barely_moves(reading, structural, what):
 
 @barely_moves("all", True, "")
 @barely_moves("nontrivial", False, ", structural directions left out,")
-def test_bulk_barely_moves(spectrum, training, structural):
-    moved = np.abs(spectrum.initial.T @ (np.asarray(training["theta_T"], float) - np.asarray(training["theta_0"], float)))
+def test_bulk_barely_moves(spectrum, trained, structural):
+    moved = np.abs(spectrum.initial.T @ (np.asarray(trained.theta_T, float) - np.asarray(trained.theta_0, float)))
     bulk = spectrum.region(0.9, 1.1, structural=structural)
     others = np.setdiff1d(np.arange(spectrum.size), spectrum.region(0.9, 1.1))
     return Measurement(
@@ -51,10 +53,14 @@ def test_bulk_barely_moves(spectrum, training, structural):
     )
 
 
+def _with_losses(run, **losses):
+    return World(run, restricted=replace(run.restricted, losses={**run.restricted.losses, **losses}))
+
+
 def _swap(first, second):
     def world(run):
-        held = run.restricted
-        return World(run, restricted={**held, first: held[second], second: held[first]})
+        losses = run.restricted.losses
+        return _with_losses(run, **{first: losses[second], second: losses[first]})
 
     return world
 
@@ -63,23 +69,20 @@ def _threshold_at(region, dimension):
     """Training works exactly from ``dimension`` on."""
 
     def world(run):
-        held = run.restricted
-        good = float(held["unrestricted"])
-        steps = np.where(np.asarray(held["dimensions"]) >= dimension, good, 10 * good)
-        return World(run, restricted={**held, region: steps})
+        good = run.restricted.unrestricted
+        return _with_losses(run, **{region: np.where(run.restricted.dimensions >= dimension, good, 10 * good)})
 
     return world
 
 
 def first_working(held, region):
     """log10 of the k from which the confined training works; 4 (beyond any k here) if it never does."""
-    k = crossing_dimension(held["dimensions"], held[region], WORKS * float(held["unrestricted"]))
+    k = crossing_dimension(held.dimensions, held.losses[region], WORKS * held.unrestricted)
     return math.log10(min(k, 1e4))
 
 
 def _curves(held):
-    names = ("dimensions", "bulk", "complement", "chaotic", "stable", "random", "unrestricted")
-    return {name: np.asarray(held[name]) for name in names}
+    return {"dimensions": held.dimensions, **held.losses, "unrestricted": np.asarray(held.unrestricted)}
 
 
 def _measured(held, region):
@@ -134,10 +137,10 @@ def test_bulk_training_fails(restricted):
     given={"region": "complement", "share": 0.42, "relative": True},
 )
 def test_confined_loss(restricted, spectrum, region, share, relative):
-    dimensions = np.asarray(restricted["dimensions"])
+    dimensions = restricted.dimensions
     index = int(np.argmin(np.abs(dimensions - share * spectrum.size)))
-    loss = float(restricted[region][index])
-    value = loss / float(restricted["unrestricted"]) if relative else loss
+    loss = float(restricted.losses[region][index])
+    value = loss / restricted.unrestricted if relative else loss
     return Measurement(value, counted=f"at k = {dimensions[index]}", arrays=_curves(restricted))
 
 
@@ -178,7 +181,11 @@ CAPTION = "restricting training to the chaotic subspace (dim ~ 750) or to the st
 @works_from("caption,chaotic", "chaotic", 750, "Figure 6b, caption", CAPTION)
 @works_from("caption,stable", "stable", 1000, "Figure 6b, caption", CAPTION)
 @works_from(
-    "figure,chaotic", "chaotic", 200, "Figure 6b, published curve", "the published curve is flat from k ~ 100-350 on (chaotic)",
+    "figure,chaotic",
+    "chaotic",
+    200,
+    "Figure 6b, published curve",
+    "the published curve is flat from k ~ 100-350 on (chaotic)",
     between=(100, 350),
 )
 @works_from("figure,stable", "stable", 600, "Figure 6b, published curve", "the published curve is flat from k ~ 600 on (stable)")

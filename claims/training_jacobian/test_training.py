@@ -1,25 +1,22 @@
 """Section 3: the network trains; and the one number that anyone outside can check against the authors' notebook."""
 
 import math
+from dataclasses import replace
 
-import numpy as np
-
-from harness.claim import Control, World, claim
-from harness.verdict import Measurement, Verdict, at_most, within
+from harness.measure.measurement import Measurement
+from harness.suite.claim import Control, World, claim
+from harness.suite.verdict import Verdict, at_most, within
 
 GUESSING = math.log(10)
 
 
 def _before_training(run):
-    from harness.train import LOSSES
-
-    d = run.dataset
-    loss = LOSSES[run.experiment.loss](run.apply(run.theta_0, d.x_train), d.y_train)
-    return World(run, training={**run.training, "train_loss": np.asarray(loss)})
+    loss = run.training.loss(run.theta_0, (run.dataset.x_train, run.dataset.y_train))
+    return World(run, trained=replace(run.trained, train_loss=float(loss)))
 
 
 def _converged(run):
-    return World(run, training={**run.training, "train_loss": np.asarray(1e-3)})
+    return World(run, trained=replace(run.trained, train_loss=1e-3))
 
 
 @claim(
@@ -48,13 +45,13 @@ def _converged(run):
     on="digits",
     unit="nats",
 )
-def test_training_converges(training):
+def test_training_converges(trained):
     return Measurement(
-        float(training["train_loss"]),
+        trained.train_loss,
         unit="nats",
         counted="mean over the training set",
-        arrays={"losses": np.asarray(training["losses"])},
-        details={"test loss": float(training["test_loss"]), "test accuracy": float(training["test_accuracy"])},
+        arrays={"losses": trained.losses},
+        details={"test loss": trained.test_loss, "test accuracy": trained.test_accuracy},
     )
 
 
@@ -87,5 +84,5 @@ def test_published_sigma(spectrum):
     unit="nats",
     published=0.158,
 )
-def test_published_test_loss(training):
-    return Measurement(float(training["test_loss"]), unit="nats", counted="mean over 197 test images")
+def test_published_test_loss(trained):
+    return Measurement(trained.test_loss, unit="nats", counted="mean over 197 test images")

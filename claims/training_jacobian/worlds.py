@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
-from harness.claim import Control, World
-from harness.keys import numpy_stream
-from harness.verdict import Verdict
+from harness.engine.streams import numpy_stream
+from harness.suite.claim import Control, World
+from harness.suite.verdict import Verdict
 
 
 def with_spectrum(run: Any, **changes: Any) -> World:

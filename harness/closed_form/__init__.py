@@ -1,4 +1,4 @@
-"""The quadratic lab: training maps whose Jacobians are known in closed form, to judge an engine by.
+"""Training maps whose Jacobians are known in closed form, to judge an engine by.
 
 numpy and scipy only, so that nothing here is shared with the engine under test. Every function returns an
 :class:`Exact`: J, its singular values, those of J - I, and how far a float64 engine may be from it.

@@ -1,4 +1,4 @@
-"""What the lab knows of a training map, one step of training as a matrix, and how rounding errors add up."""
+"""What is known of a training map, one step of training as a matrix, and how rounding errors add up."""
 
 from __future__ import annotations
 

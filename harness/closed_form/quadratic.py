@@ -52,7 +52,7 @@ class Quadratic:
         return float(np.linalg.norm((np.abs(self.basis) * np.abs(self.eigenvalues)) @ np.abs(self.basis.T), 2))
 
     def with_gains(self, gains: Array, error: float) -> Exact:
-        """Q diag(gains) Q^T as an :class:`Exact`; ``error`` is the engine's share, the lab's own is added.
+        """Q diag(gains) Q^T as an :class:`Exact`; ``error`` is the engine's share, its own is added.
 
         Forming the product costs gamma_{N+2} |Q| |gains| |Q^T| and the defect of Q once on each side.
         """
@@ -63,7 +63,7 @@ class Quadratic:
 
 
 def flow(loss: Quadratic, time: float) -> Exact:
-    """Gradient flow to ``time``: J = exp(-H t) (section 2). Its ``error`` is the lab's alone: see :func:`discretisation`."""
+    """Gradient flow to ``time``: J = exp(-H t) (section 2). Its ``error`` is its own alone: see :func:`discretisation`."""
     exponents = loss.eigenvalues * time
     gains = np.exp(-exponents)
     return loss.with_gains(gains, gamma(4) * len(gains) * float(np.max(gains * (1 + np.abs(exponents)))))
@@ -88,7 +88,7 @@ def descend(loss: Quadratic, rates: Sequence[float] | Array, momentum: Momentum 
 
     Error bound. A column of J is the state s_T of s_{t+1} = A_t s_t. In float64 step t commits at most
     gamma_{N+6} |A_t| |s_t| (an inner product of length N in H s, six roundings in the update), and H itself is off by
-    gamma_{N+3} |Q| |diag h| |Q^T| from being formed and by 2 |Q^T Q - I| |H| from its basis; the lab's blocks commit
+    gamma_{N+3} |Q| |diag h| |Q^T| from being formed and by 2 |Q^T Q - I| |H| from its basis; the closed form's blocks commit
     gamma_4 a product. Each is at most a_t = (gamma_{2N+13} + 2 |Q^T Q - I|) |abs(A_t)|, where abs(A_t) is A_t with ``majorant``
     in place of H and all signs positive. Carried to the end (:func:`propagated`) and summed over the N columns in the
     Frobenius norm: sqrt(N) sum_t |A_T..A_{t+1}| a_t |A_{t-1}..A_1|; twice that covers what is
@@ -112,7 +112,7 @@ def descend_batches(
 ) -> Exact:
     """T steps, step t on its own quadratic: J is the theta-theta corner of A_T ... A_1, and need not be symmetric.
 
-    The error bound is that of :func:`descend`, with the lab's own products of (2N, 2N) matrices (gamma_{2N}) in place of
+    The error bound is that of :func:`descend`, with the closed form's own products of (2N, 2N) matrices (gamma_{2N}) in place of
     the basis.
 
     Args:

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.compare.identity import family
 from harness.errors import Incomparable, InvalidInput
 from harness.report import json_file
-from harness.report.records import Report
+from harness.suite.records import Report
 
 FOLDER = Path("fixtures/baselines")
 SUFFIX = ".json.gz"

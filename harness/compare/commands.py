@@ -10,9 +10,10 @@ from typing import Any
 from harness.compare import baseline, history, history_page, html, matrix, text
 from harness.compare.comparison import MEANING, Comparison, Exit, compare
 from harness.errors import Incomparable, InvalidInput, Unreadable
-from harness.report import evidence, json_file
-from harness.report.records import ClaimRecord, Report
-from harness.report.rejudge import deciding_seeds, ensemble_of, interval_of, region_of, rejudge
+from harness.report import json_file
+from harness.suite import evidence
+from harness.suite.records import ClaimRecord, Report
+from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_of, region_of, rejudge
 
 READING = {code: MEANING[code] for code in (Exit.USAGE, Exit.UNREADABLE)}
 REJUDGED = READING | {

@@ -12,9 +12,9 @@ from harness.compare.identity import Change, identity_changes, incidental_change
 from harness.compare.localise import RunChange, localise
 from harness.compare.measurements import Shift, exchangeable, margin, shift_between
 from harness.compare.stages import State
-from harness.config import PRECISIONS
 from harness.errors import Incomparable
-from harness.report.records import ClaimRecord, Report
+from harness.runs.experiment import PRECISIONS
+from harness.suite.records import ClaimRecord, Report
 
 
 class Exit(enum.IntEnum):
@@ -63,7 +63,7 @@ class ClaimChange:
         return self.before.verdict != self.after.verdict
 
     @property
-    def eaten(self) -> float | None:
+    def margin_lost(self) -> float | None:
         """Share of the baseline's margin that is gone; None where there was none."""
         before, after = self.margins
         return None if before is None or after is None or before <= 0 else (before - after) / before
@@ -141,8 +141,14 @@ def compare(before: Report, after: Report) -> Comparison:
     claims = [replace(claim, corrected=p) for claim, p in zip(claims, corrected, strict=True)]
     compared = {a.id for a, _ in common}
     return Comparison(
-        before, after, identity_changes(before, after), incidental_changes(before, after), claims, runs,
-        _uncompared(before, after, compared, redefined), _warnings(before, after),
+        before,
+        after,
+        identity_changes(before, after),
+        incidental_changes(before, after),
+        claims,
+        runs,
+        _uncompared(before, after, compared, redefined),
+        _warnings(before, after),
     )
 
 

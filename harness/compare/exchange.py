@@ -9,7 +9,7 @@ t = (mean_new - mean_old) / (s_old sqrt(1 / n_new + 1 / n_old)) on n_old - 1 deg
 
 Proportions of the same trials: Fisher's exact test. Claims over pairs of seeds: the jackknife's pseudo-values in place of values.
 Many claims are judged at once: p-values are corrected by Holm, whatever their dependence, so that a sweep over exchangeable
-platforms raises one false alarm or more in at most 5 of 100 sweeps. tests/test_compare.py measures level and power.
+platforms raises one false alarm or more in at most 5 of 100 sweeps. tests/compare/test_compare.py measures level and power.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.compare.measurements import margin
 from harness.errors import Unreadable
 from harness.report import json_file
-from harness.report.records import ClaimRecord, Report
+from harness.suite.records import ClaimRecord, Report
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,13 @@ class Point:
     margin: float | None
 
     @property
+    def interval(self) -> list[float]:
+        return self.record.measurements[0].interval or [0.0, 0.0]
+
+    @property
     def mean(self) -> float:
         """Middle of the interval."""
-        low, high = self.record.measurements[0].interval or [0.0, 0.0]
-        return (low + high) / 2
+        return sum(self.interval) / 2
 
 
 @dataclass(frozen=True)

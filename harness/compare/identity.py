@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.report.records import Report
+from harness.suite.records import Report
 
 # whatever can move a number; everything else in a report's environment is incidental
 IDENTITY = (
-    "jax", "jaxlib", "numpy", "scipy", "optax", "sklearn", "python", "blas", "threads", "device", "cpu", "simd", "xla_flags",
-    "prng", "precision", "system",
+    "jax",
+    "jaxlib",
+    "numpy",
+    "scipy",
+    "optax",
+    "sklearn",
+    "python",
+    "blas",
+    "threads",
+    "device",
+    "cpu",
+    "simd",
+    "xla_flags",
+    "prng",
+    "precision",
+    "system",
 )
 
 

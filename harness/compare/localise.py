@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.compare.stages import Difference, Stage, State, differences
-from harness.config import PRECISIONS
-from harness.report.records import ExperimentRecord, Json, Report
+from harness.runs.experiment import PRECISIONS
+from harness.suite.records import ExperimentRecord, Json, Report
 
 # stages that come before any step; the trajectory's follow by step, and all others after it in the order of their records
 BEFORE = ("experiment", "data", "initial parameters", "batch order")

@@ -9,7 +9,7 @@ from harness.compare.comparison import Comparison, compare
 from harness.compare.measurements import margin
 from harness.compare.text import say
 from harness.errors import Incomparable
-from harness.report.records import ClaimRecord, Report
+from harness.suite.records import ClaimRecord, Report
 
 SHORT = {"SUPPORTED": "S", "REFUTED": "R", "INCONCLUSIVE": "I", "NOT_RUN": "broken"}
 KEY = (
@@ -17,8 +17,16 @@ KEY = (
     "**bold** where the verdict is not the newest release's; ~ where a value moved beyond rounding."
 )
 COLUMNS = (
-    "JAX", "NumPy", "optax", "seeds", "claims judged", "other verdicts", "values moved", "first stage that moved",
-    "first of other bits", "largest within rounding",
+    "JAX",
+    "NumPy",
+    "optax",
+    "seeds",
+    "claims judged",
+    "other verdicts",
+    "values moved",
+    "first stage that moved",
+    "first of other bits",
+    "largest within rounding",
 )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.compare.exchange import LEAST_PAIRS, Exchange, paired, proportions, unpaired
 from harness.compare.stages import State, spacing
-from harness.report.records import ClaimRecord, MeasurementRecord
-from harness.report.rejudge import Pairs, pseudo_values
+from harness.suite.records import ClaimRecord, MeasurementRecord
+from harness.suite.rejudge import Pairs, pseudo_values
 
 Values = Mapping[tuple[str, ...], float]
 # Half of the digits of the precision. A measurement's conditioning is not known, so no rounding bound holds for all of them;

@@ -4,7 +4,7 @@ The rounding-error model. Both runs are off the exact result of the same arithme
 square over a sketch, or one a step) each of them measured on itself, by taking the same steps in float32 and float64. Two
 correct runs are therefore apart by about the root sum of squares of both sizes; :data:`FACTOR` times their sum is allowed,
 which leaves room for sketches that know a size to 18 % only, and for errors that happened to be small where they were measured.
-tests/test_compare.py measures how often a correct run is taken for a moved one, and which shifts are seen.
+tests/compare/test_compare.py measures how often a correct run is taken for a moved one, and which shifts are seen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import Unreadable
-from harness.report.records import Json
+from harness.suite.records import Json
 
 FACTOR = 4.0
 
@@ -102,7 +102,8 @@ def differences(a: Stage, b: Stage, precision: str) -> list[Difference]:
         return [_difference(where, at, a.values, b.values, _allowed(a, b, 0), precision)]
     each = [
         _difference(f"{where} at step {step}", step, [x], [y], _allowed(a, b, i), precision)
-        for i, (step, x, y) in enumerate(zip(a.steps, a.values, b.values, strict=True)) if x != y
+        for i, (step, x, y) in enumerate(zip(a.steps, a.values, b.values, strict=True))
+        if x != y
     ]
     return each[:1] + [entry for entry in each[1:] if entry.state is State.MOVED][:1]
 

@@ -82,7 +82,7 @@ def markdown(found: Comparison, limit: int = 200) -> str:
     parts.append(_section("What the machines differ in", sides, facts, limit))
     parts.append(_section("Claims", HEADER, rows(found.claims), limit))
     parts.append(_section("Runs", RUNS, run_rows(found), limit))
-    parts.append(_section("Not compared", ("",), [(line,) for line in [*found.uncompared, *_unlocalised(found.runs)]], limit))
+    parts.append(_section("Not compared", ("",), [(line,) for line in [*found.uncompared, *unlocalised(found.runs)]], limit))
     parts.append(_section("Incidental", sides, aside, limit))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -97,6 +97,11 @@ def say(difference: Difference | None) -> str:
     return f"{difference.stage}{far}{')' if far else ''}"
 
 
+def unlocalised(runs: Sequence[RunChange]) -> list[str]:
+    """A line for whatever the runs could not be compared in."""
+    return [f"{run.label}: {line}" for run in runs for line in run.uncompared]
+
+
 def verdict(claim: ClaimChange) -> str:
     return f"{claim.before.verdict} -> {claim.after.verdict}" if claim.turned else claim.after.verdict
 
@@ -109,10 +114,17 @@ def _row(claim: ClaimChange) -> Row:
     shift = claim.shift
     far = "" if math.isnan(shift.largest) or not shift.largest else f"{shift.largest:.2g} ({shift.ulps:.3g} ULP), "
     change = f"{far}{shift.state}"
-    eaten = "" if claim.eaten is None else f"{claim.eaten:.1%}"
+    lost = "" if claim.margin_lost is None else f"{claim.margin_lost:.1%}"
     p = "" if claim.corrected is None else f"{claim.corrected:.2g}"
     return (
-        verdict(claim), claim.before.id, measured(claim.before), measured(claim.after), accepted(claim.after), change, eaten, p,
+        verdict(claim),
+        claim.before.id,
+        measured(claim.before),
+        measured(claim.after),
+        accepted(claim.after),
+        change,
+        lost,
+        p,
         claim.first if shift.state is not State.SAME else "",
     )
 
@@ -122,11 +134,7 @@ def _inside(run: RunChange) -> str:
 
 
 def _worst_first(claims: Sequence[ClaimChange]) -> list[ClaimChange]:
-    return sorted(claims, key=lambda claim: (not claim.turned, -claim.shift.state, not claim.drifted, -(claim.eaten or 0.0)))
-
-
-def _unlocalised(runs: Sequence[RunChange]) -> list[str]:
-    return [f"{run.label}: {line}" for run in runs for line in run.uncompared]
+    return sorted(claims, key=lambda claim: (not claim.turned, -claim.shift.state, not claim.drifted, -(claim.margin_lost or 0)))
 
 
 def _section(title: str, header: Row, body: Sequence[Row], limit: int) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.spectrum import Spectrum
-from harness.verdict import Measurement
+from harness.engine.spectrum import Spectrum
+from harness.measure.measurement import Measurement
 
 
 def count(spectrum: Spectrum, low: float, high: float, *, structural: bool = True) -> Measurement:

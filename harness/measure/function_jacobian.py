@@ -6,22 +6,24 @@ N / (c - 1) images have a null space for want of rows alone (at N = 4810 and ten
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 from scipy import linalg
 
-from harness.batching import over_devices
+from harness.engine.devices import over_devices
+from harness.engine.training import Apply
+from harness.engine.trees import flatten, unflatten
 from harness.errors import NotFinite
-from harness.model import Apply, flatten, unflatten
 from harness.progress import Progress
 
 # Images whose rows are formed at once on a device: 8 x 10 rows of N doubles are 3 MB at N = 4810.
 IMAGES = 8
 
 
-def gram(apply: Apply, params: Any, x: Any, progress: Progress, label: str) -> Any:
+def squared_jacobian(apply: Apply, params: Any, x: Any, progress: Progress, label: str) -> Any:
     """F^T F in float64, shape (N, N), for F of shape (images * classes, N), summed over blocks of images.
 
     Raises:
@@ -51,6 +53,36 @@ def singular_values(gram_matrix: Any) -> Any:
     """Singular values of F, descending, from F^T F; below about 1e-7 of the largest they are rounding noise."""
     squares = linalg.eigvalsh(gram_matrix, check_finite=False)[::-1]
     return np.sqrt(np.maximum(squares, 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionJacobians:
+    """Parameter-function Jacobians on several kinds of inputs, beside the bulk.
+
+    Attributes:
+        dimensions: k, shape (dimensions,).
+        sigma: singular values by kind of inputs, ascending, (N,).
+        cosine: by kind of inputs, mean cosine of the k smallest right singular directions with the bulk at k, (dimensions,).
+    """
+
+    dimensions: Any
+    sigma: dict[str, Any]
+    cosine: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class NullSweep:
+    """Null directions of a parameter-function Jacobian against the number of images.
+
+    Attributes:
+        images: numbers of images, shape (sweep,).
+        null: number of null directions, shape (sweep,).
+        gap: directions below the largest gap, shape (sweep,).
+    """
+
+    images: Any
+    null: Any
+    gap: Any
 
 
 def right_vectors(gram_matrix: Any) -> tuple[Any, Any]:

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from harness.batching import over_devices
-from harness.model import Apply, unflatten
+from harness.engine.devices import over_devices
+from harness.engine.training import Apply
+from harness.engine.trees import unflatten
 from harness.progress import Progress
 
 # Perturbed networks that a device evaluates at once: the activations of 200 inputs then stay in the second-level cache.
 BATCH = 8
 
 
-def divergences(
-    apply: Apply, theta: Any, directions: Any, inputs: dict[str, Any], progress: Progress, label: str
-) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Divergences:
+    """KL divergences after a unit step along each direction, in nats, by the name of the inputs, shape (directions,).
+
+    Attributes:
+        mean: over the inputs (Eq. 2).
+        max: over the inputs (what the notebook takes).
+    """
+
+    mean: dict[str, Any]
+    max: dict[str, Any]
+
+
+def divergences(apply: Apply, theta: Any, directions: Any, inputs: dict[str, Any], progress: Progress, label: str) -> Divergences:
     """KL(g(x; theta) || g(x; theta + d)), averaged over +d and -d since a singular vector's sign is arbitrary.
 
     Args:
         theta: parameter tree of the trained network.
         directions: unit vectors as columns, shape (N, directions).
         inputs: name -> images of shape (examples, pixels).
-
-    Returns:
-        ``<name>_mean`` (Eq. 2) and ``<name>_max`` (what the notebook takes) over the inputs, in nats, shape (directions,).
     """
 
     def kl(theta: Any, step: Any, x: Any) -> Any:
@@ -41,11 +51,11 @@ def divergences(
         return values.mean(), values.max()
 
     vectors = np.ascontiguousarray(directions.T)
-    out = {f"{name}_{how}": np.empty(len(vectors)) for name in inputs for how in ("mean", "max")}
+    out = Divergences(*({name: np.empty(len(vectors)) for name in inputs} for _ in range(2)))
     with progress.stage(label, len(vectors) * len(inputs)) as step:
         for name, x in inputs.items():
             for rows, (mean, maximum) in over_devices(both, vectors, BATCH, theta, x):
-                out[f"{name}_mean"][rows], out[f"{name}_max"][rows] = mean, maximum
+                out.mean[name][rows], out.max[name][rows] = mean, maximum
                 step.advance(len(mean))
     return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,24 @@ def principal_cosines(first: Any, second: Any) -> Any:
     return np.clip(linalg.svdvals(first.T @ second), 0.0, 1.0)
 
 
-def overlap_curve(cross: Any, dimensions: Any) -> tuple[Any, Any]:
+@dataclass(frozen=True, eq=False)
+class OverlapCurve:
+    """How close two subspaces of each dimension k are.
+
+    Attributes:
+        dimensions: k, shape (dimensions,).
+        cosine: mean cosine of the principal angles, shape (dimensions,).
+        geodesic: distance on the Grassmann manifold over that of orthogonal subspaces (pi/2 sqrt k), shape (dimensions,).
+        size: dimension of the space that they lie in.
+    """
+
+    dimensions: Any
+    cosine: Any
+    geodesic: Any
+    size: int
+
+
+def overlap_curve(cross: Any, dimensions: Any) -> OverlapCurve:
     """Overlap of the spans of the first k vectors of two complete bases, for each k.
 
     C = V_1^T V_2 is formed once. For k > n / 2 the complements are smaller and carry the same angles: 2k - n angles are zero and
@@ -56,10 +74,6 @@ def overlap_curve(cross: Any, dimensions: Any) -> tuple[Any, Any]:
     Args:
         cross: C of shape (n, n), both bases in the order that makes "the first k" meaningful.
         dimensions: values of k, 1 to n.
-
-    Returns:
-        Mean cosine, and geodesic distance on the Grassmann manifold divided by that of orthogonal subspaces (pi/2 sqrt k), each
-        of shape (dimensions,).
     """
     n = len(cross)
     if min(dimensions) < 1 or max(dimensions) > n:
@@ -71,4 +85,4 @@ def overlap_curve(cross: Any, dimensions: Any) -> tuple[Any, Any]:
         cosines = np.sqrt(np.clip(linalg.eigvalsh(block.T @ block), 0.0, 1.0)) if block.size else np.zeros(0)
         means.append((equal + cosines.sum()) / k)
         distances.append(np.linalg.norm(np.arccos(cosines)) / (np.pi / 2 * np.sqrt(k)))
-    return np.array(means), np.array(distances)
+    return OverlapCurve(np.asarray(dimensions), np.array(means), np.array(distances), n)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from harness.batching import over_devices
-from harness.jacobian import parted
-from harness.model import flatten, unflatten
+from harness.engine.devices import over_devices
+from harness.engine.spectrum import Spectrum
+from harness.engine.trees import flatten, split_arrays, unflatten
 from harness.progress import Progress
-from harness.spectrum import Spectrum
 
 # "a log-spaced grid ranging from 1e-3 to 1e3": 30 points as in the authors' notebook, and every half decade of the same range
 FINE = np.logspace(-3, 3, 30)
@@ -20,11 +20,30 @@ COARSE = np.logspace(-3, 3, 13)
 BATCH = 16
 
 
-def train_from(training_map: Any, starts: Any, like: Any, precision: str, progress: Progress, label: str) -> Any:
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """Responses to stimuli lambda along singular directions, with signs s.
+
+    Attributes:
+        along: u_i . (f(theta_0 + s lambda v_i) - f(theta_0)) * s, shape (directions, signs, stimuli).
+        orthogonal: norm of the response's part orthogonal to u_i, same shape.
+        index: i, shape (directions,).
+        sigma: sigma_i, shape (directions,).
+        stimulus: lambda, shape (stimuli,).
+    """
+
+    along: Any
+    orthogonal: Any
+    index: Any
+    sigma: Any
+    stimulus: Any
+
+
+def train_from(training: Any, starts: Any, like: Any, precision: str, progress: Progress, label: str) -> Any:
     """f of many initial parameter vectors.
 
     Args:
-        training_map: f on a parameter tree.
+        training: f on a parameter tree.
         starts: initial vectors, float64, shape (runs, N).
         like: a parameter tree of the right structure.
 
@@ -33,7 +52,7 @@ def train_from(training_map: Any, starts: Any, like: Any, precision: str, progre
     """
     finals = np.empty_like(starts, dtype=np.float64)
     with progress.stage(label, len(starts)) as step:
-        held, whole = parted(training_map)
+        held, whole = split_arrays(training)
         flat_map = lambda theta, held: ravel_pytree(whole(held)(unflatten(theta, like)))[0]  # noqa: E731
         for rows, final in over_devices(flat_map, starts.astype(precision), BATCH, held):
             finals[rows] = final
@@ -42,7 +61,7 @@ def train_from(training_map: Any, starts: Any, like: Any, precision: str, progre
 
 
 def responses(
-    training_map: Any,
+    training: Any,
     theta_0: Any,
     spectrum: Spectrum,
     indices: Any,
@@ -51,7 +70,7 @@ def responses(
     precision: str,
     progress: Progress,
     label: str,
-) -> dict[str, Any]:
+) -> Responses:
     """Responses along singular directions over the grid of stimuli.
 
     Args:
@@ -59,25 +78,21 @@ def responses(
         indices: which singular directions, shape (directions,).
         stimuli: lambdas, shape (stimuli,).
         signs: every stimulus is given with each of these signs.
-
-    Returns:
-        ``along``: u_i . (f(theta_0 + s lambda v_i) - f(theta_0)) * s; ``orthogonal``: norm of what is orthogonal to u_i;
-        both of shape (directions, signs, stimuli); and ``index``, ``sigma``, ``stimulus``.
     """
     flat = flatten(theta_0)
     signed = np.multiply.outer(np.asarray(signs, float), stimuli)
     shifts = np.einsum("sl,nd->dsln", signed, spectrum.initial[:, indices]).reshape(-1, len(flat))
-    finals = train_from(training_map, np.concatenate([flat[None], flat + shifts]), theta_0, precision, progress, label)
+    finals = train_from(training, np.concatenate([flat[None], flat + shifts]), theta_0, precision, progress, label)
     change = (finals[1:] - finals[0]).reshape(len(indices), len(signs), len(stimuli), -1)
     along = np.einsum("dsln,nd->dsl", change, spectrum.final[:, indices])
     orthogonal = np.linalg.norm(change - along[..., None] * spectrum.final[:, indices].T[:, None, None], axis=-1)
-    return {
-        "along": along * np.asarray(signs, float)[:, None],
-        "orthogonal": orthogonal,
-        "index": np.asarray(indices),
-        "sigma": spectrum.sigma[indices],
-        "stimulus": np.asarray(stimuli),
-    }
+    return Responses(
+        along * np.asarray(signs, float)[:, None],
+        orthogonal,
+        np.asarray(indices),
+        spectrum.sigma[indices],
+        np.asarray(stimuli),
+    )
 
 
 def linear_fraction(along: Any, sigma: Any, stimulus: Any, tolerance: float = 0.05) -> Any:

@@ -1,26 +1,30 @@
-"""Reports: verdicts as JSON, Markdown, JUnit and HTML, written whole or not at all."""
+"""Reports: verdicts as JSON, Markdown and HTML, written whole or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.report import html, json_file, junit, markdown
-from harness.report.records import Report
+from harness.report import html, json_file, markdown
+from harness.suite.records import Report
 
+Writer = Callable[[Report, Path], None]
 # each writes its file(s) of the report into the folder; JSON comes first, so that a broken page costs no numbers
-WRITERS: list[Callable[[Report, Path], None]] = [json_file.write, markdown.write, junit.write, html.write]
+WRITERS: list[Writer] = [json_file.write, markdown.write, html.write]
 
 
-def write(report: Report, folder: Path) -> list[str]:
-    """Write every file of the report into ``folder``; returns what went wrong, a line for each writer that failed.
+def write(report: Report, folder: Path, more: Sequence[Writer] = ()) -> list[str]:
+    """Write every file of the report into ``folder``, and those of ``more`` writers.
+
+    Returns:
+        What went wrong, a line for each writer that failed.
 
     Raises:
         OSError: a file cannot be written (no space, no permission).
     """
     folder.mkdir(parents=True, exist_ok=True)
     problems = []
-    for writer in WRITERS:
+    for writer in [*WRITERS, *more]:
         try:
             writer(report, folder)
         except OSError:

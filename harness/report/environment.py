@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import os
 import platform
 import sys
 
-from harness import provenance
+from harness.runs import provenance
 
 PACKAGES = {"jax": "jax", "jaxlib": "jaxlib", "numpy": "numpy", "scipy": "scipy", "optax": "optax", "sklearn": "scikit-learn"}
 
@@ -17,7 +15,7 @@ def collect(precision: str) -> dict[str, str]:
     """Everything that can move a number, as text; "" for what cannot be known."""
     return {
         "python": platform.python_version(),
-        **{name: version(package) for name, package in PACKAGES.items()},
+        **{name: provenance.version(package) for name, package in PACKAGES.items()},
         **pools(),
         "device": device(),
         "cpu": provenance.processor(),
@@ -28,16 +26,8 @@ def collect(precision: str) -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "",
         "precision": precision,
-        "matrix products": os.environ.get("JAX_DEFAULT_MATMUL_PRECISION", "default"),
+        "matrix products": getattr(sys.modules.get("harness.engine.precision"), "PRODUCTS", ""),
     }
-
-
-@functools.cache
-def version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def pools() -> dict[str, str]:

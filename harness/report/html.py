@@ -10,23 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.report.evidence import slug
-from harness.report.records import ClaimRecord, ControlRecord, Report
+from harness.report import pages
 from harness.report.strip import letter, strip
 from harness.report.text import WORST_FIRST, accepted, counts, measured, outcome, reason
+from harness.suite.evidence import slug
+from harness.suite.paper import title
+from harness.suite.records import ClaimRecord, ControlRecord, Report
 
 if TYPE_CHECKING:
     from harness.report.figures import Drawing
 
 NAME = "report.html"
-HERE = Path(__file__).parent
-PAPERS = {
-    "training-jacobian": "Belrose & Scherlis 2024, Understanding gradient descent through the training Jacobian "
-    "(arXiv 2412.07003)",
-    "tiny-subspace": "Gur-Ari, Roberts & Dyer 2018, Gradient descent happens in a tiny subspace (arXiv 1812.04754)",
-    "outlier-eigenspaces": "Ben Arous, Gheissari, Huang & Jagannath 2024, High-dimensional SGD aligns with emerging outlier "
-    "eigenspaces (ICLR 2024)",
-}
+TEMPLATE = Path(__file__).with_name("template.html")
 VERDICTS = ("NOT_RUN", "REFUTED", "INCONCLUSIVE", "SUPPORTED")
 SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT_RUN": "∅"}
 GROUPS = {
@@ -40,20 +35,16 @@ DEFAULTS = {"scale": "paper", "precision": "float32", "seeds": 3}
 
 def write(report: Report, folder: Path) -> None:
     """Write report.html; figures are drawn from the evidence in ``folder``."""
-    (folder / NAME).write_text(render(report, folder), encoding="utf-8")
+    (folder / NAME).write_text(render(report, folder), encoding="utf-8", errors="backslashreplace")
 
 
 def render(report: Report, folder: Path) -> str:
     """The whole page. The same report and evidence give the same bytes."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     drawings, problem = _drawings(report, folder)
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"anchor": slug} | {f.__name__: f for f in (number, duration, breakable, typeset)}
-    environment.globals |= {f.__name__: f for f in (measured, accepted, outcome, reason, complaint, letter, strip, held)}
-    page = environment.get_template("template.html").render(
+    functions = {f.__name__: f for f in (measured, accepted, outcome, reason, complaint, letter, strip, held)}
+    page = pages.render(
+        TEMPLATE,
+        {"anchor": slug} | {f.__name__: f for f in (number, duration, breakable, typeset)},
         report=report,
         summary=counts(report),
         tally=tally(report),
@@ -64,9 +55,10 @@ def render(report: Report, folder: Path) -> str:
         figures_of=figures_of(drawings),
         alone=lambda record: alone(record, report),
         signs=SIGNS,
-        papers=PAPERS,
+        title=title,
+        **functions,
     )
-    return re.sub(r"\n\s*\n+", "\n", page).replace(" %", "\N{NO-BREAK SPACE}%")
+    return page.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _drawings(report: Report, folder: Path) -> tuple[list[Drawing], str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unreadable
-from harness.report.records import SCHEMA_VERSION, Json, Report
+from harness.suite.records import SCHEMA_VERSION, Json, Report
 
 NAME = "report.json"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.report.records import ClaimRecord, Report
 from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
+from harness.suite.records import ClaimRecord, Report
 
 MARK = {"failed": "**FAILED**", "deviates": "deviates, as listed", "open": "left open", "passed": "", "not run": "declared"}
 

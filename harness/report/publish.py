@@ -5,45 +5,49 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
 
-from harness.report import write
-from harness.report.records import Report
+from harness.report import Writer, write
+from harness.suite.records import Report
 
 PATIENCE = 120  # seconds that another run may take to write its report here before this one goes elsewhere
 
 
-def publish(report: Report, root: Path) -> tuple[Path | None, list[str]]:
+def publish(report: Report, root: Path, more: Sequence[Writer] = ()) -> tuple[Path | None, list[str]]:
     """Write the report below ``root``; a folder that vanished is made again, one that cannot be written is replaced by a new one.
+
+    Args:
+        more: write what else belongs into the report's folder.
 
     Returns:
         The folder to look at (None if there was no place at all), and what went wrong, a line each.
     """
     try:
-        return _publish(report, root)
+        return _publish(report, root, more)
     except OSError as error:
         problem = f"the report could not be written to {root} ({error}): free or repair it"
     try:
-        folder, problems = _publish(report, Path(tempfile.mkdtemp(prefix="claims-report-")))
+        folder, problems = _publish(report, Path(tempfile.mkdtemp(prefix="claims-report-")), more)
     except OSError as error:
         return None, [problem, f"nor could it be written to {tempfile.gettempdir()} ({error})"]
     return folder, [problem, *problems]
 
 
-def _publish(report: Report, root: Path) -> tuple[Path, list[str]]:
+def _publish(report: Report, root: Path, more: Sequence[Writer]) -> tuple[Path, list[str]]:
     """One process at a time; what a killed one left half-written is removed."""
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / ".lock", timeout=PATIENCE):
         for abandoned in root.glob(".writing-*"):
             shutil.rmtree(abandoned, ignore_errors=True)
-        return _written(report, root)
+        return _written(report, root, more)
 
 
-def _written(report: Report, root: Path) -> tuple[Path, list[str]]:
+def _written(report: Report, root: Path, more: Sequence[Writer]) -> tuple[Path, list[str]]:
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=root, ignore_cleanup_errors=True) as working:
-        problems = write(report, Path(working) / "report")
+        problems = write(report, Path(working) / "report", more)
         shutil.copytree(Path(working) / "report", Path(working) / "copy")
         os.rename(Path(working) / "report", _unused(root / report.created.replace(":", "-")))
         shown = root / ("partial" if report.partial else "latest")

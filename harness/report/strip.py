@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from harness.report.records import ClaimRecord
 from harness.report.text import accepted, measured
+from harness.suite.records import ClaimRecord
 
 WIDTH, LEFT, RIGHT, AXIS = 360, 62, 344, 24
 MANY = 40  # values beyond which points become thin ticks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.report.records import ClaimRecord, Report
+from harness.suite.records import ClaimRecord, Report
 
 WORST_FIRST = ("failed", "deviates", "open", "passed", "not run")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +11,13 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.report.evidence import unpack
-from harness.report.figures import outlier_eigenspaces, svg, tiny_subspace, training_jacobian
+from harness.report.figures import svg
 from harness.report.figures.registry import FIGURES, Array, Data, Figure, Source
-from harness.report.records import Report
+from harness.suite.evidence import unpack
+from harness.suite.paper import PAPERS
+from harness.suite.records import Report
 
-__all__ = ["FIGURES", "Drawing", "draw_all", "outlier_eigenspaces", "tiny_subspace", "training_jacobian"]
+__all__ = ["FIGURES", "Drawing", "draw_all", "export", "figures_of"]
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,24 @@ class Drawing:
 
 def draw_all(report: Report, folder: Path, figures: Sequence[Figure] | None = None) -> list[Drawing]:
     """Every figure of the papers that the report has claims of."""
-    papers = {record.paper for record in report.claims}
     evidence = Evidence(report, folder)
-    return [_drawing(figure, evidence) for figure in (FIGURES if figures is None else figures) if figure.paper in papers]
+    return [_drawing(figure, evidence) for figure in (figures_of(report) if figures is None else figures)]
+
+
+def figures_of(report: Report) -> list[Figure]:
+    """The figures of the papers that the report has claims of: each paper has them in its package ``figures``."""
+    papers = dict.fromkeys(record.paper for record in report.claims)
+    for known in (PAPERS[id] for id in papers if id in PAPERS):
+        if importlib.util.find_spec(f"{known.package}.figures") is not None:
+            importlib.import_module(f"{known.package}.figures")
+    return [figure for figure in FIGURES if figure.paper in papers]
 
 
 def export(report: Report, folder: Path, into: Path, figures: Sequence[Figure] | None = None) -> list[Path]:
     """Write every figure that the evidence in ``folder`` gives as SVG files, one a panel, e.g. ``training-jacobian-1a.svg``."""
     evidence, written = Evidence(report, folder), []
     into.mkdir(parents=True, exist_ok=True)
-    for figure in FIGURES if figures is None else figures:
+    for figure in figures_of(report) if figures is None else figures:
         found = {name: evidence.find(source) for name, source in figure.sources.items()}
         if _absent(figure, found) is None:
             panels = svg.documents(figure, found)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.report.records import ClaimRecord
+from harness.suite.records import ClaimRecord
 
 Array = np.ndarray[Any, Any]
 Draw = Callable[..., str]
@@ -90,6 +90,6 @@ def source(arrays: str, *claims: str) -> Source:
     return Source(claims, tuple(arrays.split()))
 
 
-def perhaps(arrays: str, *claims: str) -> Source:
+def optional(arrays: str, *claims: str) -> Source:
     """As :func:`source`, for what a figure can do without."""
     return Source(claims, tuple(arrays.split()), required=False)

@@ -1,0 +1,137 @@
+"""Table 1 and Figure 12: the Hessian-gradient overlap of many trainings; and two that the paper does not have."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from harness.report.figures.registry import Data, Source, figure, optional, source
+from harness.report.figures.style import INK, LINES, legend, seeds
+
+from .data import DATA, PAPER, SPREAD, STYLES, nothing
+
+FAMILY = f"{PAPER}/hessian-gradient-overlap"
+# experiment: the table's row, the paper's number (None: a sentence without a number)
+ROWS: dict[str, tuple[str, float | None]] = {
+    "softmax": ("softmax regression", 0.96),
+    "softplus": ("softplus", 0.96),
+    "slow": ("η = 0.01", 0.96),
+    "batch-256": ("batch 256", 0.97),
+    "random-labels": ("random labels", 0.86),
+    "adam": ("Adam", None),
+    "convnet-random-labels": ("ConvNet, random labels", 0.86),
+    "convnet-adam": ("ConvNet, Adam", 0.89),
+    "regression": ("sine regression", 0.99),
+}
+KINDS = {**DATA, "sine": "sine"}
+ALONG = ("slow", "batch-256", "softmax", "softplus", "random-labels", "adam")
+BATCHES = ("16", "64", "256", "whole set")
+
+
+def _source(data: str, row: str) -> Source:
+    """Evidence of a row: the claim about its number where there is one, or the one about its size."""
+    numbered = [f"{FAMILY}[mnist,{row}]"] if data == "mnist" and row in ROWS and row != "adam" else []
+    return optional("steps overlap", *numbered, f"{FAMILY}[{data},{row},large]")
+
+
+@figure(
+    PAPER,
+    "Table 1",
+    "Mean Hessian-gradient overlap",
+    caption="g·Hg / (|g| |Hg|), mean over the last 1000 steps, with the 95 % interval of the mean over seeds. Diamonds: the "
+    "paper's numbers (ConvNet rows: its CIFAR10 ones, beside a port to digits).",
+    sources={
+        **{f"{data}_{row}": _source(data, row) for row in ALONG for data in DATA},
+        **{f"digits_{row}": _source("digits", row) for row in ("convnet-random-labels", "convnet-adam")},
+        "sine_regression": optional("steps overlap", f"{FAMILY}[regression]"),
+    },
+)
+def table(axes: Axes, **found: Data | None) -> str:
+    said: list[str] = []
+    for y, (row, (words, published)) in enumerate(ROWS.items()):
+        ours = []
+        for kind, shift in (("mnist", -0.14), ("digits", 0.14), ("sine", 0.0)):
+            data = found.get(f"{kind}_{row}")
+            interval = data.record.measurements[0].interval if data is not None and data.record.measurements else None
+            if interval is not None:
+                _interval(axes, y + shift, interval, kind)
+                ours.append(f"{interval[0]:.2f} to {interval[1]:.2f} ({KINDS[kind]})")
+        if published is not None:
+            axes.plot(published, y, "D", color=INK, markerfacecolor="none", markersize=6, label="" if said else "the paper")
+        said.append(f"{words}: {' and '.join(ours) or 'not in this report'}, paper {published or 'without a number'}")
+    axes.set_yticks(range(len(ROWS)), [words for words, _ in ROWS.values()])
+    axes.set(xlabel="mean overlap", xlim=(min(0.0, axes.get_xlim()[0]), 1.03), ylim=(len(ROWS) - 0.5, -0.6))
+    legend(axes)
+    return "; ".join(said) + "."
+
+
+def _interval(axes: Axes, y: float, interval: list[float], kind: str) -> None:
+    color, _, marker = {**STYLES, "sine": LINES[2]}[kind]
+    middle, half = sum(interval) / 2, (interval[1] - interval[0]) / 2
+    label = "" if KINDS[kind] in axes.get_legend_handles_labels()[1] else KINDS[kind]
+    axes.errorbar(middle, y, xerr=half, fmt=marker, color=color, markerfacecolor="white", capsize=2.5, label=label)
+
+
+@figure(
+    PAPER,
+    "12",
+    "Hessian-gradient overlap along training",
+    caption="The paper shows f_top of these trainings; here the overlap that it uses as a proxy for it (Eq. 3), over the last "
+    f"1000 steps: {SPREAD}.",
+    sources={f"{data}_{row}": _source(data, row) for data in DATA for row in ALONG},
+    panels=2,
+)
+def along_training(axes: list[Axes], **found: Data | None) -> str:
+    said = []
+    for panel, name in zip(axes, DATA, strict=True):
+        rows = {key.partition("_")[2]: data for key, data in found.items() if key.startswith(f"{name}_") and data is not None}
+        for (row, data), (color, line, _) in zip(rows.items(), LINES, strict=False):
+            steps, values = data.stack("steps")[0], data.stack("overlap")
+            late = steps > 0
+            seeds(panel, steps[late], values[:, late], ROWS[row][0], color, line)
+            said.append(f"{DATA[name]}, {ROWS[row][0]}: {np.median(values[:, 0]):.2f}, {np.median(values[:, -1]):.2f}")
+        if rows:
+            panel.set(xlabel="step", ylabel=f"{DATA[name]}: overlap", ylim=(None, 1.03))
+            legend(panel)
+        else:
+            nothing(panel)
+    return f"At the first and the last measured step: {'; '.join(said)}."
+
+
+@figure(
+    PAPER,
+    "A",
+    "Overlap against the batch size",
+    caption=f"Hessian-gradient overlap, mean over every 20th of the steps 200 to 600: {SPREAD}. The first paper says that the "
+    "effect disappears as the batch grows, this one that it does not.",
+    sources={data: Source((f"{PAPER}/batch-size[{data},disappears]",), ("overlap by batch",), required=False) for data in DATA},
+)
+def by_batch(axes: Axes, **found: Data | None) -> str:
+    said = []
+    for name, data in found.items():
+        if data is not None:
+            middle = seeds(axes, np.arange(len(BATCHES)), data.stack("overlap by batch"), DATA[name], *STYLES[name])
+            by_size = [f"{value:.2f} ({batch})" for value, batch in zip(middle, BATCHES, strict=True)]
+            said.append(f"{DATA[name]} {', '.join(by_size)}")
+    axes.set_xticks(range(len(BATCHES)), BATCHES)
+    axes.set(xlabel="batch size", ylabel="overlap", ylim=(0, 1.03))
+    legend(axes)
+    return f"Median overlap: {'; '.join(said)}."
+
+
+@figure(
+    PAPER,
+    "B",
+    "Training confined to the top subspace, and to its complement",
+    caption=f"Training loss on digits; from step 100 on each gradient is projected (Song, Ahn & Yun 2024): {SPREAD}.",
+    sources={"digits": source("steps", *(f"{PAPER}/confined-training[digits,top-{tag}]" for tag in ("suffices", "plateaus")))},
+)
+def confined(axes: Axes, digits: Data) -> str:
+    said, steps = [], digits.stack("steps")[0]
+    for side, words, style in zip(("whole", "dominant", "complement"), ("SGD", "top ten", "complement"), LINES, strict=False):
+        middle = seeds(axes, steps, digits.stack(f"loss, {side}"), words, *style)
+        said.append(f"{words} {middle[-1]:.3g}")
+    axes.axvline(100, color="#757575", linestyle=":", linewidth=1)
+    axes.set(xlabel="step", ylabel="training loss, nats", ylim=(0, None))
+    legend(axes)
+    return f"Training loss at the last step: {', '.join(said)}."

@@ -1,0 +1,278 @@
+"""Trains, and on the way measures the top Hessian eigenpairs and the gradient over the whole data set."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+from harness.engine import descent, hessian
+from harness.engine.precision import with_exact_dtypes
+from harness.engine.streams import numpy_stream
+from harness.engine.training import State
+from harness.errors import NotRun
+from harness.measure import hessian_subspace as measure
+from harness.runs import run as runs
+from harness.runs.stages import Record, definition
+
+from .. import images, networks
+from . import stages
+from .experiments import STRIDE, Architecture, SubspaceExperiment
+
+CODE = (descent, hessian, networks, measure, sys.modules[__name__])
+CHUNK = 2000  # examples a Hessian chunk: 64 MB of activations at most, whatever the size of the data set
+DRAWS = 8  # random vectors of the whole space a run
+SINE = 1000  # regression samples; the paper does not say how many
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What is trained on: inputs (examples, ...), labels (examples,), what they are and their digest."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    origin: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a compiled function depends on: input shape, outputs, architecture, loss. Seeds and data sets share it."""
+
+    shape: tuple[int, ...]
+    outputs: int
+    architecture: Architecture
+    loss: str
+
+
+@functools.cache
+def network(problem: Problem) -> networks.Classifier:
+    """The problem's network."""
+    how = problem.architecture
+    convolutions = [networks.Conv(*stage) for stage in how.convolutions]
+    return networks.classifier(problem.shape, problem.outputs, how.hidden, how.activation, convolutions)
+
+
+@functools.cache
+def linearised(problem: Problem) -> Callable[..., hessian.Linearised]:
+    """:func:`harness.engine.hessian.linearise` of the problem, compiled."""
+    return jax.jit(hessian.linearise(networks.example_losses(network(problem), problem.loss)))
+
+
+@functools.cache
+def trainer(
+    problem: Problem, optimiser: str, step_size: float, side: str
+) -> tuple[optax.GradientTransformation, descent.Advance]:
+    """The update rule, and :func:`harness.engine.descent.advance` with it, compiled."""
+    update = optax.adam(step_size) if optimiser == "adam" else optax.sgd(step_size)
+    return update, jax.jit(descent.advance(networks.example_losses(network(problem), problem.loss), update, side))
+
+
+_product = jax.jit(hessian.product)
+
+
+def applied(at: hessian.Linearised) -> hessian.Product:
+    """v -> H v at the linearised point, float64 in and out, in the precision of the network between."""
+    return lambda v: np.asarray(_product(at.transposes, jnp.asarray(v, at.gradient.dtype)), np.float64)
+
+
+class Run(runs.Run):
+    """A run of a :class:`.experiments.SubspaceExperiment`."""
+
+    experiment: SubspaceExperiment
+
+    def prepare(self) -> None:
+        if not self._missing:
+            self.measured  # noqa: B018 - the long work; without the data each claim says that it is not run, and why
+
+    @property
+    def _missing(self) -> str:
+        if self.experiment.data == "mnist" and self.lab.options.get("mnist") is None:
+            return "there is no MNIST here: give the folder of its idx files with --claims-mnist DIR or MNIST_DIR"
+        if self.experiment.data == "cifar10" and not os.environ.get("CIFAR10_DIR"):
+            return "there is no CIFAR10: set CIFAR10_DIR to the folder with data_batch_1.bin to data_batch_5.bin"
+        return ""
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The data set.
+
+        Raises:
+            NotRun: the user has not said where it is.
+            InvalidInput: it is there, but wrong.
+        """
+        if self._missing:
+            raise NotRun(self._missing)
+        if self.experiment.data == "sine":
+            return _sine(self.experiment.data_seed)
+        held = {"mnist": self._mnist, "digits": images.digits, "cifar10": _cifar10}[self.experiment.data]()
+        convolutional = bool(self.experiment.architecture.convolutions)
+        x = held.pixels.reshape(*held.pixels.shape[:3], -1) if convolutional else held.flat
+        return Examples(x, relabelled(held.labels, self.experiment), held.origin, held.digest)
+
+    def _mnist(self) -> images.Images:
+        return images.load_mnist(self.lab.options["mnist"], self.experiment.images)
+
+    @property
+    def network(self) -> networks.Classifier:
+        return network(self._problem)
+
+    @property
+    def _problem(self) -> Problem:
+        e = self.experiment
+        loss = "squared-error" if e.data == "sine" else "cross-entropy"
+        return Problem(self.examples.x.shape[1:], e.outputs, e.architecture, loss)
+
+    @cached_property
+    def measured(self) -> Any:
+        """Everything measured on the way, as named arrays; see :meth:`_measure`."""
+        label = f"{self.label}: training and eigenpairs"
+        with self.lab.progress.stage(label, len(self._stops)) as stage:
+            return self.arrays("tiny-subspace", lambda: self._measure(stage), modules=CODE, data=self.examples.digest)
+
+    @cached_property
+    def history(self) -> measure.History:
+        """Top eigenpairs along training."""
+        held = self.measured
+        return measure.History(held["eigen_steps"], held["values"], held["shares"], held["cross"], held["leading"])
+
+    @cached_property
+    def overlaps(self) -> measure.Overlaps:
+        """Hessian-gradient overlaps along training."""
+        held = self.measured
+        return measure.Overlaps(held["steps"], held["overlap"], held["loss"], held["gradient_norm"], held["random_overlap"])
+
+    @cached_property
+    def layers(self) -> dict[str, slice]:
+        """Where each layer (kernel with its bias) lies in theta."""
+        return self.network.layers
+
+    @property
+    def _stops(self) -> list[int]:
+        return sorted({*self.experiment.eigen_steps, *self.experiment.overlap_steps})
+
+    def _descent(self, hessian_at: Callable[[Any], hessian.Product]) -> Iterator[tuple[int, Any]]:
+        e, data = self.experiment, self.examples
+        update, whole = trainer(self._problem, e.optimiser, e.step_size, "whole")
+        confined = trainer(self._problem, e.optimiser, e.step_size, e.side)[1]
+        x, y = self._cast(data.x), self._cast(data.y)
+
+        def segment(step: int, state: State, chosen: jax.Array) -> State:
+            if e.side == "whole" or step < e.confined_from:
+                return whole(state, chosen, x, y)
+            basis = self._eigenpairs(hessian_at(state[0]), e.outputs).vectors
+            return confined(state, chosen, x, y, self._cast(basis))
+
+        theta = jnp.asarray(self.network.init(e.seed), e.precision)
+        return descent.stops(segment, (theta, update.init(theta)), self._order, self._stops, STRIDE)
+
+    @property
+    def _order(self) -> NDArray[np.int32]:
+        """Which examples each step sees; none stands for all."""
+        e = self.experiment
+        if not e.batch:
+            return np.zeros((e.steps, 0), np.int32)
+        return descent.batch_order(len(self.examples.x), e.batch, e.steps, e.data_seed)
+
+    def stage_records(self) -> list[Record]:
+        """Everything that this run has measured, in the order of training."""
+        e = self.experiment
+        if "measured" not in vars(self):
+            return [definition(e)]
+        key, size = {"experiment": e.fingerprint(), "data": self.examples.digest}, self.network.size
+
+        @with_exact_dtypes
+        def replay() -> dict[str, Any]:
+            return stages.replayed(e, size, len(self.examples.x), self._descend_in)
+
+        again = self.lab.store.arrays("replay", key, replay, modules=(*CODE, stages))
+        start = stages.start(e.precision, self.examples.digest, self.network.init(e.seed).astype(e.precision), self._order)
+        return [definition(e), *start, *stages.along(e.precision, size, self.measured, again)]
+
+    def _descend_in(self, precision: str, stops: list[int]) -> Iterator[Any]:
+        """theta at each of the steps, unconfined, in a precision that need not be the run's."""
+        e, data = self.experiment, self.examples
+        update, forward = trainer(self._problem, e.optimiser, e.step_size, "whole")
+        x, y = (jnp.asarray(part, precision if part.dtype.kind == "f" else None) for part in (data.x, data.y))
+        theta = jnp.asarray(self.network.init(e.seed), precision)
+
+        def segment(_: int, state: State, chosen: Any) -> State:
+            return forward(state, chosen, x, y)
+
+        for _, now in descent.stops(segment, (theta, update.init(theta)), self._order, stops, STRIDE):
+            yield np.asarray(now)
+
+    def _cast(self, values: NDArray[Any]) -> jax.Array:
+        return jnp.asarray(values, self.experiment.precision if values.dtype.kind == "f" else None)
+
+    def _measure(self, stage: Any) -> dict[str, Any]:
+        """At every stop: loss, |g|, overlap; at the eigen steps: eigenvalues, shares of the gradient, spans, leading vector."""
+        parts = hessian.chunks(self._cast(self.examples.x), self._cast(self.examples.y), CHUNK)
+        linearise = functools.partial(linearised(self._problem), x=parts[0], y=parts[1], weights=parts[2])
+        rows, pairs = [], []
+        for step, theta in self._descent(lambda theta: applied(linearise(theta))):
+            at = linearise(theta)
+            gradient, apply = np.asarray(at.gradient, np.float64), applied(at)
+            rows.append((step, float(at.loss), float(np.linalg.norm(gradient)), measure.overlap(gradient, apply(gradient))))
+            if step in self.experiment.eigen_steps:
+                pairs.append((self._eigenpairs(apply, self.experiment.eigenpairs), gradient))
+            stage.advance()
+        drawn = self._stream("random-vectors").standard_normal((DRAWS, self.network.size))
+        random = np.array([measure.overlap(v, apply(v)) for v in drawn])
+        return {**_rows(rows), **_pairs(self.experiment.eigen_steps, pairs), "random_overlap": random}
+
+    def _eigenpairs(self, apply: hessian.Product, k: int) -> hessian.Eigenpairs:
+        start = self._stream("lanczos-start").standard_normal(self.network.size)
+        return hessian.top_eigenpairs(apply, self.network.size, k, start=start)
+
+    def _stream(self, name: str) -> np.random.Generator:
+        return numpy_stream(self.experiment.seed, name)
+
+
+def relabelled(labels: NDArray[np.int64], experiment: SubspaceExperiment) -> NDArray[np.int64]:
+    """The labels as the experiment has them: true, even or odd, or permuted over the images."""
+    if experiment.labels == "permuted":
+        return numpy_stream(experiment.data_seed, "label-permutation").permutation(labels)
+    return labels % 2 if experiment.labels == "parity" else labels
+
+
+def _sine(seed: int) -> Examples:
+    """One period of a sine with Gaussian noise of standard deviation 0.1 (Table 1)."""
+    rng = numpy_stream(seed, "sine-samples")
+    x = rng.uniform(0, 2 * np.pi, (SINE, 1))
+    y = np.sin(x[:, 0]) + 0.1 * rng.standard_normal(SINE)
+    return Examples(x, y, f"{SINE} samples of one period of a sine, noise 0.1", f"sine-{seed}")
+
+
+def _cifar10() -> images.Images:
+    return images.read_cifar10(Path(os.environ["CIFAR10_DIR"]))
+
+
+def _rows(rows: list[tuple[int, float, float, float]]) -> dict[str, Any]:
+    steps, loss, norm, overlap = (np.array(column) for column in zip(*rows, strict=True))
+    return {"steps": steps, "loss": loss, "gradient_norm": norm, "overlap": overlap}
+
+
+def _pairs(steps: tuple[int, ...], found: list[tuple[hessian.Eigenpairs, NDArray[np.float64]]]) -> dict[str, Any]:
+    if not found:
+        return {}
+    vectors = np.stack([pairs.vectors for pairs, _ in found])
+    return {
+        "eigen_steps": np.array(steps),
+        "values": np.stack([pairs.values for pairs, _ in found]),
+        "residuals": np.stack([pairs.residuals for pairs, _ in found]),
+        "shares": np.stack([measure.gradient_shares(pairs.vectors, gradient) for pairs, gradient in found]),
+        "cross": np.stack([[first.T @ second for second in vectors] for first in vectors]),
+        "leading": vectors[:, :, 0].astype(np.float32),
+    }

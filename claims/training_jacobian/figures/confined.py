@@ -1,0 +1,78 @@
+"""Figures 6a and 6b: training confined to the bulk, to its complement, to the chaotic and stable directions, to random ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from harness.report.figures.registry import Array, Data, figure, optional, source
+from harness.report.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, legend, log_axis, seeds
+
+PAPER = "training-jacobian"
+FAILS, WORKS = f"{PAPER}/bulk-training-fails", f"{PAPER}/active-training-works"
+CURVES = "dimensions bulk complement chaotic stable random unrestricted"
+HELD = source(CURVES, f"{FAILS}[complement]", f"{FAILS}[bulk]", f"{FAILS}[no-progress]", f"{WORKS}[text,stable]")
+SAID = {
+    f"{where}_{region}": optional("dimensions", f"{WORKS}[{where},{region}]")
+    for where in ("text", "caption", "figure")
+    for region in ("chaotic", "stable")
+}
+READ = (
+    "Test loss after training in θ₀ + the span of k directions: median over seeds, band from the lowest to the highest. "
+    "Dashed: unrestricted; dotted: 1.25 times that, where training counts as working. Random subspaces (Li et al. 2018) "
+    "are not in the paper."
+)
+STYLES: dict[str, tuple[str, Any, str]] = {
+    "bulk": (BLUE, "-", "o"),
+    "complement": (ORANGE, "-.", "s"),
+    "chaotic": (ORANGE, "-", "^"),
+    "stable": (GREEN, "-.", "D"),
+    "random": (PURPLE, (0, (1.5, 1)), "v"),
+}
+
+
+@figure(PAPER, "6a", "Training confined to the bulk, and to its complement", caption=READ, sources={"held": HELD})
+def bulk_and_complement(axes: Axes, held: Data) -> str:
+    return _confined(axes, held, ("bulk", "complement", "random"))
+
+
+@figure(
+    PAPER,
+    "6b",
+    "Training confined to the chaotic and to the stable directions",
+    caption=f"{READ} Letters at the foot, chaotic below stable: from where on it works according to the paper's text (T), "
+    "caption (C) and published curves (F).",
+    sources={"held": HELD, **SAID},
+)
+def chaotic_and_stable(axes: Axes, held: Data, **said: Data | None) -> str:
+    found = _confined(axes, held, ("chaotic", "stable", "random"))
+    for name, data in said.items():
+        where, region = name.split("_")
+        if data is not None and data.record.published is not None:
+            x, y, text = 10**data.record.published, 0.02 if region == "chaotic" else 0.09, where[0].upper()
+            axes.text(x, y, text, ha="center", color=STYLES[region][0], transform=axes.get_xaxis_transform())
+    return found
+
+
+def _confined(axes: Axes, held: Data, regions: tuple[str, ...]) -> str:
+    dimensions = held.stack("dimensions")[0]
+    free = float(np.median(held.stack("unrestricted")))
+    curves = {region: seeds(axes, dimensions, held.stack(region), region, *STYLES[region]) for region in regions}
+    axes.axhline(free, color=INK, linestyle="--", linewidth=0.9)
+    axes.axhline(1.25 * free, color=GREY, linestyle=":", linewidth=1)
+    axes.set(xlabel="k, dimensions of the subspace", ylabel="test loss, nats", xscale="log", yscale="log")
+    axes.set_ylim(bottom=0.45 * free)
+    log_axis(axes.xaxis)
+    log_axis(axes.yaxis)
+    legend(axes)
+    found = [_works(region, dimensions, losses, free) for region, losses in curves.items()]
+    return f"Unrestricted test loss {free:.3g} nats. Of the dimensions tried, {', '.join(found)}."
+
+
+def _works(region: str, dimensions: Array, losses: Array, free: float) -> str:
+    """From which of the dimensions on the loss stays within 1.25 of the unrestricted one."""
+    above = np.flatnonzero(~(losses <= 1.25 * free))
+    first = above[-1] + 1 if above.size else 0
+    return f"{region} never works" if first == len(dimensions) else f"{region} works from k = {dimensions[first]:.0f} on"

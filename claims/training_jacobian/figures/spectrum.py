@@ -1,0 +1,133 @@
+"""Figures 1a, 1b and 5b: the spectrum, the alignment of its two sides, and what white noise does to it."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from harness.report.figures.registry import Array, Data, figure, optional, source
+from harness.report.figures.style import BLUE, GREY, INK, ORANGE, cloud, legend, log_axis, seeds, shade, span, thinned
+
+PAPER = "training-jacobian"
+SPECTRUM = source(
+    "sigma",
+    f"{PAPER}/chaotic-magnitude[top-weak]",
+    f"{PAPER}/bulk-count[all]",
+    f"{PAPER}/alignment-bulk[median]",
+    f"{PAPER}/chaotic-count[1.5]",
+)
+NOISE = (f"{PAPER}/noise-no-bulk[strict]", f"{PAPER}/noise-no-bulk[lenient]")
+FLOOR = 1e-4  # below this the smallest singular values would take most of the axis
+
+
+@figure(
+    PAPER,
+    "1a",
+    "Singular values of the training Jacobian",
+    caption="Descending: median over seeds, with the band from the lowest to the highest seed. Dashed: one. Shaded: the bulk as "
+    "|σ − 1| < 0.1. Baseline, dotted: a Gaussian random matrix of the same size (quarter-circle law).",
+    sources={"digits": SPECTRUM},
+)
+def singular_values(axes: Axes, digits: Data) -> str:
+    sigma = digits.stack("sigma")
+    _spectrum(axes, sigma, "training Jacobian", BLUE, "-")
+    keep = thinned(sigma.shape[1])
+    axes.plot(keep + 1, quarter_circle(sigma.shape[1])[keep], ":", color=GREY, label="Gaussian matrix")
+    shade(axes, sigma)
+    _spectral_axes(axes)
+    above, near, below = (sigma > 1.1).sum(1), (np.abs(sigma - 1) < 0.1).sum(1), (sigma < 0.9).sum(1)
+    return (
+        f"Of {sigma.shape[1]} singular values {span(above, '.0f')} are above 1.1, {span(near, '.0f')} within 0.1 of one and "
+        f"{span(below, '.0f')} below 0.9; the largest is {span(sigma[:, 0])}."
+    )
+
+
+@figure(
+    PAPER,
+    "1a, any threshold",
+    "How many singular values count as one",
+    caption="Share of singular values with |σ − 1| < δ for every δ: the paper names no threshold, and its count depends on it. "
+    "Circles: δ = 0.01 and 0.1. Dotted: the paper's 3000 of 4810.",
+    sources={
+        "digits": SPECTRUM,
+        "noise": optional("sigma", *NOISE),
+    },
+)
+def near_one(axes: Axes, digits: Data, noise: Data | None) -> str:
+    deltas = np.logspace(-6, 0, 121)
+    middle = seeds(axes, deltas, _shares(digits.stack("sigma"), deltas), "digits", BLUE)
+    if noise is not None:
+        seeds(axes, deltas, _shares(noise.stack("sigma"), deltas), "white noise", ORANGE, "--")
+    axes.axhline(3000 / 4810, color=GREY, linestyle=":", linewidth=1)
+    axes.plot([0.01, 0.1], np.interp([0.01, 0.1], deltas, middle), "o", color=BLUE, markerfacecolor="white")
+    axes.set(xlabel="δ", ylabel="share of |σ − 1| < δ", ylim=(0, 1), xlim=(1e-6, 1))
+    log_axis(axes.xaxis)
+    legend(axes)
+    at = [f"{np.interp(delta, deltas, middle):.0%} within {delta:g}" for delta in (1e-3, 0.01, 0.1)]
+    return f"Median share of singular values near one: {', '.join(at)}. The paper's count is 62%."
+
+
+@figure(
+    PAPER,
+    "1b",
+    "Cosine of corresponding left and right singular vectors",
+    caption="By index, every seed (points), and each seed's running median (lines). Shaded: |σ − 1| < 0.1. Between the dotted "
+    "lines, ±2/√N, lie 95 % of the cosines of independent random directions.",
+    sources={"digits": source("cosine sigma", f"{PAPER}/alignment-bulk[median]", f"{PAPER}/alignment-bulk[fraction]")},
+)
+def alignment(axes: Axes, digits: Data) -> str:
+    cosine, sigma = digits.stack("cosine"), digits.stack("sigma")
+    cloud(axes, cosine)
+    for level in (-2, 2):
+        axes.axhline(level / np.sqrt(cosine.shape[1]), color=GREY, linestyle=":", linewidth=1)
+    shade(axes, sigma)
+    axes.set(xlabel="index i, largest σ first", ylabel="cos(uᵢ, vᵢ)", ylim=(min(-0.1, np.nanmin(cosine)), 1.05), xlim=(0, None))
+    legend(axes)
+    bulk = np.array([np.median(c[np.abs(s - 1) < 0.1]) for c, s in zip(cosine, sigma, strict=True)])
+    chaotic = np.array([np.min(c[s > 1.5], initial=1) for c, s in zip(cosine, sigma, strict=True)])
+    return f"The median cosine over the bulk is {span(bulk, '.4f')}; the smallest over σ > 1.5 is {span(chaotic)}."
+
+
+@figure(
+    PAPER,
+    "5b",
+    "White noise in place of the images",
+    caption="Singular values in descending order for real images and for uniform white noise with the same labels. Dashed: one.",
+    sources={
+        "digits": SPECTRUM,
+        "noise": source("sigma", *NOISE),
+    },
+)
+def white_noise(axes: Axes, digits: Data, noise: Data) -> str:
+    near = []
+    for name, data, color, line in (("digits", digits, BLUE, "-"), ("white noise", noise, ORANGE, "-.")):
+        sigma = data.stack("sigma")
+        _spectrum(axes, sigma, name, color, line)
+        near.append(f"{span((np.abs(sigma - 1) < 0.01).mean(1), '.1%')} on {name}")
+    _spectral_axes(axes)
+    return f"Share of singular values within 0.01 of one: {', '.join(near)}."
+
+
+def quarter_circle(size: int) -> Array:
+    """Expected singular values, descending, of a size x size matrix of N(0, 1/size) entries (Marchenko & Pastur 1967)."""
+    s = np.linspace(0, 2, 4001)
+    below = (s * np.sqrt(4 - s**2) / 2 + 2 * np.arcsin(s / 2)) / np.pi
+    quantiles: Array = np.interp(1 - (np.arange(size) + 0.5) / size, below, s)
+    return quantiles
+
+
+def _shares(sigma: Array, deltas: Array) -> Array:
+    return np.stack([np.searchsorted(np.sort(np.abs(row - 1)), deltas) / len(row) for row in sigma])
+
+
+def _spectrum(axes: Axes, sigma: Array, label: str, color: str, line: str) -> None:
+    keep = thinned(sigma.shape[1])
+    seeds(axes, keep + 1, np.maximum(sigma, FLOOR / 2)[:, keep], label, color, line)
+
+
+def _spectral_axes(axes: Axes) -> None:
+    axes.axhline(1, color=INK, linestyle="--", linewidth=0.9)
+    axes.set(xlabel="index, largest first", ylabel="singular value σ", xlim=(0, None), yscale="log")
+    axes.set_ylim(bottom=FLOOR)
+    log_axis(axes.yaxis)
+    legend(axes)

@@ -1,0 +1,110 @@
+"""Figures 4a, 4b and 5a: the null space of the parameter-function Jacobian, and what bulks have in common."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from harness.report.figures.registry import Array, Data, figure, optional, source
+from harness.report.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, legend, log_axis, seeds, span, thinned
+
+PAPER = "training-jacobian"
+CURVE = "dimensions cosine baseline"
+ROUNDING = 1e-10  # a singular value this far below the largest is rounding of the Gram matrix
+
+
+@figure(
+    PAPER,
+    "4a",
+    "Singular values of the parameter-function Jacobian",
+    caption="Jacobian of the log-probabilities on 600 images at initialisation, relative to its largest singular value: "
+    "median over seeds, band from the lowest to the highest. Thin verticals: the paper's drops, before the last 597 (digits) and "
+    "65 (white noise) values. Dotted: 10⁻⁵, below which a direction counts as null here.",
+    sources={
+        "digits": source("sigma", f"{PAPER}/pfj-nullspace[digits]", f"{PAPER}/pfj-overlap[digits]"),
+        "noise": optional("sigma", f"{PAPER}/pfj-nullspace[white-noise]", f"{PAPER}/pfj-overlap[white-noise]"),
+    },
+)
+def function_spectrum(axes: Axes, digits: Data, noise: Data | None) -> str:
+    null = [_null_space(axes, digits, "digits", BLUE, "-")]
+    if noise is not None:
+        null.append(_null_space(axes, noise, "white noise", ORANGE, "-."))
+    axes.axhline(1e-5, color=GREY, linestyle=":", linewidth=1)
+    axes.set(xlabel="index, largest first", ylabel="singular value / largest", xlim=(0, None), yscale="log")
+    axes.set_ylim(ROUNDING / 2, 2)
+    log_axis(axes.yaxis)
+    legend(axes)
+    return f"{' and '.join(null)} have less than 1e-5 of the largest singular value."
+
+
+def _null_space(axes: Axes, data: Data, name: str, color: str, line: str) -> str:
+    sigma = data.stack("sigma") / data.stack("sigma")[:, :1]
+    keep = thinned(sigma.shape[1])
+    seeds(axes, keep + 1, np.maximum(sigma, ROUNDING)[:, keep], name, color, line)
+    if data.record.published is not None:
+        axes.axvline(sigma.shape[1] - data.record.published, color=color, linestyle=line, linewidth=0.8)
+    return f"{span((sigma < 1e-5).sum(1), '.0f')} directions on {name}"
+
+
+@figure(
+    PAPER,
+    "4b",
+    "Null space of the parameter-function Jacobian and the bulk",
+    caption="Mean cosine of the principal angles between its k smallest right singular directions and the bulk at k: median over "
+    "seeds, band from the lowest to the highest. Dotted: random subspaces.",
+    sources={
+        "digits": source(CURVE, f"{PAPER}/pfj-overlap[digits]"),
+        "noise": optional(CURVE, f"{PAPER}/pfj-overlap[white-noise]"),
+    },
+)
+def function_overlap(axes: Axes, digits: Data, noise: Data | None) -> str:
+    k = digits.stack("dimensions")[0]
+    excess = [_overlap(axes, digits, k, "digits", BLUE, "-", "o")]
+    if noise is not None:
+        excess.append(_overlap(axes, noise, k, "white noise", ORANGE, "--", "s"))
+    _baseline(axes, digits, k)
+    axes.set(xlabel="k", ylabel="mean cosine", ylim=(0, 1.03), xlim=(0, None))
+    legend(axes)
+    return f"Mean cosine above that of random subspaces, at most: {', '.join(excess)}."
+
+
+@figure(
+    PAPER,
+    "5a",
+    "Overlap of the bulks of different trainings",
+    caption="Mean cosine of the principal angles between two bulks at k, against k as a share of the dimensions: median over "
+    "pairs or seeds, band from the lowest to the highest. Dotted: random subspaces. “Nontrivial” leaves out the directions that "
+    "training carries exactly, which all bulks share for trivial reasons. Squared error is not in the paper's figure.",
+    sources={
+        "pairs": source(f"{CURVE} size", f"{PAPER}/bulk-seed-overlap[all]"),
+        "nontrivial": optional(f"{CURVE} size", f"{PAPER}/bulk-seed-overlap[nontrivial]"),
+        "labels": optional(f"{CURVE} size", f"{PAPER}/bulk-label-overlap[all]"),
+        "loss": optional(f"{CURVE} size", f"{PAPER}/loss-independence[overlap]"),
+    },
+)
+def bulk_overlap(axes: Axes, pairs: Data, nontrivial: Data | None, labels: Data | None, loss: Data | None) -> str:
+    kinds = (
+        (pairs, "other seed", BLUE, "-", "o"),
+        (nontrivial, "other seed, nontrivial", PURPLE, (0, (4, 1, 1, 1)), "D"),
+        (labels, "shuffled labels", GREEN, "--", "s"),
+        (loss, "squared error", ORANGE, "-.", "^"),
+    )
+    excess = [_overlap(axes, data, _share(data), *how) for data, *how in kinds if data is not None]
+    _baseline(axes, pairs, _share(pairs))
+    axes.set(xlabel="k / number of dimensions", ylabel="mean cosine", ylim=(0, 1.03), xlim=(0, 1))
+    legend(axes)
+    return f"Mean cosine above that of random subspaces, at most: {', '.join(excess)}."
+
+
+def _share(data: Data) -> Array:
+    share: Array = data.stack("dimensions")[0] / data.stack("size")[0]
+    return share
+
+
+def _overlap(axes: Axes, data: Data, x: Array, label: str, color: str, line: object, marker: str) -> str:
+    excess = seeds(axes, x, data.stack("cosine"), label, color, line, marker) - data.stack("baseline")[0]
+    return f"{label} {excess.max():.2f} (k = {data.stack('dimensions')[0][excess.argmax()]:.0f})"
+
+
+def _baseline(axes: Axes, data: Data, x: Array) -> None:
+    axes.plot(x, data.stack("baseline")[0], ":", color=INK, linewidth=1.2, label="random")

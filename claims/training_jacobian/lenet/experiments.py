@@ -1,0 +1,67 @@
+"""Appendix A.1's experiment: LeNet-5 on MNIST, whose Jacobian is too large to form. Nothing here imports JAX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from harness.runs.experiment import PRECISIONS, fingerprint, register, require, require_one_of
+
+
+@dataclass(frozen=True)
+class LeNetExperiment:
+    """LeNet-5 with ReLU trained by Adam with a cosine schedule, and how its singular values are counted.
+
+    Attributes:
+        images: how many images are trained on, the first ones of the data set; the paper's 60,000 make 2,811 steps.
+        inputs: ``images``, or ``white-noise``: uniform [0, 1] pixels in their place.
+        batch: images a step; the paper does not say. An incomplete last batch is dropped.
+        epochs: passes over the images.
+        step_size: peak step size of Adam, which the cosine schedule takes to zero.
+        eps_root: added under Adam's square root, without which training has no derivative where a gradient is zero.
+        width: vectors a block.
+        part: share of the budget that goes into this run.
+        against: an experiment with whose bulk this one's is compared; the run's part of the budget then goes into that.
+        noise_seed: seed of the noise images, a fixed part of the experiment.
+        seed: moves theta_0, and the probes.
+    """
+
+    name: str
+    scale: str = "large"
+    images: int = 640
+    inputs: str = "images"
+    batch: int = 64
+    epochs: int = 3
+    step_size: float = 0.01
+    eps_root: float = 1e-8
+    width: int = 4
+    part: float = 0.55
+    against: str = ""
+    noise_seed: int = 1
+    seed: int = 0
+    precision: str = "float32"
+    fixed_seed: bool = True
+
+    def __post_init__(self) -> None:
+        owner = f"experiment {self.name}"
+        require_one_of(owner, "inputs", self.inputs, ("images", "white-noise"))
+        require_one_of(owner, "precision", self.precision, PRECISIONS)
+        require(self.images >= self.batch > 0, owner, "images", self.images, f"a batch of {self.batch} or more")
+        require(self.epochs > 0, owner, "epochs", self.epochs, "1 or more")
+        require(0 < self.step_size < float("inf"), owner, "step_size", self.step_size, "positive and finite")
+        allowed = "positive (the derivative of Adam's square root at 0 is infinite without it)"
+        require(self.eps_root > 0, owner, "eps_root", self.eps_root, allowed)
+        require(self.width >= 2, owner, "width", self.width, "2 or more: one probe has no spread")
+        require(0 < self.part < 1, owner, "part", self.part, "between 0 and 1")
+        require(self.seed >= 0, owner, "seed", self.seed, "0 or more")
+
+    def fingerprint(self) -> str:
+        return fingerprint(self)
+
+
+LENET = LeNetExperiment("lenet-5")
+NOISE = replace(LENET, name="lenet-5-white-noise", inputs="white-noise", part=0.15)
+OTHER = replace(LENET, name="lenet-5-other-seed", seed=1, part=0.3, against=LENET.name)
+# The paper's own size, for a machine with an accelerator
+FULL = replace(LENET, name="lenet-5-full", images=60_000, part=0.75)
+for _experiment in (LENET, NOISE, OTHER, FULL):
+    register(_experiment.name, {"large": _experiment})

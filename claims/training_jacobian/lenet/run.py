@@ -1,0 +1,351 @@
+"""A run of LeNet-5: trains, spends its budget on products with J, and keeps every step of them."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from harness.engine import counting, matrix_free
+from harness.engine.directions import Directions, Unresolved, bulk_and_complement, bulk_sample, contrast_of_layers, extreme
+from harness.engine.losses import cross_entropy, supervised
+from harness.engine.precision import with_exact_dtypes
+from harness.engine.products import TrainingProducts
+from harness.engine.streams import numpy_stream
+from harness.engine.training import Training
+from harness.engine.trees import cast, flatten
+from harness.errors import InvalidInput, NotRun
+from harness.measure.influence import divergences
+from harness.measure.response import train_from
+from harness.runs import provenance
+from harness.runs import run as runs
+from harness.runs.store import digest
+from harness.suite.verdict import CONFIDENCE
+
+from ... import images
+from ..experiments import EXAMPLES
+from . import network
+from .experiments import LeNetExperiment
+
+CODE = (matrix_free, TrainingProducts, network, images)
+DELTA = 0.1
+MINUTES = 20.0  # of the budget, unless another is given
+HELD_OUT = 200  # images beyond those trained on, for which predictions are compared
+ENDS = 8  # chaotic and stable directions, each
+STIMULI = (0.1, 1.0)
+# The full horizon has 94 times the steps of the default: below this many minutes it would not get beyond the first probes.
+FULL_MINUTES = 600
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Random vectors ``inside`` a bulk and ``outside`` it, as columns (N, width), found after so many block ``steps``."""
+
+    inside: Any
+    outside: Any
+    steps: int
+
+
+class Run(runs.Run):
+    """A run of a :class:`.experiments.LeNetExperiment`."""
+
+    experiment: LeNetExperiment
+
+    def prepare(self) -> None:
+        """Spend the budget. What cannot be run is left to its claims to say, and so are directions: without any, counts stand."""
+        if self.experiment.against:
+            with suppress(NotRun):
+                self.compared  # noqa: B018
+        elif not self._missing:
+            self.spaces  # noqa: B018
+
+    @property
+    def _minutes(self) -> float:
+        return float(self.lab.options.get("budget", MINUTES)) * self.experiment.part
+
+    @property
+    def _missing(self) -> str:
+        if self.experiment.images < images.TEST_IMAGES:
+            return ""
+        if self._mnist is None:
+            return f"it trains on {self.experiment.images:,} of MNIST's images: give their folder with --claims-mnist DIR or MNIST_DIR"
+        if provenance.backend().startswith("cpu") and self._minutes < FULL_MINUTES:
+            need = FULL_MINUTES / self.experiment.part
+            return f"its {self.steps:,} steps take hours on two cores (docs/large.md): give --claims-budget {need:.0f} or more"
+        return ""
+
+    @property
+    def _count(self) -> int:
+        """How many images are trained on: of scikit-learn's digits, some are held out."""
+        return self.experiment.images if self._mnist is not None else min(self.experiment.images, EXAMPLES - HELD_OUT)
+
+    @property
+    def _mnist(self) -> Any:
+        """Where MNIST is, None where there is none."""
+        return self.lab.options.get("mnist")
+
+    def _read(self, number: int) -> images.Images:
+        """The first images of MNIST where there is one, else all digits of scikit-learn."""
+        return images.digits() if self._mnist is None else images.load_mnist(self._mnist, number)
+
+    @cached_property
+    def images(self) -> images.Images:
+        """What is trained on: MNIST where there is one, else the digits of scikit-learn, brought to 28 x 28 pixels."""
+        e, count, whole = self.experiment, self._count, self._read(self._count)
+        origin = whole.origin if len(whole.labels) == count else f"{count:,} of {whole.origin}"
+        if whole.pixels.shape[1] != network.SIDE:
+            origin += ", scaled to 28 x 28 pixels"
+        pixels = network.scaled(whole.pixels[:count])
+        if e.inputs == "white-noise":
+            pixels = numpy_stream(e.noise_seed, "lenet-noise").uniform(size=pixels.shape).astype(np.float32)
+            origin = f"white noise in the place of {origin}"
+        return images.Images(pixels, whole.labels[:count], whole.classes, origin)
+
+    @property
+    def held_out(self) -> Any:
+        """Images of the same kind that were not trained on (of the full set: its last ones, which were)."""
+        more = self._count + HELD_OUT
+        full = self._mnist is not None and more > images.TEST_IMAGES
+        return network.scaled(self._read(self._count if full else more).pixels[:more][-HELD_OUT:])
+
+    @property
+    def origin(self) -> str:
+        """Data and horizon in words, for the report: a smaller run than the paper's must say so."""
+        return f"{self.images.origin}; {self.steps} steps of {self.experiment.batch} images, where the paper takes 2,811 or so"
+
+    @property
+    def steps(self) -> int:
+        return self.experiment.epochs * (self._count // self.experiment.batch)
+
+    @property
+    def size(self) -> int:
+        """N = 61,706."""
+        return network.SIZE
+
+    @cached_property
+    @with_exact_dtypes
+    def theta_0(self) -> Any:
+        """Initial parameters, a tree in the experiment's precision."""
+        return cast(network.init(self.experiment.seed), self.experiment.precision)
+
+    @cached_property
+    def products(self) -> TrainingProducts:
+        """Products with J. Training is done here, and only where a product is still to be computed."""
+        with self.lab.progress.stage(f"{self.label}: training"):
+            return TrainingProducts(self.training, self.theta_0)
+
+    @cached_property
+    @with_exact_dtypes
+    def training(self) -> Training:
+        """f: theta_0 -> theta_T."""
+        e, held = self.experiment, self.images
+        used = len(held.labels) // e.batch * e.batch
+        x = jnp.asarray(held.pixels[:used], e.precision).reshape(-1, e.batch, *held.pixels.shape[1:])
+        y = jnp.asarray(held.labels[:used]).reshape(-1, e.batch)
+        rule = optax.adam(optax.cosine_decay_schedule(e.step_size, self.steps), eps_root=e.eps_root)
+        return Training(supervised(network.apply, cross_entropy), rule, (x, y), e.epochs)
+
+    @cached_property
+    def spaces(self) -> matrix_free.Spaces:
+        """What the budget has bought, in this session and in earlier ones.
+
+        Raises:
+            NotRun: the full size, without the data or the time for it.
+            InvalidInput: the budget does not reach for the least steps.
+        """
+        if self._missing:
+            raise NotRun(self._missing)
+        width, seed = self.experiment.width, self.experiment.seed
+        with self._spending(_counted) as (seconds, report):
+            spaces = matrix_free.count(
+                LazyProducts(self),
+                self.size,
+                seconds,
+                confidence=CONFIDENCE,
+                width=width,
+                seed=seed,
+                keep=self._keep,
+                report=report,
+            )
+        self.record("products", {"gram": spaces.gram.tridiagonal(), "displacement": spaces.displacement.tridiagonal()})
+        return spaces
+
+    @cached_property
+    def parts(self) -> Samples:
+        """Samples of the bulk and of its complement, made as soon as the steps done resolve the bulk.
+
+        A larger budget leaves them as they are, so that what rests on them goes on.
+
+        Raises:
+            NotRun: the budget has not resolved the bulk.
+        """
+        modules, key = (*CODE, Directions), {"data": self.images.digest}
+        if not self.held("lenet-parts", modules=modules, **key):
+            self.spaces  # noqa: B018 - not while the store waits for the samples
+
+        def compute() -> Samples:
+            inside, outside = _resolved(bulk_and_complement, self.spaces.gram)
+            return Samples(inside, outside, self.spaces.gram.depth)
+
+        return self.result("lenet-parts", Samples, compute, modules=modules, **key)
+
+    @property
+    def contrast_of_layers(self) -> float:
+        """Contrast with another seed's bulk if they shared only how much of each kernel and bias lies in them."""
+        sizes = [leaf.size for leaf in jax.tree.leaves(self.theta_0)]
+        return contrast_of_layers(self.parts.inside, self.parts.outside, sizes, self.spaces.counts[DELTA].inside.estimate)
+
+    @cached_property
+    def compared(self) -> matrix_free.Compared:
+        """What this run's bulk has in common with that of :attr:`LeNetExperiment.against`, for this run's part of the budget.
+
+        Raises:
+            NotRun: the other run's budget has not resolved its bulk.
+            InvalidInput: the budget does not reach for the least steps.
+        """
+        parts = self.lab.run(self.experiment.against).parts
+        keep = functools.partial(self._keep, parts=digest(vars(parts)))
+        with self._spending(_contrasted) as (seconds, report):
+            compared = matrix_free.compare_bulks(
+                LazyProducts(self), parts.inside, parts.outside, DELTA, seconds, confidence=CONFIDENCE, keep=keep, report=report
+            )
+        self.record("compared", {name: getattr(compared, name).tridiagonal() for name in ("inside", "outside")})
+        return compared
+
+    @contextmanager
+    def _spending(self, describe: Callable[[Any], str]) -> Iterator[tuple[float, Callable[[Any, float], None]]]:
+        """Seconds of this run's part of the budget, and a function that shows the present estimate while they are spent."""
+        started, seconds = time.perf_counter(), 60 * self._minutes
+        with self.lab.progress.stage(f"{self.label}: products with J") as stage:
+
+            def report(known: Any, left: float) -> None:
+                stage.left(left)
+                stage.note(describe(known))
+
+            yield seconds, report
+        self.seconds["products"] = time.perf_counter() - started
+
+    def _keep(self, name: str, **key: Any) -> Any:
+        return self.lab.store.blocks(f"lenet-{name}", self._key({"data": self.images.digest, **key}), CODE)
+
+    @cached_property
+    def chaotic(self) -> Directions:
+        """The directions that training magnifies most, out of :attr:`spaces`, each with its image and residual."""
+        return self._directions("chaotic", lambda products: extreme(self.spaces.gram, products, ENDS, largest=True))
+
+    @cached_property
+    def stable(self) -> Directions:
+        """The directions that training shrinks most."""
+        return self._directions("stable", lambda products: extreme(self.spaces.gram, products, ENDS, largest=False))
+
+    @cached_property
+    def bulk(self) -> Directions:
+        """Random vectors of the bulk."""
+        return self._directions("bulk", lambda products: _resolved(bulk_sample, self.spaces.gram, products))
+
+    @property
+    def directions(self) -> dict[str, Directions]:
+        """All kinds by name."""
+        return {"chaotic": self.chaotic, "stable": self.stable, "bulk": self.bulk}
+
+    def _directions(self, kind: str, find: Callable[[Any], Directions]) -> Directions:
+        def compute() -> Directions:
+            with self.lab.progress.stage(f"{self.label}: {kind} directions"):
+                return find(LazyProducts(self))
+
+        return self.result(f"lenet-{kind}", Directions, compute, modules=(*CODE, Directions), **self._known)
+
+    @property
+    def _known(self) -> dict[str, Any]:
+        """What directions and what is measured on them depend on: the data, and how far the Krylov space has grown."""
+        return {"data": self.images.digest, "steps": self.spaces.gram.depth}
+
+    @cached_property
+    def responses(self) -> dict[str, Any]:
+        """|f(theta_0 + lambda v) - f(theta_0) - lambda J v| / |lambda J v| by kind of direction, (stimuli, directions)."""
+
+        def compute() -> dict[str, Any]:
+            start, theta_T = flatten(self.theta_0).astype(np.float64), np.asarray(self.products.theta_T, np.float64)
+            out = {}
+            for name, held in self.directions.items():
+                moved = np.array(STIMULI)[:, None, None] * held.initial.T
+                label = f"{self.label}: trainings along {name} directions"
+                finals = train_from(
+                    self.training,
+                    (start + moved).reshape(-1, self.size),
+                    self.theta_0,
+                    self.experiment.precision,
+                    self.lab.progress,
+                    label,
+                )
+                linear = np.array(STIMULI)[:, None, None] * held.images.T
+                off = (finals - theta_T).reshape(linear.shape) - linear
+                out[name] = np.linalg.norm(off, axis=-1) / np.linalg.norm(linear, axis=-1)
+            return out
+
+        return dict(self.arrays("lenet-responses", compute, modules=(*CODE, Directions, train_from), **self._known))
+
+    @cached_property
+    def influence(self) -> dict[str, Any]:
+        """KL of the predictions on held-out images after a unit step along J v / |J v|, by kind of direction, in nats."""
+
+        def compute() -> dict[str, Any]:
+            final, inputs = self.products.final, {"test": self.held_out}
+            out = {}
+            for name, held in self.directions.items():
+                label = f"{self.label}: predictions along {name} directions"
+                found = divergences(
+                    network.apply, final, held.final.astype(self.experiment.precision), inputs, self.lab.progress, label
+                )
+                out[name] = found.mean["test"]
+            return out
+
+        return dict(self.arrays("lenet-influence", compute, modules=(*CODE, Directions, divergences), **self._known))
+
+
+class LazyProducts:
+    """The run's products, made when the first one is asked for: a run that only reads finished steps never trains."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def forward(self, block: Any) -> Any:
+        return self._run.products.forward(block)
+
+    def adjoint(self, block: Any) -> Any:
+        return self._run.products.adjoint(block)
+
+
+def _resolved(sample: Callable[..., Any], space: Any, *rest: Any) -> Any:
+    """A sample of the bulk.
+
+    Raises:
+        NotRun: too few steps were done for one, or there is none.
+    """
+    try:
+        return sample(space, *rest, DELTA)
+    except Unresolved as error:
+        raise NotRun(f"{error}: give a larger --claims-budget") from error
+    except InvalidInput as error:
+        raise NotRun(str(error)) from error
+
+
+def _counted(spaces: matrix_free.Spaces) -> str:
+    krylov = spaces.gram
+    if not krylov.depth:
+        return ""
+    return f"|sigma - 1| < {DELTA}: {counting.within(krylov, DELTA, confidence=CONFIDENCE)} after {krylov.depth} steps of {krylov.width} probes"
+
+
+def _contrasted(compared: matrix_free.Compared) -> str:
+    steps = min(compared.inside.depth, compared.outside.depth)
+    return f"more of the bulk than of the rest lies in this bulk by {compared.contrast} after {steps} steps each" if steps else ""

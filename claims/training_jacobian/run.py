@@ -1,0 +1,400 @@
+"""A run of the training-Jacobian paper: composes data, training, Jacobian, spectrum and measurements with the store."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from harness.engine import jacobian
+from harness.engine.jacobian import dense_jacobian, layout
+from harness.engine.precision import with_exact_dtypes
+from harness.engine.spectrum import Spectrum, decompose
+from harness.engine.streams import numpy_stream
+from harness.engine.training import Training, check_losses
+from harness.engine.trees import cast, flatten, unflatten
+from harness.measure import function_jacobian, influence, overlap, response, restricted
+from harness.measure.function_jacobian import FunctionJacobians, NullSweep
+from harness.measure.influence import Divergences
+from harness.measure.overlap import OverlapCurve
+from harness.measure.response import Responses
+from harness.measure.restricted import Restricted
+from harness.measure.structural import structural_split
+from harness.runs import run as runs
+from harness.runs.stages import Record, definition
+
+from . import recipe, stages
+from .data import Dataset, load
+from .experiments import Experiment
+
+# Modules whose code decides a spectrum.
+SPECTRUM_CODE = (recipe, jacobian, decompose, structural_split)
+# |sigma - 1| below this is the bulk: not the paper's number, but the one that makes its count of 3000 come out.
+BULK = 0.1
+# Images of the parameter-function Jacobians: enough rows (10 an image, 9 independent) to leave no null space for want of them.
+PFJ_IMAGES = 600
+SIDES, MEASURES = ("final", "initial"), ("mean", "max")
+
+_trajectory = jax.jit(Training.trajectory)  # with its batches as arguments: seeds and data sets share one program
+
+
+class MadeElsewhere(Exception):
+    """Another process has made what this one was at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training gave.
+
+    Attributes:
+        theta_0, theta_T: parameters before and after, shape (N,).
+        losses: the batch's loss before each step, shape (steps,).
+        train_loss, test_loss: after the last step, over all training and all test images.
+        test_accuracy: share of test images classified right.
+    """
+
+    theta_0: Any
+    theta_T: Any
+    losses: Any
+    train_loss: float
+    test_loss: float
+    test_accuracy: float
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """What a step along each u_i (``final``) and each v_i (``initial``) does to predictions."""
+
+    final: Divergences
+    initial: Divergences
+
+    def of(self, side: str, inputs: str, how: str) -> Any:
+        """KL divergences in nats, shape (directions,): ``final`` or ``initial``, on which inputs, ``mean`` or ``max`` over them."""
+        return getattr(getattr(self, side), how)[inputs]
+
+    def changed(self, change: Callable[[str, str, str], Any]) -> Influence:
+        """With what ``change`` gives for each side, inputs and measure."""
+        names = self.final.mean
+        return Influence(*(Divergences(*({n: change(side, n, how) for n in names} for how in MEASURES)) for side in SIDES))
+
+
+class Run(runs.Run):
+    """A run of the training-Jacobian paper."""
+
+    experiment: Experiment
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return load(self.experiment.data)
+
+    @cached_property
+    def theta_0(self) -> Any:
+        """Initial parameters, float64 tree."""
+        return recipe.initial_parameters(self.experiment, self.dataset)
+
+    @cached_property
+    def apply(self) -> Callable[[Any, Any], Any]:
+        """The network: (params, images) -> logits."""
+        return recipe.apply(self.experiment.model)
+
+    @cached_property
+    def training(self) -> Training:
+        """f: theta_0 -> theta_T in the experiment's precision."""
+        return recipe.training(self.experiment, self.dataset)
+
+    @cached_property
+    def trained(self) -> Trained:
+        """What training gave."""
+        return self.result("training", Trained, self._train, modules=(recipe,))
+
+    def _train(self) -> Trained:
+        final, losses = _trajectory(self.training, self._start)
+        check_losses(np.asarray(losses), self.label)
+        train, test = (self._batch(*part) for part in ((self.dataset.x_train, self.dataset.y_train), self._test))
+        logits = self.apply(final, test[0])
+        return Trained(
+            flatten(self._start),
+            flatten(final),
+            np.asarray(losses),
+            self._loss(final, train),
+            self._loss(final, test),
+            float((np.asarray(logits).argmax(axis=-1) == self.dataset.y_test).mean()),
+        )
+
+    def _loss(self, params: Any, batch: tuple[Any, Any]) -> Any:
+        """In the experiment's precision."""
+        return np.asarray(self.training.loss(params, batch))[()]
+
+    def _batch(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Images in the experiment's precision, with their labels."""
+        return jnp.asarray(x, self.experiment.precision), jnp.asarray(y)
+
+    @property
+    def _test(self) -> tuple[Any, Any]:
+        return self.dataset.x_test, self.dataset.y_test
+
+    @cached_property
+    def theta_T(self) -> Any:
+        """Final parameters as a float64 tree."""
+        return unflatten(np.asarray(self.trained.theta_T, np.float64), self.theta_0)
+
+    @cached_property
+    def structural(self) -> tuple[Any, Any]:
+        """Sparse orthonormal bases of the structural directions and of their complement.
+
+        Squared error sees a shift of the logits, so there only dead inputs count.
+        """
+        sizes = recipe.widths(self.experiment.model, self.dataset)
+        return structural_split(sizes, self.dataset.dead_inputs, shift_invariant=self.experiment.loss == "cross-entropy")
+
+    def jacobian(self, made: Callable[[], bool] = lambda: False) -> jacobian.Matrix:
+        """J of shape (final, initial); not kept: the spectrum is. Finished blocks are, until then, and processes share them.
+
+        Raises:
+            MadeElsewhere: ``made`` says, before a block is claimed, that what J is for is there.
+        """
+        self.trained  # noqa: B018 - a diverging run must say so before minutes are spent on its derivative
+        started = time.perf_counter()
+
+        @contextmanager
+        def claim(first: int) -> Iterator[bool]:
+            if made():
+                raise MadeElsewhere
+            with self._blocks.claim(first) as mine:
+                yield mine
+
+        matrix = dense_jacobian(
+            self.training,
+            self._start,
+            chunk=self.lab.chunk,
+            done=self._blocks,
+            claim=claim,
+            progress=self.lab.progress,
+            label=f"{self.label}: Jacobian",
+        )
+        self.seconds["jacobian"] = self.seconds.get("jacobian", 0.0) + time.perf_counter() - started
+        return matrix
+
+    @property
+    @with_exact_dtypes
+    def _start(self) -> Any:
+        """theta_0 in the experiment's precision."""
+        return cast(self.theta_0, self.experiment.precision)
+
+    @cached_property
+    def _blocks(self) -> Any:
+        key = {"experiment": self.experiment.fingerprint(), "columns": layout(self._start, self.lab.chunk)[1]}
+        return self.lab.store.blocks("jacobian", key, (recipe, jacobian))
+
+    def _decompose(self) -> Spectrum:
+        matrix = self.jacobian()
+        self.record("jacobian", {"jacobian": matrix})
+        sgd = self.experiment.optimiser.name == "sgd"
+        with self.lab.progress.stage(f"{self.label}: spectrum"):
+            return decompose(matrix, *(self.structural if sgd else (None, None)))
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Singular values and both sides' vectors of J, checked."""
+        there = partial(self.held, "spectrum", modules=SPECTRUM_CODE)
+        if not there():
+            # before the spectrum is locked: every process that waits for it takes its part of the columns, until another,
+            # which then removes them, has made it of them
+            with suppress(MadeElsewhere):
+                self.jacobian(there)
+        found = self.result("spectrum", Spectrum, self._decompose, modules=SPECTRUM_CODE)
+        self._blocks.clear()
+        return found
+
+    @cached_property
+    def response_directions(self) -> Any:
+        """Directions drawn from the bulk, structural ones among them as they come.
+
+        One in a hundred of all, and no fewer than 24: 48 at N = 4810, which tells a proportion of 0.9 to 4 % in a seed.
+        """
+        bulk = self.spectrum.region(1 - BULK, 1 + BULK)
+        draw = numpy_stream(self.experiment.seed, "response-directions")
+        return np.sort(draw.choice(bulk, size=min(max(24, self.spectrum.size // 100), len(bulk)), replace=False))
+
+    @cached_property
+    def bulk_responses(self) -> Responses:
+        """Responses along :attr:`response_directions`, both signs."""
+        return self._responses("bulk", self.response_directions, response.COARSE, (1, -1))
+
+    @cached_property
+    def top_responses(self) -> Responses:
+        """Responses along v_1, both signs."""
+        return self._responses("top", [0], response.FINE, (1, -1))
+
+    def _responses(self, name: str, indices: Any, stimuli: Any, signs: tuple[int, ...]) -> Responses:
+        def compute() -> Responses:
+            precision, progress = self.experiment.precision, self.lab.progress
+            label = f"{self.label}: trainings along {name} directions"
+            return response.responses(
+                self.training, self.theta_0, self.spectrum, indices, stimuli, signs, precision, progress, label
+            )
+
+        directions = [int(i) for i in indices]
+        return self.result("response", Responses, compute, modules=(*SPECTRUM_CODE, response), directions=directions, signs=signs)
+
+    @cached_property
+    def probe_inputs(self) -> dict[str, Any]:
+        """Inputs in and out of distribution; the noise images are fixed parts of the experiment."""
+        d, shape = self.dataset, self.dataset.x_test.shape
+        return {
+            "test": d.x_test,
+            "inverted": 1 - d.x_test,
+            "uniform": numpy_stream(self.experiment.data.noise_seed, "probe-uniform").uniform(size=shape),
+            "normal": numpy_stream(self.experiment.data.noise_seed, "probe-normal").normal(size=shape),
+        }
+
+    @cached_property
+    def influence(self) -> Influence:
+        """KL divergences of the predictions along u_i and along v_i, on :attr:`probe_inputs`."""
+
+        def along(side: str) -> Divergences:
+            label = f"{self.label}: predictions along {side} directions"
+            directions = getattr(self.spectrum, side)
+            return influence.divergences(self.apply, self.theta_T, directions, self.probe_inputs, self.lab.progress, label)
+
+        def compute() -> dict[str, Any]:
+            both = {side: along(side) for side in SIDES}
+            each = itertools.product(SIDES, self.probe_inputs, MEASURES)
+            return {f"{side}_{name}_{how}": vars(both[side])[how][name] for side, name, how in each}
+
+        held = self.arrays("influence", compute, modules=(*SPECTRUM_CODE, influence))
+        names = dict.fromkeys(self.probe_inputs)
+        blank = Influence(*(Divergences(names, names) for _ in SIDES))
+        return blank.changed(lambda side, name, how: held[f"{side}_{name}_{how}"])
+
+    def overlap(self, other: Run, *, structural: bool = True) -> OverlapCurve:
+        """Overlap of this run's bulk at k with another's, over a grid of k.
+
+        Args:
+            structural: False leaves the structural directions out of both bases, and their dimensions out of the space.
+        """
+
+        def compute() -> OverlapCurve:
+            with self.lab.progress.stage(f"{self.label} and {other.label}: overlap of the bulks"):
+                cross = self._bulk_basis(structural).T @ other._bulk_basis(structural)
+                return overlap.overlap_curve(cross, np.round(len(cross) * np.array(overlap.SHARES)).astype(int))
+
+        modules = (*SPECTRUM_CODE, overlap)
+        fingerprint = other.experiment.fingerprint()
+        return self.result("overlap", OverlapCurve, compute, modules=modules, other=fingerprint, structural=structural)
+
+    def _bulk_basis(self, structural: bool) -> Any:
+        order = self.spectrum.by_distance
+        return self.spectrum.initial[:, order if structural else order[~self.spectrum.structural[order]]]
+
+    @cached_property
+    def function_jacobians(self) -> FunctionJacobians:
+        """Parameter-function Jacobians at initialisation, on 600 ``digits`` and on 600 white-noise images (``noise``)."""
+
+        def compute() -> dict[str, Any]:
+            d, progress = self.dataset, self.lab.progress
+            noise = numpy_stream(self.experiment.data.noise_seed, "function-jacobian-noise")
+            images = {"digits": np.concatenate([d.x_test, d.x_train])[:PFJ_IMAGES]}
+            images["noise"] = noise.uniform(size=images["digits"].shape)
+            bulk = self._bulk_basis(structural=True)
+            dimensions = np.round(self.spectrum.size * np.array(overlap.SHARES)).astype(int)
+            found = {"dimensions": dimensions}
+            for name, x in images.items():
+                label = f"{self.label}: PFJ on {name}"
+                squared = function_jacobian.squared_jacobian(self.apply, self.theta_0, x, progress, label)
+                with progress.stage(f"{self.label}: null space of the PFJ on {name}"):
+                    found[f"{name}_sigma"], vectors = function_jacobian.right_vectors(squared)
+                    found[f"{name}_cosine"] = overlap.overlap_curve(vectors.T @ bulk, dimensions).cosine
+            return found
+
+        modules = (*SPECTRUM_CODE, overlap, function_jacobian)
+        held = self.arrays("function-jacobian", compute, modules=modules, images=PFJ_IMAGES)
+        each = ({name: held[f"{name}_{part}"] for name in ("digits", "noise")} for part in ("sigma", "cosine"))
+        return FunctionJacobians(held["dimensions"], *each)
+
+    @cached_property
+    def null_sweep(self) -> NullSweep:
+        """Number of null directions of the digits' PFJ against the number of images."""
+
+        def compute() -> NullSweep:
+            d, progress = self.dataset, self.lab.progress
+            pool = np.concatenate([d.x_test, d.x_train])
+            edges = (0, 197, 400, 528, 800, 1200, len(pool))
+            total: Any = 0.0
+            null, gap = [], []
+            for first, last in pairwise(edges):
+                label = f"{self.label}: PFJ on {last} images"
+                total = total + function_jacobian.squared_jacobian(self.apply, self.theta_0, pool[first:last], progress, label)
+                sigma = function_jacobian.singular_values(total)
+                null.append(function_jacobian.null_count(sigma))
+                gap.append(function_jacobian.largest_gap(sigma))
+            return NullSweep(np.array(edges[1:]), np.array(null), np.array(gap))
+
+        return self.result("null-sweep", NullSweep, compute, modules=(recipe, function_jacobian))
+
+    @cached_property
+    def restricted(self) -> Restricted:
+        """Test losses of training confined to subspaces: the regions, and ``random``."""
+
+        def confined(basis: Any, masks: Any) -> Any:
+            return restricted.restricted_losses(self.training, self._start, self._batch(*self._test), basis, masks)
+
+        def compute() -> dict[str, Any]:
+            size = self.spectrum.size
+            dimensions = np.round(size * np.array(restricted.SHARES)).astype(int)
+            masks = restricted.masks(self.spectrum, dimensions)
+            with self.lab.progress.stage(f"{self.label}: {4 * len(dimensions)} trainings in subspaces"):
+                losses = confined(self.spectrum.initial, np.concatenate(list(masks.values())))
+                found = {"dimensions": dimensions, "unrestricted": np.asarray(self.trained.test_loss, losses.dtype)}
+                found |= zip(masks, np.split(losses, len(masks)), strict=True)
+            with self.lab.progress.stage(f"{self.label}: {len(dimensions)} trainings in random subspaces"):
+                basis = restricted.random_basis(size, numpy_stream(self.experiment.seed, "random-subspaces"))
+                found["random"] = confined(basis, masks["chaotic"])
+            return found
+
+        held = dict(self.arrays("restricted", compute, modules=(*SPECTRUM_CODE, restricted)))
+        return Restricted(held.pop("dimensions"), float(held.pop("unrestricted")), held)
+
+    def prepare(self) -> None:
+        """The spectrum, into the store: it is mapped from there when a claim wants it, so that runs do not pile up in memory."""
+        if isinstance(self.spectrum.initial, np.memmap):
+            del self.spectrum
+
+    def stage_records(self) -> list[Record]:
+        """Everything up to theta_T, and J with its spectrum if this run has got so far."""
+        if not (self.reached("training") or self.reached("spectrum")):
+            return [definition(self.experiment)]
+        key = {"experiment": self.experiment.fingerprint()}
+        replayed = self.lab.store.arrays("replay", key, with_exact_dtypes(self._replay), modules=(recipe, stages))
+        precision, data, trained = self.experiment.precision, self.dataset, self.trained
+        start = stages.start(precision, data, self.experiment.batch, self.experiment.remainder, trained.theta_0)
+        found = [definition(self.experiment), *start, *stages.trajectory(precision, trained.theta_T, trained.losses, replayed)]
+        if not self.reached("spectrum"):
+            return found
+        mapped = "spectrum" in vars(self)
+        entry = float(replayed["jacobian"])
+        sketches = self.lab.store.arrays(
+            "spectrum-sketch", key, lambda: stages.sketched(self.spectrum, entry), modules=(*SPECTRUM_CODE, stages)
+        )
+        found += stages.spectrum_records(self.spectrum, sketches, entry)
+        if not mapped:
+            del self.spectrum  # as prepare() left it
+        return found
+
+    def _replay(self) -> dict[str, Any]:
+        """The run's steps again in both precisions."""
+
+        def taken(precision: str) -> Any:
+            experiment = replace(self.experiment, precision=precision)
+            return stages.replay(recipe.training(experiment, self.dataset), cast(self.theta_0, precision))
+
+        return stages.compared(taken, self.experiment.precision)

@@ -1,0 +1,156 @@
+"""Stage records of the training-Jacobian paper's runs: data, theta_0, batches, trajectory, J, singular values and subspaces.
+
+How large rounding errors are is measured, not assumed: the same steps are taken again in float32 and in float64, and so are a
+few columns of J. What lies between the two is float32's rounding error, with everything that training does to it; float64's is
+2^-29 of it, since rounding errors are linear in the unit roundoff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from harness.engine.spectrum import SQUARED_LIMIT, Spectrum
+from harness.engine.training import Training
+from harness.runs.experiment import PRECISIONS
+from harness.runs.sketch import SIDE, WIDTH, factored, rms, signs, vector
+from harness.runs.stages import UNIT, Record, exact, record
+
+from .data import Dataset, batches
+
+COLUMNS = 4  # columns of J, in random directions, that are computed in both precisions
+
+
+@jax.jit
+def replay(training: Training, theta: Any) -> tuple[Any, Any, Any]:
+    """Sketches of theta after each step (steps, 16), losses (steps,), and J R (N, 4) for random directions R.
+
+    One program serves all seeds and data sets.
+    """
+    flat, unravel = ravel_pytree(theta)
+    projections = jnp.asarray(signs(flat.size, WIDTH))
+    directions = jnp.asarray(signs(flat.size, COLUMNS, "columns"), flat.dtype) * float(np.sqrt(flat.size))
+
+    def observe(after: Any, value: Any) -> tuple[Any, Any]:
+        return ravel_pytree(after)[0].astype(float) @ projections, value
+
+    def run(at: Any) -> tuple[Any, Any]:
+        final, seen = training.observed(unravel(at), observe)
+        return ravel_pytree(final)[0], seen
+
+    def push(direction: Any) -> tuple[Any, ...]:
+        _, column, seen = jax.jvp(run, (flat,), (direction,), has_aux=True)
+        return (*seen, column)
+
+    found: tuple[Any, Any, Any] = jax.vmap(push, in_axes=-1, out_axes=(None, None, -1))(directions)
+    return found
+
+
+def compared(taken: Callable[[str], tuple[Any, Any, Any]], precision: str) -> dict[str, Any]:
+    """What :func:`replay` gives in both precisions, side by side.
+
+    Args:
+        taken: precision -> the replay in it.
+        precision: the run's own.
+
+    Returns:
+        ``sketches`` (steps, 16) of theta after each step and ``products`` (32,) of J in the run's precision; rounding errors in
+        that precision: ``losses`` (steps,), ``parameters`` (steps,) as a root mean square, ``jacobian`` as that of an entry of J.
+    """
+    low, high = (taken(each) for each in PRECISIONS)
+    sketches, losses, columns = (np.asarray(a, np.float64) - b for a, b in zip(low, high, strict=True))
+    unit = UNIT[precision] / UNIT["float32"]
+    own = low if precision == "float32" else high
+    size = len(columns)
+    return {
+        "sketches": np.asarray(own[0]),
+        "products": np.ravel(signs(size, SIDE, "rows").T @ np.asarray(own[2], np.float64)) / np.sqrt(size),
+        "losses": unit * np.maximum.accumulate(np.abs(losses)),
+        "parameters": unit * np.maximum.accumulate(np.sqrt(np.mean(sketches**2, axis=1))),
+        "jacobian": np.asarray(unit * rms(columns) / np.sqrt(size)),
+    }
+
+
+def start(precision: str, data: Dataset, batch: int, remainder: str, theta_0: Any) -> list[Record]:
+    """Data, initial parameters and batch order."""
+    theta = np.asarray(theta_0)
+    x, y = batches(data, batch, remainder)
+    # half an ulp when cast, and a few of float64 in the inverse distribution function that draws it
+    rounding = (UNIT[precision] + 4 * UNIT["float64"]) * rms(theta)
+    return [
+        exact("data", x_train=data.x_train, y_train=data.y_train, x_test=data.x_test, y_test=data.y_test),
+        record("initial parameters", vector(theta), rounding, {"": theta}, step=0),
+        exact("batch order", x=x, y=y),
+    ]
+
+
+def trajectory(precision: str, theta_T: Any, losses: Any, replayed: Any) -> list[Record]:
+    """Losses, parameters on the way, and products with J; ``replayed`` is from :func:`compared`."""
+    unit, losses, final = UNIT[precision], np.asarray(losses), np.asarray(theta_T)
+    rounding, steps = np.maximum(replayed["losses"], 4 * unit * np.abs(losses)), len(losses)
+    found = [record("loss", losses, rounding, steps=list(range(steps)))]
+    for k in sorted({1, steps // 4, steps // 2, 3 * steps // 4, steps} - {0}):
+        values = np.asarray(replayed["sketches"])[k - 1] if k < steps else vector(final)
+        size = max(float(replayed["parameters"][k - 1]), unit * rms(values))
+        found.append(record("parameters", values, size, None if k < steps else {"": final}, step=k))
+    return [*found, record("products with J", replayed["products"], float(replayed["jacobian"]))]
+
+
+def spectrum_records(spectrum: Spectrum, sketches: Any, entry: float) -> list[Record]:
+    """J as its spectrum has it, singular values, and spans of singular vectors.
+
+    Args:
+        sketches: from :func:`sketched`.
+        entry: rounding error of an entry of J (root mean square).
+    """
+    sigma, size = spectrum.sigma, spectrum.size
+    norm = float(np.linalg.norm(sigma))
+    residual = spectrum.residual * norm
+    chosen = np.unique(np.concatenate([np.arange(min(size, 16)), np.linspace(0, size - 1, 49).round().astype(int)]))
+    # Hoffman and Wielandt: sum (sigma_i - sigma_i')^2 <= |J - J'|_F^2; then what squaring costs the small ones
+    values = np.sqrt(size) * entry + np.finfo(float).eps * sigma[0] / SQUARED_LIMIT
+    found = [
+        record("J rebuilt from its spectrum", [*sketches["jacobian"], norm / size], entry + residual / size),
+        record("singular values", sigma[chosen], values, {"": np.asarray(sigma)}),
+    ]
+    for side in ("initial", "final"):
+        for k, sketch, rounding in zip(sketches["cuts"], sketches[side], sketches["rounding"], strict=True):
+            found.append(record(f"span of the top {k} {side} directions", sketch, float(rounding)))
+    return found
+
+
+def sketched(spectrum: Spectrum, entry: float) -> dict[str, Any]:
+    """Sketches of J and of the projectors on its top singular vectors, cut where the spectrum has gaps.
+
+    Vectors that belong to nearly equal singular values may turn into each other, so spans are compared: in each of 1, 2-3, 4-7,
+    ... the cut with the largest gap. By Wedin a span moves by at most 2 |dJ|_F / gap (the projector, in the Frobenius norm).
+
+    Args:
+        entry: rounding error of an entry of J (root mean square).
+
+    Returns:
+        ``jacobian`` (64,); ``cuts``; ``initial``, ``final`` (cuts, 16); ``rounding`` (cuts,), of the projectors' entries.
+    """
+    v, u, sigma, size = np.asarray(spectrum.initial), np.asarray(spectrum.final), np.asarray(spectrum.sigma), spectrum.size
+    gaps = sigma[:-1] - sigma[1:]
+    cuts, roundings = [], []
+    first = 1
+    while first < size // 2:
+        k = first + int(np.argmax(gaps[first - 1 : min(2 * first, size) - 1]))
+        moved = 2 * size * entry / max(float(gaps[k - 1]), np.finfo(float).tiny)
+        if moved < 0.05 * np.sqrt(2 * k):
+            cuts.append(k)
+            roundings.append(moved / size + np.finfo(float).eps)
+        first *= 2
+    return {
+        "jacobian": factored(u, sigma, v),
+        "cuts": np.array(cuts, int),
+        "rounding": np.array(roundings),
+        "initial": np.array([factored(v[:, :k], 1.0, v[:, :k], 4) for k in cuts]),
+        "final": np.array([factored(u[:, :k], 1.0, u[:, :k], 4) for k in cuts]),
+    }

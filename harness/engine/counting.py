@@ -1,0 +1,204 @@
+"""How many singular values of J lie near one, above and below, from a few products with J, with confidence intervals.
+
+An interval holds two uncertainties. The bias of Lanczos quadrature is bounded, for the mean over probes, by
+:mod:`harness.engine.krylov`. The probes are a sample of all directions: Student's t over what each of them finds is added
+to both bounds. What the bounds are worth is seen in
+``halfway``, the estimate from half as many steps.
+
+Two operators count two sets. J^T J counts singular values of J. (J - I)^T (J - I) counts directions v with |J v - v| < delta
+|v|, which come back with neither their length nor their direction changed; k of its eigenvalues above delta^2 leave at most k
+singular values of J above 1 + delta and at most k below 1 - delta (Weyl), so it bounds the first count from below.
+
+A third count has nothing to do with Lanczos: the singular values of I + Q B from :mod:`harness.engine.range_finder`. What Q missed
+is E, with sigma_{i+j-1}(A + E) <= sigma_i(A) + sigma_j(E) and at most |E|_F^2 / tau^2 singular values of E above tau.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from harness.engine.krylov import Krylov
+from harness.errors import InvalidInput
+
+Floats = NDArray[np.float64]
+DELTAS = (0.01, 0.03, 0.1, 0.3)
+# Thresholds tau, as shares of delta, among which the sharpest bound on what a range finder missed is taken.
+SPLITS = np.linspace(0.05, 0.95, 19)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of all directions, or a difference of two, with its confidence interval.
+
+    Attributes:
+        estimate: the middle of the bounds.
+        low, high: the interval: Lanczos bias and probe noise together.
+        bias: half the distance between the bounds.
+        noise: what the probes' spread adds on either side.
+        halfway: the estimate from half as many Lanczos steps.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    bias: float
+    noise: float
+    halfway: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.estimate:.2f} % [{100 * self.low:.2f}, {100 * self.high:.2f}]"
+
+
+def share(krylov: Krylov, low: float = -np.inf, high: float = np.inf, *, confidence: float, depth: int | None = None) -> Share:
+    """The share of the operator's eigenvalues between ``low`` and ``high``; infinite ends leave a side open.
+
+    Args:
+        confidence: of the interval, such as 0.95.
+        depth: use the first ``depth`` Lanczos steps only.
+
+    Raises:
+        InvalidInput: a single probe, which has no spread, or no step.
+    """
+    count = krylov.width
+    if count < 2:
+        raise InvalidInput("one probe gives no spread: use two or more")
+    m = krylov.depth if depth is None else depth
+    least, most = _bounds(krylov, low, high, m)
+    middle = (least + most) / 2
+    noise = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * float(np.std(middle, ddof=1)) / np.sqrt(count)
+    ends = np.clip([least.mean(), most.mean()], 0, 1)
+    return Share(
+        float(ends.mean()),
+        max(0.0, float(ends[0]) - noise),
+        min(1.0, float(ends[1]) + noise),
+        float(ends[1] - ends[0]) / 2,
+        noise,
+        float(np.clip(np.mean(_bounds(krylov, low, high, max(1, m // 2)), axis=1), 0, 1).mean()),
+    )
+
+
+def _bounds(krylov: Krylov, low: float, high: float, depth: int) -> tuple[Floats, Floats]:
+    """Each probe's part in the least and in the largest share between the edges, shape (b,) each."""
+    nothing, everything = np.zeros(krylov.width), np.ones(krylov.width)
+    outside = krylov.enclosure(low, depth) if np.isfinite(low) else (nothing, nothing)
+    inside = krylov.enclosure(high, depth) if np.isfinite(high) else (everything, everything)
+    return inside[0] - outside[1], inside[1] - outside[0]
+
+
+def difference(first: Share, second: Share) -> Share:
+    """first - second: bounds and noise add up, since the two may err in opposite ways."""
+    return Share(
+        first.estimate - second.estimate,
+        first.low - second.high,
+        first.high - second.low,
+        first.bias + second.bias,
+        first.noise + second.noise,
+        first.halfway - second.halfway,
+    )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Shares of singular values within delta of one, above and below, for one delta."""
+
+    delta: float
+    inside: Share
+    above: Share
+    below: Share
+
+
+def near_one(krylov: Krylov, deltas: Sequence[float] = DELTAS, *, confidence: float) -> list[Counts]:
+    """Counts of the singular values of J from a Krylov space of :func:`gram`.
+
+    Raises:
+        InvalidInput: a delta that is not between 0 and 1.
+    """
+    return [
+        Counts(
+            delta,
+            within(krylov, delta, confidence=confidence),
+            share(krylov, low=(1 + delta) ** 2, confidence=confidence),
+            share(krylov, high=(1 - delta) ** 2, confidence=confidence),
+        )
+        for delta in _checked(deltas)
+    ]
+
+
+def within(krylov: Krylov, delta: float, *, confidence: float) -> Share:
+    """The share of singular values of J within delta of one, from a Krylov space of :func:`gram`."""
+    return share(krylov, (1 - delta) ** 2, (1 + delta) ** 2, confidence=confidence)
+
+
+def unmoved(krylov: Krylov, deltas: Sequence[float] = DELTAS, *, confidence: float) -> list[Share]:
+    """Shares of singular values of J - I below each delta, from a Krylov space of :func:`displacement`.
+
+    Raises:
+        InvalidInput: a delta that is not between 0 and 1.
+    """
+    return [share(krylov, high=delta**2, confidence=confidence) for delta in _checked(deltas)]
+
+
+def least_near_one(moved: Share) -> float:
+    """Lower end of the share of |sigma - 1| < delta that a share of :func:`unmoved` leaves room for (Weyl)."""
+    return max(0.0, 1 - 2 * (1 - moved.low))
+
+
+def _checked(deltas: Sequence[float]) -> Sequence[float]:
+    wrong = [delta for delta in deltas if not 0 < delta < 1]
+    if wrong:
+        raise InvalidInput(f"delta = {wrong[0]}: give distances from one between 0 and 1")
+    return deltas
+
+
+def tail(missed: Floats, *, confidence: float) -> float:
+    """Upper end of a two-sided confidence interval of |E|_F^2: Student's t over the last probes' squared lengths outside Q.
+
+    Raises:
+        InvalidInput: fewer than two probes.
+    """
+    if len(missed) < 2:
+        raise InvalidInput(f"{len(missed)} probes of what the range finder missed give no spread: use blocks of two or more")
+    error = float(np.std(missed, ddof=1)) / np.sqrt(len(missed))
+    return float(missed.mean() + stats.t.ppf(0.5 + confidence / 2, len(missed) - 1) * error)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Counts of singular values of J from I + Q B, with what E leaves open: (estimate, least, most) of each."""
+
+    delta: float
+    inside: tuple[int, int, int]
+    above: tuple[int, int, int]
+    below: tuple[int, int, int]
+
+
+def counts(sigma: Floats, size: int, tail: float, delta: float) -> Counted:
+    """Counts within delta of one, above and below, of N singular values.
+
+    Args:
+        sigma: those of I + Q B that may differ from one.
+        size: N.
+        tail: bound of |E|_F^2.
+
+    Raises:
+        InvalidInput: delta is not between 0 and 1.
+    """
+    if not 0 < delta < 1:
+        raise InvalidInput(f"delta = {delta}: give a distance from one between 0 and 1")
+    taus = SPLITS * delta
+    spare = np.minimum(np.floor(tail / taus**2).astype(int), size)
+
+    def side(distance: Floats) -> tuple[int, int, int]:
+        """Of singular values further than delta on one side, where ``distance`` is how far they are on it."""
+        most = min(int(np.count_nonzero(distance > delta - tau)) + more for tau, more in zip(taus, spare, strict=True))
+        least = max(int(np.count_nonzero(distance > delta + tau)) - more for tau, more in zip(taus, spare, strict=True))
+        return int(np.count_nonzero(distance > delta)), max(0, least), min(most, size)
+
+    above, below = side(sigma - 1), side(1 - sigma)
+    inside = (size - above[0] - below[0], max(0, size - above[2] - below[2]), size - above[1] - below[1])
+    return Counted(delta, inside, above, below)

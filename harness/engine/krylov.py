@@ -1,0 +1,225 @@
+"""Block Lanczos on a symmetric operator, and bounds for how many of its eigenvalues lie below a point.
+
+After m block products with orthonormal probes V_1, the trace of V_1^T 1(A <= x) V_1 is known up to a bounded uncertainty:
+whatever A does outside the Krylov space, the trace lies between the two sums of the block Gauss-Radau rule with its node at x
+(Golub & Meurant, Matrices, Moments and Quadrature, 2010), without and with that node's weights. For one probe these are the
+Chebyshev-Markov-Stieltjes inequalities (Szego, Orthogonal Polynomials, section 3.41). For a block they are taken for its trace,
+and not for a single column: we have no proof, and the tests hold them against dense spectra. That is the whole bias of Lanczos
+quadrature (Ubaru, Chen & Saad, SIAM J. Matrix Anal. Appl. 38, 2017), bounded rather than estimated.
+
+The probes share one Krylov space. As it grows, the extreme eigenvectors converge in it and are known exactly from then on, for
+all probes: it deflates itself, and no product is spent on that alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from harness.errors import InvalidInput, NotFinite
+
+Floats = NDArray[np.float64]
+Operator = Callable[[Any], Any]
+
+
+class Products(Protocol):
+    """Whatever gives J V and J^T W for blocks (N, columns): :class:`.products.TrainingProducts`, or a dense matrix."""
+
+    def forward(self, block: Any) -> Any: ...
+    def adjoint(self, block: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Products with a matrix that is there, shape (final, initial): the reference that counts are validated against."""
+
+    matrix: Any
+
+    def forward(self, block: Any) -> Any:
+        return self.matrix @ block
+
+    def adjoint(self, block: Any) -> Any:
+        return self.matrix.T @ block
+
+
+def gram(products: Products) -> Operator:
+    """V -> J^T J V."""
+    return lambda block: products.adjoint(products.forward(block))
+
+
+def displacement(products: Products) -> Operator:
+    """V -> (J - I)^T (J - I) V."""
+
+    def apply(block: Any) -> Any:
+        moved = products.forward(block) - block
+        return products.adjoint(moved) - moved
+
+    return apply
+
+
+def probes(size: int, count: int, rng: np.random.Generator) -> Floats:
+    """Random orthonormal directions as columns, evenly distributed: the mean of v^T f(A) v estimates the trace of f(A) over N."""
+    drawn = rng.standard_normal((size, count))
+    return np.asarray(np.linalg.qr(drawn)[0])
+
+
+def orthogonalise(image: Floats, blocks: list[NDArray[np.float32]]) -> tuple[Floats, Floats]:
+    """Orthonormal columns of ``image`` without its part in the span of ``blocks``, and their coefficients (b, b).
+
+    Twice: once leaves what rounding brought in, and the second pass also mends columns that were nearly in the span (Kahan).
+    """
+    coupling = np.eye(image.shape[1])
+    for _ in range(2):
+        for block in blocks:
+            image = image - block @ (block.T.astype(np.float64) @ image)
+        image, factor = np.linalg.qr(image)
+        coupling = factor @ coupling
+    return image, coupling
+
+
+@dataclass(eq=False)
+class Krylov:
+    """A V = V T + V_next B E_m^T with orthonormal V that starts with the probes V_1, T block tridiagonal.
+
+    Blocks of V are kept in float32: what is restored after an interruption is then what was used before it.
+
+    Attributes:
+        blocks: blocks of V and, last, V_next, each (N, b).
+        diagonal, below: blocks of T on and below its diagonal, the last of ``below`` being B.
+        asymmetry: largest |V_j^T A V_j - its transpose| over the block's norm: the rounding error of the products.
+    """
+
+    blocks: list[NDArray[np.float32]]
+    diagonal: list[Floats] = field(default_factory=list)
+    below: list[Floats] = field(default_factory=list)
+    asymmetry: float = 0.0
+
+    @classmethod
+    def start(cls, vectors: Floats) -> Krylov:
+        """From orthonormal probes as columns (N, b), as :func:`probes` draws them.
+
+        Raises:
+            InvalidInput: no probe, or as many as there are dimensions.
+        """
+        size, count = vectors.shape
+        if not 0 < 2 * count <= size:
+            raise InvalidInput(f"{count} probes of {size} dimensions: need one or more, and at most half as many as dimensions")
+        return cls([vectors.astype(np.float32)])
+
+    @property
+    def width(self) -> int:
+        """b, the number of probes."""
+        return int(self.blocks[0].shape[1])
+
+    @property
+    def depth(self) -> int:
+        """m, the number of block products done."""
+        return len(self.diagonal)
+
+    @property
+    def full(self) -> bool:
+        """Whether another step would leave the space."""
+        return (self.depth + 2) * self.width > len(self.blocks[0])
+
+    def extend(self, apply: Operator) -> None:
+        """One more block product, with full reorthogonalisation, twice.
+
+        Raises:
+            InvalidInput: the Krylov space is the whole space already.
+            NotFinite: the product is not finite.
+        """
+        if self.full:
+            raise InvalidInput(f"{self.depth} block steps of {self.width} fill {len(self.blocks[0])} dimensions: use fewer")
+        last = self.blocks[-1]
+        image = np.asarray(apply(last), np.float64)
+        if not np.isfinite(image).all():
+            raise NotFinite(f"Lanczos step {self.depth + 1}: the product is not finite; the operator overflows there")
+        square = last.T.astype(np.float64) @ image
+        scale = max(float(np.abs(square).max()), np.finfo(float).tiny)
+        self.asymmetry = max(self.asymmetry, float(np.abs(square - square.T).max()) / scale)
+        image, coupling = orthogonalise(image, self.blocks)
+        self.diagonal.append((square + square.T) / 2)
+        self.below.append(coupling)
+        self.blocks.append(image.astype(np.float32))
+
+    def advance(self, apply: Operator, done: MutableMapping[int, Any]) -> None:
+        """:meth:`extend`, or what it gave before if ``done`` holds this step; a new step is added to it."""
+        step = self.depth
+        if step in done:
+            held = np.asarray(done[step])
+            b = self.width
+            self.diagonal.append(held[:b].astype(np.float64))
+            self.below.append(held[b : 2 * b].astype(np.float64))
+            self.asymmetry = float(held[2 * b, 0])
+            self.blocks.append(held[2 * b + 1 :].astype(np.float32))
+            return
+        self.extend(apply)
+        error = np.full((1, self.width), self.asymmetry)
+        done[step] = np.concatenate([self.diagonal[-1], self.below[-1], error, self.blocks[-1]])
+
+    def tridiagonal(self, depth: int | None = None) -> Floats:
+        """T of the first ``depth`` block steps, all by default."""
+        m, b = self.depth if depth is None else depth, self.width
+        matrix = np.zeros((m * b, m * b))
+        for j in range(m):
+            here = slice(j * b, (j + 1) * b)
+            matrix[here, here] = self.diagonal[j]
+            if j + 1 < m:
+                after = slice((j + 1) * b, (j + 2) * b)
+                matrix[after, here] = self.below[j]
+                matrix[here, after] = self.below[j].T
+        return matrix
+
+    def enclosure(self, x: float, depth: int | None = None) -> tuple[Floats, Floats]:
+        """Each probe's part in the lower and in the upper bound, shape (b,) each.
+
+        The mean of the first is at most the probes' mean share along eigenvectors with eigenvalue below x, the mean of
+        the second at least that with eigenvalue up to x.
+
+        Args:
+            depth: use the first ``depth`` block steps only, to see how the bounds close.
+        """
+        m, b = self.depth if depth is None else depth, self.width
+        if not 0 < m <= self.depth:
+            raise InvalidInput(f"{m} Lanczos steps asked for and {self.depth} done: need at least one")
+        inner = self.tridiagonal(m)
+        ritz, vectors = linalg.eigh(inner, driver="evd")
+        gap = ritz - x
+        # a Ritz value at x itself has no Radau rule: a shift by rounding gives it one
+        gap[gap == 0] = np.finfo(float).eps * max(1.0, float(np.abs(ritz).max()))
+        coupled = self.below[m - 1] @ vectors[-b:]
+        outer = np.zeros(((m + 1) * b, (m + 1) * b))
+        outer[: m * b, : m * b] = inner
+        outer[m * b :, (m - 1) * b : m * b] = self.below[m - 1]
+        outer[(m - 1) * b : m * b, m * b :] = self.below[m - 1].T
+        outer[m * b :, m * b :] = x * np.eye(b) + (coupled / gap) @ coupled.T
+        vectors = linalg.eigh(outer, driver="evd")[1]
+        weights = vectors[:b] ** 2
+        # inertia: as many nodes below x as Ritz values, then b at x
+        below = int(np.count_nonzero(gap < 0))
+        cumulative = np.cumsum(np.concatenate([np.zeros((b, 1)), weights], axis=1), axis=1)
+        return cumulative[:, below], np.minimum(cumulative[:, min(below + b, (m + 1) * b)], 1.0)
+
+    def ritz(self) -> tuple[Floats, Floats, Floats]:
+        """Ritz values, descending, their vectors in coordinates of V, and residuals |A y - theta y|."""
+        values, vectors = linalg.eigh(self.tridiagonal(), driver="evd")
+        residuals = np.linalg.norm(self.below[-1] @ vectors[-self.width :], axis=0)
+        return values[::-1], vectors[:, ::-1], residuals[::-1]
+
+    def residuals(self, coordinates: Floats, value: float = 1.0) -> Floats:
+        """|A y - value y| of unit vectors given by their coordinates in V as columns (depth * b, k), shape (k,)."""
+        moved = self.tridiagonal() @ coordinates - value * coordinates
+        left = self.below[-1] @ coordinates[-self.width :]
+        return np.asarray(np.hypot(np.linalg.norm(moved, axis=0), np.linalg.norm(left, axis=0)))
+
+    def vectors(self, coordinates: Floats) -> Floats:
+        """Vectors of R^N as columns from their coordinates in V, shape (depth * b, k)."""
+        found = np.zeros((len(self.blocks[0]), coordinates.shape[1]))
+        for block, part in zip(self.blocks, np.split(coordinates, self.depth), strict=False):
+            found += block @ part
+        return found

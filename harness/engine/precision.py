@@ -1,0 +1,43 @@
+"""The arithmetic of everything that is computed here: dtypes as declared, and float32 products in float32, whoever calls.
+
+By default JAX turns float64 into float32 without a warning, and accelerators multiply float32 with ten bits (TF32). Both are
+settings of the whole process, which belongs to the caller. So the engine computes in a scope of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+
+PRODUCTS = "highest"  # precision of matrix products: that of their dtype
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@contextmanager
+def exact_dtypes() -> Iterator[None]:
+    """A scope in which float64 is float64, and matrix products have the precision of their dtype."""
+    with _enable_x64(True), jax.default_matmul_precision(PRODUCTS):
+        yield
+
+
+def with_exact_dtypes(function: Callable[P, R]) -> Callable[P, R]:
+    """The function in the scope of :func:`exact_dtypes`."""
+
+    @functools.wraps(function)
+    def scoped(*arguments: P.args, **options: P.kwargs) -> R:
+        with exact_dtypes():
+            return function(*arguments, **options)
+
+    return scoped
+
+
+def _enable_x64(on: bool) -> Any:
+    """JAX 0.8 moved it from ``jax.experimental``."""
+    home: Any = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
+    return home.enable_x64(on)

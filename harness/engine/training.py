@@ -1,0 +1,119 @@
+"""The training map f: theta_0 -> theta_T (paper, section 2), from which all else is taken.
+
+J, its products, trajectories, trainings in subspaces and records of stages are functions of one :class:`Training`. Its
+methods are pure; the caller decides on jit, jvp, vmap and sharding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from harness.engine.columns_last import columns_last
+from harness.engine.trees import floating, refloated
+from harness.errors import NotFinite
+
+Apply = Callable[[Any, Any], Any]
+State = tuple[Any, Any]  # the parameters and the optimiser's memory
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("batches",), meta_fields=("loss", "optimiser", "epochs"))
+@dataclass(frozen=True, eq=False)
+class Training:
+    """f: theta_0 -> theta_T, a function of the parameter tree that knows its own linearisation.
+
+    It is a tree with its batches as leaves: as an argument of a compiled function, it shares one program with other data.
+
+    Attributes:
+        loss: (params, batch) -> mean loss of the batch, a scalar.
+        optimiser: an optax rule, such as ``optax.sgd(0.1, momentum=0.9)`` or ``optax.adam(0.01, eps_root=1e-8)``.
+        batches: a tree of arrays in their fixed order, (steps an epoch, ...); a step's batch is one index of all of them.
+        epochs: passes over the batches.
+    """
+
+    loss: Callable[[Any, Any], Array]
+    optimiser: optax.GradientTransformation
+    batches: Any
+    epochs: int
+
+    @property
+    def steps_an_epoch(self) -> int:
+        return len(jax.tree.leaves(self.batches)[0])
+
+    @property
+    def steps(self) -> int:
+        """Number of optimiser steps."""
+        return self.epochs * self.steps_an_epoch
+
+    def start(self, params: Any) -> State:
+        """The state before the first step."""
+        return params, self.optimiser.init(params)
+
+    def step(self, state: State, batch: Any) -> tuple[State, Float[Array, ""]]:
+        """One optimiser step: the next state, and the loss before the step."""
+        params, memory = state
+        value, gradient = jax.value_and_grad(self.loss)(params, batch)
+        change, memory = self.optimiser.update(gradient, memory, params)
+        return (optax.apply_updates(params, change), memory), value
+
+    def __call__(self, params: Any) -> Any:
+        """theta_T."""
+        return self.advance(self.start(params))[0]
+
+    def advance(self, state: State) -> State:
+        """The state after all steps."""
+        return self._over_all(lambda state, batch: (self.step(state, batch)[0], None), state)[0]
+
+    def observed(self, params: Any, observe: Callable[[Any, Array], Any]) -> tuple[Any, Any]:
+        """theta_T, and what ``observe(parameters after the step, loss before it)`` gave at every step, a tree of (steps, ...)."""
+
+        def step(state: State, batch: Any) -> tuple[State, Any]:
+            after, value = self.step(state, batch)
+            return after, observe(after[0], value)
+
+        (final, _), seen = self._over_all(step, self.start(params))
+        return final, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), seen)
+
+    def trajectory(self, params: Any) -> tuple[Any, Float[Array, " steps"]]:
+        """theta_T, and the loss before every step."""
+        return self.observed(params, lambda _, value: value)
+
+    def push(self, params: Any, block: Any) -> Any:
+        """J V for a tree of tangents with leaves (..., columns): each step is linearised once, for all columns.
+
+        ``jax.jvp`` of the whole gives the same; this takes two thirds of the time in float32 (N = 4810, two cores).
+        """
+        _, first = jax.linearize(lambda theta: (theta, floating(self.start(theta)[1])), params)
+
+        def step(carry: Any, batch: Any) -> tuple[Any, None]:
+            (theta, memory), tangents = carry
+
+            def advance(theta: Any, floats: Any) -> Any:
+                after, memory_after = self.step((theta, refloated(memory, floats)), batch)[0]
+                return after, floating(memory_after)
+
+            (after, floats), linear = jax.linearize(advance, theta, floating(memory))
+            counters = self.step((theta, memory), batch)[0][1]  # XLA drops all but what is not floating
+            return ((after, refloated(counters, floats)), columns_last(linear)(*tangents)), None
+
+        return self._over_all(step, (self.start(params), columns_last(first)(block)))[0][1][0]
+
+    def _over_all(self, step: Callable[[Any, Any], tuple[Any, Any]], start: Any) -> tuple[Any, Any]:
+        """``step`` scanned over all batches of all epochs."""
+        return jax.lax.scan(lambda carry, _: jax.lax.scan(step, carry, self.batches), start, None, length=self.epochs)
+
+
+def check_losses(losses: Any, name: str) -> None:
+    """Raise NotFinite naming the first step at which the loss is NaN or infinite."""
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if bad.size:
+        raise NotFinite(
+            f"{name}: the loss at step {bad[0]} of {len(losses)} is {losses[bad[0]]}; lower the step size or check the data"
+        )

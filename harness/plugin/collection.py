@@ -1,0 +1,69 @@
+"""Claims as pytest items: one item a claim, found by its function, selected like any test or by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.suite.catalogue import base, item_name
+from harness.suite.claim import Claim
+from harness.suite.judging import Outcome
+
+JUDGING = "claims-judging"  # name of the plugin that judges items
+
+
+class ClaimFailed(Exception):
+    """A claim whose verdict is not the expected one, or that could not be judged; the message is one line."""
+
+
+class ClaimItem(pytest.Item):
+    """One claim; the ``judge`` of the running session turns it into an outcome."""
+
+    def __init__(self, *, claim: Claim, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.claim = claim
+        self.outcome: Outcome | None = None
+        self.extra_keyword_matches.add(claim.id)
+        paper = claim.paper.replace("-", "_")
+        self.config.addinivalue_line("markers", f"{paper}: claims of the paper {claim.paper}")
+        self.add_marker(paper)
+
+    def runtest(self) -> None:
+        self.outcome = self.config.pluginmanager.get_plugin(JUDGING).judge(self)  # type: ignore[union-attr]
+        record = self.outcome.record
+        if record.declared:
+            pytest.skip(record.message)
+        if not record.passed:
+            raise ClaimFailed(record.message)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, ClaimFailed) and self.outcome is not None:
+            return f"{excinfo.value}\n{self.outcome.traceback}".rstrip()
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self.claim.function.__code__.co_firstlineno - 1, self.name
+
+
+def collect(collector: pytest.Collector, function: Any) -> list[ClaimItem]:
+    """The items of a function that declares claims; [] where it was only imported.
+
+    Raises:
+        CollectError: two readings of the function have the same name.
+    """
+    if Path(function.__code__.co_filename) != collector.path:
+        return []
+    claims: Sequence[Claim] = function.__claims__
+    names = [item_name(claim) for claim in claims]
+    if len(set(names)) < len(names):
+        ids = ", ".join(claim.id for claim in claims)
+        raise collector.CollectError(f"{function.__name__} declares claims of one name: {ids}; give each a [reading] of its own")
+    return [ClaimItem.from_parent(collector, name=name, claim=claim) for name, claim in zip(names, claims, strict=True)]
+
+
+def named(items: list[pytest.Item], ids: Sequence[str]) -> list[pytest.Item]:
+    """The claim items that ``--claims-id`` names: a full id, or one without its reading for all readings."""
+    return [item for item in items if isinstance(item, ClaimItem) and {item.claim.id, base(item.claim.id)} & set(ids)]

@@ -1,0 +1,103 @@
+"""Open and prepare the runs that claims need, once, and remember which experiment failed and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.plugin.terminal import PrintedProgress
+from harness.suite.records import ExperimentRecord, Json
+
+Run = Any
+Lab = Any
+
+
+class ExperimentFailed(HarnessError):
+    """An experiment that could not be prepared; every claim on it is NOT_RUN by failure."""
+
+
+class PreparedRuns:
+    """The prepared runs of each experiment.
+
+    Args:
+        make_lab: builds the lab; called at the first experiment, so that claims without one need no JAX.
+        progress: says what is being prepared, how far it is and how long it takes.
+    """
+
+    def __init__(self, make_lab: Callable[[], Lab], progress: PrintedProgress) -> None:
+        self._make_lab = make_lab
+        self._lab: Lab = None
+        self._progress = progress
+        self._open: dict[str, list[Run]] = {}
+        self._failed: dict[str, str] = {}
+        self._described: dict[int, tuple[int, list[Json]]] = {}  # by identity: the lab keeps its runs
+        self._reported: dict[int, tuple[Any, ...]] = {}
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Do the long work of every named experiment; a failure is said once and stops that experiment alone."""
+        new = [name for name in dict.fromkeys(names) if name not in self._open and name not in self._failed]
+        if not new:
+            return
+        self._progress.say(f"preparing {', '.join(new)}")
+        runs = [(name, run) for name in new for run in self._opened(name)]
+        with self._progress.phase(len(runs)):
+            for name, run in runs:
+                if name not in self._failed:
+                    with self._progress.task(run.label):
+                        self._attempt(name, run.prepare)
+
+    def of(self, name: str) -> list[Run]:
+        """The runs of the experiment, prepared now if they were not.
+
+        Raises:
+            ExperimentFailed: the experiment could not be opened or prepared.
+        """
+        self.prepare([name])
+        if name in self._failed:
+            raise ExperimentFailed(f"experiment {name} failed: {self._failed[name]}")
+        return self._open[name]
+
+    def changed_records(self) -> list[ExperimentRecord]:
+        """What the report says of every run that was opened, by claims or by their controls, or got further since last asked."""
+        opened = [] if self._lab is None else self._lab.opened()
+        records = [self._record(run) for run in opened if self._reported.get(id(run)) != self._reached(run)]
+        self._reported = {id(run): self._reached(run) for run in opened}  # after describing, which reads stages itself
+        return records
+
+    def _reached(self, run: Run) -> tuple[Any, ...]:
+        return len(run.stages), tuple(run.seconds.values()), self._failed.get(run.experiment.name)
+
+    def _stages(self, run: Run) -> list[Json]:
+        """Stage records of the run, made anew only when it has got further; a failure is recorded where they would be."""
+        if self._described.get(id(run), (None, []))[0] != len(run.stages):
+            try:
+                found = run.stage_records()
+            except Exception as error:
+                cause = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                self._progress.say(f"{run.label}: no stage records ({cause}), so a comparison cannot tell what moved first")
+                found = [{"name": "stage records", "digest": "", "failure": cause}]
+            self._described[id(run)] = (len(run.stages), [*found, *run.stages])
+        return self._described[id(run)][1]
+
+    def _opened(self, name: str) -> list[Run]:
+        self._open[name] = self._attempt(name, lambda: self._runs(name)) or []
+        return self._open[name]
+
+    def _runs(self, name: str) -> list[Run]:
+        if self._lab is None:
+            self._lab = self._make_lab()
+        return list(self._lab.runs(name))
+
+    def _attempt(self, name: str, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except Exception as error:
+            kind = "" if isinstance(error, HarnessError) else f"{type(error).__name__}: "
+            self._failed[name] = kind + " ".join(str(error).split())
+            self._progress.say(f"experiment {name} FAILED, its claims will not run: {self._failed[name]}")
+            return None
+
+    def _record(self, run: Run) -> ExperimentRecord:
+        experiment, failure, stages = run.experiment, self._failed.get(run.experiment.name), self._stages(run)
+        return ExperimentRecord(experiment.name, experiment.seed, experiment.fingerprint(), dict(run.seconds), stages, failure)

@@ -1,0 +1,208 @@
+"""The session's report: gathers records from this process or xdist's workers, summarises, writes, sets the exit code."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.compare import baseline
+from harness.errors import Incomparable, InvalidInput
+from harness.plugin.collection import ClaimItem
+from harness.plugin.interrupt import deferred
+from harness.plugin.junit import JUnit
+from harness.plugin.settings import Settings
+from harness.report import environment, markdown, summary
+from harness.report.publish import publish
+from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
+from harness.suite.catalogue import node_id
+from harness.suite.claim import REGISTRY
+from harness.suite.expectation import read_ledger
+from harness.suite.records import ClaimRecord, ExperimentRecord, Json, Report
+
+WRITING = "stopping: the report is being written, which takes a few seconds; Ctrl-C again leaves without it"
+MARK = {"failed": "FAILED", "deviates": "listed", "open": "open", "passed": "", "not run": ""}
+
+
+class Reporting:
+    """Registered where no xdist worker runs; silent as long as no claim is selected."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.config, self.settings = config, settings
+        self.selected: list[str] = []
+        self.records: dict[str, ClaimRecord] = {}
+        self.experiments: dict[tuple[str, int], ExperimentRecord] = {}
+        self.environment: dict[str, str] = {}
+        self.evidence: dict[str, bytes] = {}
+        self.began, self.created = time.monotonic(), datetime.datetime.now(datetime.UTC)
+        self.ledger = read_ledger(settings.ledger)
+        self.junit = JUnit(config)
+        self.report: Report | None = None
+        self.versus: list[str] = []  # what the comparison with the baseline says
+        self.turned = False  # whether a verdict is another than the baseline's, or none could be compared
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.selected = [item.claim.id for item in session.items if isinstance(item, ClaimItem)]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """Every worker collects the same items; the controller knows their claims by node id."""
+        if not self.selected:
+            nodes = {node_id(claim, self.settings.root): claim.id for claim in REGISTRY.values()}
+            self.selected = [nodes[id] for id in ids if id in nodes]
+            for line in self.header():
+                self.config.pluginmanager.get_plugin("terminalreporter").write_line(line)  # type: ignore[union-attr]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """With ``--dist loadgroup``, the claims of one experiment go to one worker."""
+        if config.option.dist != "loadgroup":
+            return None
+        from harness.plugin.scheduling import ByExperiment
+
+        return ByExperiment(config, log, {node_id(claim, self.settings.root): claim.on for claim in REGISTRY.values()})
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        return [] if self.config.option.collectonly else self.header()
+
+    def header(self) -> list[str]:
+        """What a reader of the verdicts has to know; nothing when there are none to come."""
+        s = self.settings
+        if not self.selected:
+            return []
+        judged = f"claims: {len(self.selected)} of {len(REGISTRY)}"
+        return [
+            f"{judged}, {s.scale} scale, {s.seeds} seed(s), {s.precision}, {s.devices} device(s)",
+            f"store: {s.store}{' (everything is computed again)' if s.fresh else ''}",
+        ]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data: Json | None = getattr(report, "claim_data", None)
+        if data is None:
+            return
+        record = ClaimRecord.from_json(data["record"])
+        self.records[record.id] = record
+        self.junit.name(report, record)
+        self.environment = data["environment"] if data["environment"]["device"] or not self.environment else self.environment
+        for entry in data["experiments"]:
+            run = ExperimentRecord(**entry)
+            before = self.experiments.get((run.name, run.seed))
+            # workers of xdist each get as far with a run as their claims need: the one that got furthest tells most
+            if before is None or len(run.stages) >= len(before.stages):
+                self.experiments[run.name, run.seed] = run
+        if record.evidence is not None:
+            self.evidence[record.evidence.file] = base64.b64decode(data["evidence"])
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, Any, Any]:
+        """Write the report before the summary, name its place after it."""
+        if not self.selected or self.config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
+            return (yield)
+        self.report = self.gathered(interrupted=exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))
+        self.junit.describe(self.report)
+        with deferred(lambda: self._say(["", WRITING])) as interruption:
+            folder, problems = publish(self.report, self.settings.report, [self.junit.write])
+            page = self._compared(folder)
+            problems += filter(None, [summary.append("\n".join([markdown.render(self.report), page]))])
+        if interruption.asked:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        if (problems or self.turned or not self.judged()) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        result = yield
+        self._say([*problems, f"report{'' if self.report.complete else ' (incomplete)'}: {_short(folder)}"])
+        return result
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.report is None:
+            return
+        terminalreporter.section("claims")
+        for line in table(self.report):
+            terminalreporter.write_line(line)
+        terminalreporter.write_line(counts(self.report))
+        for line in self.versus:
+            terminalreporter.write_line(line)
+        if not self.report.complete:
+            unreached = len(self.selected) - len(self.records)
+            terminalreporter.write_line(f"stopped early: {unreached} selected claim(s) were not reached")
+            terminalreporter.write_line("what was computed is kept in the store: the same command goes on from there")
+        if not self.judged():
+            terminalreporter.write_line("error: zero claims were judged, which is not a success: see the reasons above", red=True)
+
+    def _compared(self, folder: Path | None) -> str:
+        """The comparison with the baseline as Markdown, written beside the report; "" without a baseline."""
+        if self.settings.baseline is None or self.report is None:
+            return ""
+        from harness.compare import commands, compare, text
+
+        try:
+            path, before = baseline.load(self.settings.baseline, self.report)
+            found = compare(before, self.report)
+        except (Incomparable, InvalidInput) as error:
+            self.versus, self.turned = [f"baseline: nothing was compared, which is not a success: {error}"], True
+            return f"# Comparison with the baseline\n\n{self.versus[0]}\n"
+        lines = [text.headline(found), text.stages_line(found), text.chance_line(found)]
+        turned = [f"{claim.before.id}: {text.verdict(claim)}, first {claim.first or '?'}" for claim in found.turned]
+        said = [f"  {line}" for line in [*found.warnings, *lines, *turned]]
+        self.versus, self.turned = [f"baseline {_short(path)}", *said], bool(turned)
+        if folder is not None:
+            commands.write(found, folder)
+        return text.markdown(found)
+
+    def judged(self) -> bool:
+        """Whether any claim got a verdict."""
+        return any(record.judged for record in self.records.values())
+
+    def gathered(self, interrupted: bool) -> Report:
+        """The report of what was judged so far."""
+        s = self.settings
+        return Report(
+            complete=not interrupted and set(self.selected) <= set(self.records),
+            partial=set(self.selected) != set(REGISTRY),
+            scale=s.scale,
+            seeds=s.seeds,
+            precision=s.precision,
+            created=self.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds=time.monotonic() - self.began,
+            peak_memory=environment.peak_memory(),
+            environment=self.environment or environment.collect(s.precision),
+            experiments=list(self.experiments.values()),
+            claims=[self.records[id] for id in self.selected if id in self.records],
+            unreached=[id for id in self.selected if id not in self.records],
+            ledger=self.ledger,
+            evidence=self.evidence,
+        )
+
+    def _say(self, lines: Sequence[str]) -> None:
+        writer = self.config.get_terminal_writer()
+        for line in lines:
+            writer.line(line)
+
+
+def table(report: Report, width: int = 120) -> list[str]:
+    """Aligned lines by paper, worst last: mark, verdict, statement, interval, accepted region (or why it was not run)."""
+    records = sorted(worst_first(report.claims, last=True), key=lambda record: record.paper)
+    cells = [[MARK[outcome(r)], r.verdict, r.id.removeprefix(f"{r.paper}/"), measured(r), accepted(r)] for r in records]
+    pad = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines: list[str] = []
+    for before, record, (mark, verdict, statement, value, region) in zip([None, *records], records, cells, strict=False):
+        if before is None or before.paper != record.paper:
+            lines.append(f"{record.paper}/")
+        shown = f"{value:<{pad[3]}}  in {region}" if record.judged else reason(record)
+        lines.append(_cut(f"{mark:<{pad[0]}} {verdict:<{pad[1]}}  {statement:<{pad[2]}}  {shown}", width))
+    return lines
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else f"{line[: width - 3]}..."
+
+
+def _short(folder: Path | None) -> str:
+    if folder is None:
+        return "not written"
+    return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)

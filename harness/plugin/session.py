@@ -1,0 +1,198 @@
+"""A pytest session in a project with claims: claims become items, judged against the expected verdicts, and it ends in a report.
+
+Without claims in the session nothing is printed and nothing is written. Side effects: the report folder and the store.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import sys
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from types import FunctionType
+from typing import Any, TypeVar
+
+import pytest
+
+from harness.errors import InvalidInput, StoreWarning
+from harness.plugin import collection, options
+from harness.plugin.collection import JUDGING, ClaimItem, named
+from harness.plugin.junit import properties
+from harness.plugin.preparation import PreparedRuns
+from harness.plugin.reporting import Reporting
+from harness.plugin.settings import Settings
+from harness.plugin.terminal import PrintedProgress, uncaptured
+from harness.progress import Progress
+from harness.report import environment
+from harness.suite import catalogue
+from harness.suite.claim import REGISTRY, Claim
+from harness.suite.ensemble import load
+from harness.suite.expectation import Deviations, Expectation, read_deviations
+from harness.suite.judging import Outcome, Terms, judge_claim
+from harness.suite.records import Json, plain
+
+T = TypeVar("T")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options, then register who judges (not xdist's controller) and who reports (not its workers).
+
+    pytest calls this when the module is registered, which is while it configures itself.
+    """
+    settings = _usage(Settings.of, config)
+    worker = hasattr(config, "workerinput")
+    controller = not worker and getattr(config.option, "dist", "no") != "no"
+    if not controller:
+        config.pluginmanager.register(Judging(config, settings), JUDGING)
+    if not worker:
+        config.pluginmanager.register(_usage(Reporting, config, settings), "claims-reporting")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """xdist's controller collects nothing: it learns the claims here, where a usage error still stops the run cleanly."""
+    reporting = session.config.pluginmanager.get_plugin("claims-reporting")
+    if reporting is not None and not session.config.pluginmanager.hasplugin(JUDGING) and options.touches_claims(session.config):
+        _usage(declared, session.config, reporting.settings)  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[ClaimItem] | None:
+    """A function that declares claims becomes one item a claim, and no test."""
+    return collection.collect(collector, obj) if isinstance(obj, FunctionType) and hasattr(obj, "__claims__") else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_claims_lab(settings: Settings, progress: Progress) -> Any:
+    """The real lab, on the store of this run."""
+    from harness.runs.lab import Lab
+    from harness.runs.store import Store
+
+    return Lab(
+        Store(settings.store, fresh=settings.fresh),
+        scale=settings.scale,
+        seeds=settings.seeds,
+        precision=settings.override,
+        progress=progress,
+        every_seed=settings.ensemble,
+        chunk=settings.chunk,
+        options=settings.papers,
+    )
+
+
+def declared(config: pytest.Config, settings: Settings) -> Deviations:
+    """Know every claim there is, check the ids that were asked for, and read the deviations.
+
+    Raises:
+        InvalidInput: a claims module that cannot be imported, an unknown id, or a deviations file that does not fit.
+    """
+    catalogue.declare_all(settings.claims, settings.root, config.getini("python_files"))
+    catalogue.check_ids(settings.ids)
+    return read_deviations(settings.deviations, REGISTRY)
+
+
+class Judging:
+    """Judges claim items: the whole session's, or those that xdist gives this worker."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.settings = settings
+        worker = getattr(config, "workerinput", {}).get("workerid", "")
+        self.progress = PrintedProgress(uncaptured(sys.stderr if worker else sys.stdout), f"[{worker}] " if worker else "")
+        make_lab = partial(config.hook.pytest_claims_lab, config=config, settings=settings, progress=self.progress)
+        self.runs = PreparedRuns(make_lab, self.progress)
+        self.ensembles = _usage(load, settings.ensembles, settings.scale, settings.precision)
+        self.deviations: Deviations = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """``--claims-id`` leaves the named claims and nothing else."""
+        if self.settings.ids:
+            kept = named(items, self.settings.ids)
+            config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+            items[:] = kept
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Before anything long starts: the deviations must fit the claims that exist, selected or not."""
+        if (_claims(session) or self.settings.ids) and not _broken(session):
+            self.deviations = _usage(declared, session.config, self.settings)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Prepare every experiment that the selected claims need; an xdist worker prepares what it is given, when it is."""
+        if not (session.config.option.collectonly or hasattr(session.config, "workerinput") or _broken(session)):
+            with self._warnings_said():
+                self.runs.prepare(name for claim in _claims(session) if self.settings.scale in claim.scales for name in claim.on)
+
+    @contextmanager
+    def _warnings_said(self) -> Iterator[None]:
+        """No test runs yet that could carry a warning to pytest's summary: it becomes a line of its own among the progress."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", StoreWarning)
+            warnings.showwarning = lambda message, category, *_: self.progress.say(_said(message, category))
+            yield
+
+    def judge(self, item: ClaimItem) -> Outcome:
+        """The outcome of one claim."""
+        expected = self.deviations.get((item.claim.id, self.settings.scale), Expectation())
+        terms = Terms(self.settings.scale, expected, self.ensembles, self.runs.of)
+        with self.progress.quiet_task(item.claim.id), _exact_dtypes():
+            return judge_claim(item.claim, terms, catalogue.node_id(item.claim, self.settings.root))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        """The record travels on the test report, as JSON, so that it also survives the way from an xdist worker."""
+        judged = item.outcome if isinstance(item, ClaimItem) and call.when == "call" else None
+        if judged is not None:
+            item.user_properties += properties(judged.record)
+        report = yield
+        if judged is not None:
+            report.claim_data = self._data(judged)
+            if report.skipped:
+                path, line, _ = item.reportinfo()
+                report.longrepr = (str(path), (line or 0) + 1, judged.record.message)
+        return report
+
+    def pytest_unconfigure(self) -> None:
+        self.progress.close()
+
+    def _data(self, outcome: Outcome) -> Json:
+        return {
+            "record": plain(dataclasses.asdict(outcome.record)),
+            "experiments": [plain(dataclasses.asdict(record)) for record in self.runs.changed_records()],
+            "environment": environment.collect(self.settings.precision),
+            "evidence": base64.b64encode(outcome.evidence).decode(),
+        }
+
+
+def _exact_dtypes() -> AbstractContextManager[None]:
+    """The engine's scope for claims that use JAX; claims that do not need none."""
+    if "jax" not in sys.modules:
+        return nullcontext()
+    from harness.engine.precision import exact_dtypes
+
+    return exact_dtypes()
+
+
+def _said(message: Warning | str, category: type[Warning]) -> str:
+    text = " ".join(str(message).split())
+    return f"warning: {text}" if issubclass(category, StoreWarning) else f"warning: {category.__name__}: {text}"
+
+
+def _claims(session: pytest.Session) -> list[Claim]:
+    return [item.claim for item in session.items if isinstance(item, ClaimItem)]
+
+
+def _broken(session: pytest.Session) -> bool:
+    """Whether collection errors will stop the session."""
+    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
+
+
+def _usage(check: Callable[..., T], *arguments: Any) -> T:
+    """Input that makes no sense ends pytest with one line and the usage exit code."""
+    try:
+        return check(*arguments)
+    except InvalidInput as error:
+        raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,143 @@
+"""The checked options of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+
+from harness.compare import baseline
+from harness.errors import InvalidInput
+from harness.plugin import options
+from harness.report import json_file
+from harness.runs.experiment import PRECISIONS
+from harness.suite.claim import SCALES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The checked options of a run.
+
+    ``override`` replaces the precision of every experiment; ``devices`` is the number of JAX host devices a process gets;
+    ``papers`` are the options of the papers' own, by name.
+    """
+
+    root: Path
+    scale: str
+    seeds: int
+    override: str | None
+    report: Path
+    store: Path
+    fresh: bool
+    chunk: int | None
+    baseline: Path | None
+    ids: tuple[str, ...]
+    ensemble: bool
+    devices: int
+    claims: Path
+    deviations: Path
+    ledger: Path
+    ensembles: Path
+    papers: Mapping[str, Any]
+
+    @property
+    def precision(self) -> str:
+        """Name of the precision of training and Jacobian."""
+        return self.override or PRECISIONS[0]
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Settings:
+        """Read and check every option.
+
+        Raises:
+            InvalidInput: a value that is not allowed, or a folder that cannot be written.
+        """
+        value = {name: options.value(config, name) for name in options.VALUES}
+        store = options.path(config, "store") or platformdirs.user_cache_path("training-jacobian-claims")
+        settings = cls(
+            root=config.rootpath,
+            scale=_one_of("--claims-scale", value["scale"], SCALES),
+            seeds=_seeds(value["seeds"]),
+            override=_one_of("--claims-precision", value["precision"], PRECISIONS) if value["precision"] else None,
+            report=_report(config, value["report"]),
+            store=store,
+            fresh=bool(config.getoption("claims_fresh") or config.getini("claims_fresh")),
+            chunk=_chunk(value["chunk"]),
+            baseline=None,
+            ids=tuple(config.getoption("claims_id")),
+            ensemble=bool(config.getoption("claims_ensemble")),
+            devices=options.devices_in(os.environ),
+            claims=options.folder(config, "claims_paths"),
+            deviations=options.folder(config, "claims_deviations"),
+            ledger=options.folder(config, "claims_ledger"),
+            ensembles=options.folder(config, "claims_ensembles"),
+            papers=_of_papers(config),
+        )
+        settings = replace(settings, baseline=_baseline(config, settings, value))
+        writable("--claims-report", settings.report)
+        writable("--claims-store", settings.store)
+        return settings
+
+
+def writable(option: str, target: Path) -> None:
+    """Check without creating anything that the folder ``target`` can be made and written to.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    there = target
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is not a folder" if not there.is_dir() else "cannot be written to"
+        raise InvalidInput(f"{option} {target}: {there} {what}; give a folder that can be written: {option} DIR")
+
+
+def _one_of(option: str, got: str, allowed: tuple[str, ...]) -> str:
+    if got not in allowed:
+        raise InvalidInput(f"{option} {got!r} is unknown; give one of {', '.join(allowed)}")
+    return got
+
+
+def _seeds(got: str) -> int:
+    if not got.isdecimal() or int(got) < 1:
+        raise InvalidInput(f"--claims-seeds {got!r} leaves nothing to judge; give a whole number of 1 or more (3 give a spread)")
+    return int(got)
+
+
+def _chunk(got: str) -> int | None:
+    if got and (not got.isdecimal() or int(got) < 1):
+        raise InvalidInput(f"--claims-chunk {got!r} is no number of columns; give 1 or more, or leave it to the machine")
+    return int(got) if got else None
+
+
+def _baseline(config: pytest.Config, settings: Settings, value: Mapping[str, str]) -> Path | None:
+    """The report to compare with, or for ``auto`` the folder that holds one for each platform."""
+    path = options.path(config, "baseline")
+    try:
+        if value["baseline"] == "auto":
+            path = options.folder(config, "claims_baselines")
+            baseline.candidates(path, settings.scale, settings.precision)
+        elif path is not None:
+            report = json_file.read(path)
+            asked, got = (f"scale {it.scale} in {it.precision}" for it in (settings, report))
+            if asked != got:
+                raise InvalidInput(f"{path} is of {got}, this run of {asked}: give one of this run's")
+    except InvalidInput as error:
+        raise InvalidInput(f"--claims-baseline: {error}") from None
+    return path
+
+
+def _report(config: pytest.Config, given: str) -> Path:
+    """An installed paper's rootdir is no place for reports: without another word they go below the working directory."""
+    by_default = given == options.VALUES["report"][0]
+    return config.invocation_params.dir / given if by_default else options.path(config, "report") or config.rootpath / given
+
+
+def _of_papers(config: pytest.Config) -> dict[str, Any]:
+    return {name: value for found in config.hook.pytest_claims_options(config=config) for name, value in found.items()}

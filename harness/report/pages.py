@@ -1,0 +1,19 @@
+"""HTML pages from templates: what a report holds is escaped, a name that nobody set is an error, and nothing is fetched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def render(template: Path, filters: Mapping[str, Callable[..., Any]] | None = None, /, **values: Any) -> str:
+    """The page, without blank lines. Templates and style sheets in the template's folder can be included and extended."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= filters or {}
+    return re.sub(r"\n\s*\n+", "\n", environment.get_template(template.name).render(**values))

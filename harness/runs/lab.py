@@ -1,0 +1,95 @@
+"""The lab: the runs of one session, and the one place where runs are opened."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from harness.errors import InvalidInput
+from harness.progress import Progress
+from harness.runs.experiment import find
+from harness.runs.run import Run
+from harness.runs.store import Store
+
+
+class Lab:
+    """The runs of one session: which scale, how many seeds, which precision, where artefacts are kept.
+
+    Args:
+        store: where artefacts are kept.
+        scale: ``smoke``, ``paper`` or ``large``.
+        seeds: number of seeds of experiments that are not of a fixed seed.
+        precision: replaces every experiment's precision before its fingerprint; None keeps them.
+        progress: sink of progress reports.
+        every_seed: run fixed-seed experiments for all seeds as well (for a reference ensemble).
+        chunk: columns of a Jacobian that a device works on at once; None takes what fits the machine.
+        options: what the papers' own options were set to, by name: where a data set is, how long a run may take.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        scale: str = "paper",
+        seeds: int = 3,
+        precision: str | None = None,
+        progress: Progress | None = None,
+        every_seed: bool = False,
+        chunk: int | None = None,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self.store, self.scale, self.seeds, self.precision = store, scale, seeds, precision
+        self.progress = progress or Progress()
+        self.every_seed = every_seed
+        self.chunk = chunk
+        self.options = options
+        self._runs: dict[tuple[str, int], Any] = {}
+        store.keep_compilations()
+
+    def run(self, name: str, seed: int = 0) -> Any:
+        """The run of the named experiment with that seed; the same object each time."""
+        experiment = find(name, self.scale)
+        seed = experiment.seed if self._fixed(experiment) else seed
+        if (name, seed) not in self._runs:
+            changes: dict[str, Any] = {"seed": seed}
+            if self.precision is not None:
+                changes["precision"] = self.precision
+            self._runs[name, seed] = open_run(dataclasses.replace(experiment, **changes), self)
+        return self._runs[name, seed]
+
+    def runs(self, name: str) -> list[Any]:
+        """All runs of the named experiment in this session: seeds 0, 1, ..., or the one of a fixed-seed experiment."""
+        count = 1 if self._fixed(find(name, self.scale)) else self.seeds
+        return [self.run(name, seed) for seed in range(count)]
+
+    def opened(self) -> list[Any]:
+        """Every run that was asked for, in order."""
+        return list(self._runs.values())
+
+    def _fixed(self, experiment: Any) -> bool:
+        if not experiment.fixed_seed:
+            return False
+        return not self.every_seed or getattr(experiment, "initialisation", "seed") != "seed"
+
+
+def open_run(experiment: Any, lab: Lab) -> Run:
+    """The run of an experiment: the ``Run`` of the module ``run`` beside the one that defines the experiment's class.
+
+    That module is imported here, so that naming experiments needs no JAX.
+
+    Raises:
+        InvalidInput: there is no such module, or no such class in it.
+    """
+    defined = type(experiment).__module__
+    name = f"{defined.rpartition('.')[0]}.run".lstrip(".")
+    try:
+        made: Run = importlib.import_module(name).Run(experiment, lab)
+    except (ModuleNotFoundError, AttributeError) as error:
+        if getattr(error, "name", None) not in (name, "Run"):
+            raise
+        kind = type(experiment).__name__
+        raise InvalidInput(f"no run for {kind} of {defined}: define its class Run, a {Run.__module__}.Run, in {name}") from None
+    return made

@@ -1,0 +1,99 @@
+"""A run: one experiment with one seed, whose artefacts are computed when they are first asked for and kept in the store."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, Protocol, TypeVar
+
+from harness.engine.precision import with_exact_dtypes
+from harness.progress import Progress
+from harness.runs.provenance import Code, source_hash
+from harness.runs.stages import Record, definition
+from harness.runs.store import Store, digest
+
+T = TypeVar("T")
+
+
+class Lab(Protocol):
+    """What a run asks of the lab that holds it: :class:`harness.runs.lab.Lab`."""
+
+    store: Store
+    progress: Progress
+    chunk: int | None
+    options: Mapping[str, Any]
+
+    def run(self, name: str, seed: int = 0) -> Any: ...
+
+
+class Run:
+    """One experiment with one seed; each paper derives its own class.
+
+    Attributes:
+        experiment: what is run.
+        lab: where it is run.
+        seconds: time spent on each stage in this session.
+        stages: one record a stage that was reached in this session, computed or from the store: name, digest of its arrays.
+    """
+
+    def __init__(self, experiment: Any, lab: Lab) -> None:
+        self.experiment = experiment
+        self.lab = lab
+        self.seconds: dict[str, float] = {}
+        self.stages: list[Record] = []
+        self._recorded: set[str] = set()
+
+    @property
+    def label(self) -> str:
+        """Name and seed, for messages."""
+        return self.experiment.name if self.experiment.fixed_seed else f"{self.experiment.name}, seed {self.experiment.seed}"
+
+    def prepare(self) -> None:
+        """Do the long work, so that claims find it done."""
+
+    def stage_records(self) -> list[Record]:
+        """The records (:mod:`harness.runs.stages`) of every stage that this run has reached, first to last."""
+        return [definition(self.experiment)]
+
+    def sibling(self, name: str) -> Any:
+        """The run of another experiment with the same seed."""
+        return self.lab.run(name, self.experiment.seed)
+
+    def result(self, kind: str, into: type[T], compute: Callable[[], T], *, modules: Sequence[Code], **key: Any) -> T:
+        """As :meth:`arrays`, for a dataclass of arrays and numbers, which are arrays without axes."""
+        held = self.arrays(kind, lambda: vars(compute()), modules=modules, **key)
+        return into(**{name: array.item() if array.ndim == 0 else array for name, array in held.items()})
+
+    def arrays(self, kind: str, compute: Callable[[], Mapping[str, Any]], *, modules: Sequence[Code] = (), **key: Any) -> Any:
+        """Arrays of this run by ``kind`` and further ``key``, from the store or computed; timed and recorded as a stage.
+
+        They are kept by the experiment, the code of ``modules`` with all that these import, and that of the run's own module.
+        """
+        started = time.perf_counter()
+        found = self.lab.store.arrays(kind, self._key(key), with_exact_dtypes(compute), modules=modules or (compute,))
+        self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - started
+        if (asked := f"{kind} {key}") not in self._recorded:
+            self._recorded.add(asked)
+            self.record(kind, found)
+        return found
+
+    def held(self, kind: str, *, modules: Sequence[Code], **key: Any) -> bool:
+        """Whether the store has what :meth:`arrays` would return."""
+        return self.lab.store.holds(kind, self._key(key), modules)
+
+    def reached(self, kind: str) -> bool:
+        """Whether a stage was reached in this session, computed or from the store."""
+        return any(stage["name"] == kind for stage in self.stages)
+
+    def record(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """Keep a stage record: the digest tells bitwise equality, whatever the machine."""
+        self.stages.append({"name": name, "digest": digest(arrays)})
+
+    @property
+    def _module(self) -> ModuleType:
+        return sys.modules[type(self).__module__]
+
+    def _key(self, key: Mapping[str, Any]) -> dict[str, Any]:
+        return {"experiment": self.experiment.fingerprint(), "run": source_hash(self._module), **key}

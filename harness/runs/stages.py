@@ -1,0 +1,49 @@
+"""Stage records: what a run passed through on its way to its measurements, small enough to keep in a report.
+
+A record names a stage and holds what two runs of it can be compared by, on any machine and without JAX:
+
+    digest    SHA-256 of the stage's arrays: equal digests are equal bits
+    exact     true where nothing is rounded, so that other bits are another stage
+    values    a few numbers that stand for the arrays (a random-projection sketch, or one number a step)
+    steps     the step that each value belongs to, when the stage is a series
+    step      the step at which the stage was taken, when it is a moment of training
+    rounding  size of the rounding error of ``values``: measured, as the distance of the run from the same run in the other
+              precision; a list of one number, or of one a step; None where no model is known
+
+Records are computed once and kept in the store beside what they describe.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from harness.runs.store import digest
+
+Record = dict[str, Any]
+UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}  # unit roundoff
+
+
+def definition(experiment: Any) -> Record:
+    """The stage before all others: the experiment, whatever its precision."""
+    return {"name": "experiment", "digest": dataclasses.replace(experiment, precision="float64").fingerprint(), "exact": True}
+
+
+def exact(name: str, **arrays: Any) -> Record:
+    """A stage in which nothing is rounded: it is the same or it is not."""
+    return {"name": name, "digest": digest(arrays), "exact": True}
+
+
+def record(name: str, values: Any, rounding: Any, arrays: Any = None, **more: Any) -> Record:
+    """A stage of rounded numbers.
+
+    Args:
+        values: what it is compared by, flattened; part of the report.
+        rounding: see the module; a number, or one a value.
+        arrays: what the digest is taken of, if not of ``values``.
+    """
+    kept = [float(value) for value in values]
+    sizes = None if rounding is None else [float(f"{size:.3g}") for size in np.ravel(rounding)]
+    return {"name": name, "digest": digest({"": values} if arrays is None else arrays), "values": kept, "rounding": sizes, **more}

@@ -1,0 +1,167 @@
+"""What a claim is: the paper's sentence, our reading of it, the accepted region, the worlds that must refute it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.errors import InvalidInput
+from harness.suite.verdict import Region, Verdict
+
+SCALES = ("smoke", "paper", "large")
+Over = Literal["seeds", "pairs", "trials", "once", "interval"]
+_ID = re.compile(r"[a-z0-9-]+/[a-z0-9-]+(\[[a-z0-9.,-]+\])?")
+
+
+@dataclass(frozen=True)
+class Control:
+    """A world in which the claim must come out otherwise.
+
+    Attributes:
+        name: what the world is, in words ("white-noise inputs").
+        world: the run of the control, made from the claim's run; called as ``world(run)`` (``world(a, b)`` over pairs,
+            ``world()`` for a claim without runs); for pairs it returns a pair. What it returns takes the run's place.
+            A claim without runs gets the mapping that ``world()`` returns as keyword arguments.
+        expect: REFUTED; or SUPPORTED for a claim that fails as published.
+    """
+
+    name: str
+    world: Callable[..., Any]
+    expect: Verdict = Verdict.REFUTED
+
+
+class World:
+    """A run with some of its attributes replaced."""
+
+    def __init__(self, run: Any, **replaced: Any) -> None:
+        self._run = run
+        vars(self).update(replaced)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One executable sentence of a paper. See :func:`claim` for the fields."""
+
+    id: str
+    where: str
+    says: str
+    reading: str
+    accept: Region
+    function: Callable[..., Any]
+    controls: tuple[Control, ...]
+    on: tuple[str, ...] = ()
+    over: Over = "seeds"
+    given: Mapping[str, Any] = field(default_factory=dict)
+    scales: tuple[str, ...] = ("paper",)
+    unit: str = ""
+    published: float | None = None
+
+    @property
+    def paper(self) -> str:
+        return self.id.split("/")[0]
+
+    @property
+    def variant(self) -> str:
+        """The reading's tag, e.g. ``strict`` in ``training-jacobian/bulk-count[strict]``; "" without one."""
+        return self.id.partition("[")[2].rstrip("]")
+
+    def arguments(self, run: Any) -> dict[str, Any]:
+        """The function's arguments, taken from attributes of the run by name (``run`` is the run itself)."""
+        names = [name for name in inspect.signature(self.function).parameters if name not in self.given]
+        return {name: run if name == "run" else getattr(run, name) for name in names}
+
+    def measure(self, *runs: Any) -> Any:
+        """Call the function on one run, on a pair of runs (over pairs: its first two parameters), or on none."""
+        if self.over == "pairs":
+            return self.function(*runs, **self.given)
+        if not runs:
+            return self.function(**self.given)
+        return self.function(**self.arguments(runs[0]), **self.given)
+
+
+REGISTRY: dict[str, Claim] = {}
+
+
+def claim(
+    id: str,
+    *,
+    where: str,
+    says: str,
+    reading: str,
+    accept: Region,
+    controls: Sequence[Control],
+    on: str | Sequence[str] = (),
+    over: Over = "seeds",
+    given: Mapping[str, Any] | None = None,
+    scales: Sequence[str] = ("paper",),
+    unit: str = "",
+    published: float | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a claim; stack several on one function for several readings.
+
+    Args:
+        id: ``paper/statement`` or ``paper/statement[reading]``.
+        where: section, figure or equation of the paper.
+        says: the paper's sentence or number.
+        reading: one sentence: what is measured and when it counts as support.
+        accept: the accepted region with its reason.
+        controls: at least one world in which the claim must come out otherwise.
+        on: name(s) of the experiment(s) whose runs the function is called on; () for a claim without runs.
+        over: ``seeds``: called once a seed, Student t over seeds; ``pairs``: called once an unordered pair of runs,
+            jackknife; ``trials``: the measurement is a proportion of ``Measurement.trials``, Clopper-Pearson on the pooled
+            trials; ``once``: deterministic, judged against its bound; ``interval``: one run, whose measurement is an estimate
+            that brings its own ``Measurement.interval``.
+        given: static arguments that tell this reading from the others.
+        scales: scales at which it can be judged; elsewhere it is declared NOT_RUN.
+        unit: unit of the measured value.
+        published: the paper's own number, if it has one, for the report's figures.
+
+    Raises:
+        InvalidInput: malformed or duplicate id, unknown scale, or no control.
+    """
+    if not _ID.fullmatch(id):
+        raise InvalidInput(
+            f"claim id {id!r}: write paper/statement or paper/statement[reading] in lower case, digits and hyphens"
+        )
+    unknown = [scale for scale in scales if scale not in SCALES]
+    if unknown or not scales:
+        raise InvalidInput(f"claim {id}: scale {unknown} is unknown; allowed: {', '.join(SCALES)}")
+    if not controls:
+        raise InvalidInput(f"claim {id}: name at least one control, a world in which it must come out otherwise")
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        made = Claim(
+            id,
+            where,
+            says,
+            reading,
+            accept,
+            function,
+            tuple(controls),
+            (on,) if isinstance(on, str) else tuple(on),
+            over,
+            dict(given or {}),
+            tuple(scales),
+            unit,
+            published,
+        )
+        before = REGISTRY.get(id)
+        if before is not None and _place(before.function) != _place(function):
+            raise InvalidInput(
+                f"claim id {id} is declared twice, in {_place(before.function)} and {_place(function)}: ids are unique"
+            )
+        REGISTRY[id] = made
+        function.__claims__ = (made, *getattr(function, "__claims__", ()))  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
+def _place(function: Callable[..., Any]) -> tuple[str, str]:
+    return function.__code__.co_filename, function.__qualname__

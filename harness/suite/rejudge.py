@@ -1,0 +1,115 @@
+"""From recorded values to interval and verdict: the one path that live runs and stored reports both take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.errors import InvalidInput
+from harness.suite.records import ClaimRecord, MeasurementRecord
+from harness.suite.verdict import (
+    Ensemble,
+    Interval,
+    Region,
+    Verdict,
+    exact,
+    judge,
+    mean_interval,
+    pairs_interval,
+    proportion_interval,
+)
+from harness.suite.verdict import seeds_to_decide as seeds_of_values
+
+Pairs = Mapping[tuple[int, int], float]
+
+
+def rejudge(record: ClaimRecord) -> Verdict:
+    """The verdict that the recorded values, region and ensemble give; NOT_RUN stays NOT_RUN."""
+    if not record.judged:
+        return Verdict.NOT_RUN
+    return judge(interval_of(record.over, record.measurements[0], ensemble_of(record)), region_of(record))
+
+
+def ensemble_of(record: ClaimRecord) -> Ensemble | None:
+    """The reference ensemble that the record was judged with, if one was."""
+    return None if record.ensemble is None else Ensemble(tuple(record.ensemble.values), record.ensemble.provenance)
+
+
+def region_of(record: ClaimRecord) -> Region:
+    """The accepted region, with None read as an infinite bound."""
+    low, high = record.rule.accept
+    return Region(-math.inf if low is None else low, math.inf if high is None else high, record.rule.reason)
+
+
+def interval_of(over: str, measured: MeasurementRecord, ensemble: Ensemble | None = None) -> Interval:
+    """The 95 % interval of what was measured over ``seeds``, ``pairs``, ``trials``, ``once`` or ``interval``.
+
+    Raises:
+        InvalidInput: a value that is not finite, no spread to be had, or proportions without trials.
+    """
+    values = finite_values(measured)
+    if over == "once":
+        return exact(values[0])
+    if over == "interval":
+        return _own_interval(measured)
+    if over == "trials":
+        return proportion_interval(*_pooled(values, measured.trials or []))
+    if over == "pairs":
+        return pairs_interval(_pairs(values, measured), ensemble)
+    return mean_interval(values, ensemble)
+
+
+def deciding_seeds(over: str, measured: MeasurementRecord, region: Region, ensemble: Ensemble | None = None) -> int | None:
+    """How many seeds would decide if mean and spread stayed; None when no number would, or seeds do not matter."""
+    values = finite_values(measured)
+    if over == "seeds":
+        return seeds_of_values(values, region, ensemble)
+    if over == "pairs" and len(values) >= 3:
+        return seeds_of_values(pseudo_values(_pairs(values, measured)), region)
+    return None
+
+
+def finite_values(measured: MeasurementRecord) -> list[float]:
+    """The judged values.
+
+    Raises:
+        InvalidInput: none, or one that is not finite.
+    """
+    values = [value for value in measured.values if value is not None and math.isfinite(value)]
+    if not values or len(values) < len(measured.values):
+        raise InvalidInput(f"{measured.name} measured {measured.values}: a value that is not finite cannot be judged")
+    return values
+
+
+def _pairs(values: Sequence[float], measured: MeasurementRecord) -> Pairs:
+    """Values by pair of positions in the pool of runs."""
+    pool = sorted({run for runs in measured.runs for run in runs})
+    return {(pool.index(a), pool.index(b)): value for (a, b), value in zip(measured.runs, values, strict=True)}
+
+
+def _own_interval(measured: MeasurementRecord) -> Interval:
+    low, high = measured.interval or (math.nan, math.nan)
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise InvalidInput(
+            f"{measured.name}: interval [{low}, {high}]; a claim over an interval needs "
+            "Measurement(value, interval=(low, high, method))"
+        )
+    return Interval(low, high, measured.method)
+
+
+def _pooled(values: Sequence[float], trials: Sequence[int]) -> tuple[int, int]:
+    if len(trials) != len(values):
+        raise InvalidInput("a claim over trials needs proportions: return Measurement(k / n, trials=n)")
+    counts = [value * n for value, n in zip(values, trials, strict=True)]
+    if any(not math.isclose(count, round(count), rel_tol=1e-9, abs_tol=1e-9) for count in counts):
+        raise InvalidInput(f"{list(values)} of {list(trials)} trials are not whole numbers: return Measurement(k / n, trials=n)")
+    return sum(round(count) for count in counts), sum(trials)
+
+
+def pseudo_values(pairs: Pairs) -> list[float]:
+    """Jackknife pseudo-values: their mean and its standard error are those of the mean over pairs."""
+    seeds = sorted({seed for pair in pairs for seed in pair})
+    mean, n = float(np.mean(list(pairs.values()))), len(seeds)
+    return [n * mean - (n - 1) * float(np.mean([value for pair, value in pairs.items() if seed not in pair])) for seed in seeds]

@@ -1,0 +1,207 @@
+"""Verdicts: where the 95 % interval of what was measured lies against the accepted region.
+
+A verdict has no truth value: NOT_RUN can never pass for success, and INCONCLUSIVE is not failure.
+Nothing here imports JAX, so that stored evidence can be judged again without it.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+
+from harness.errors import InvalidInput
+
+CONFIDENCE = 0.95
+
+
+class Verdict(enum.Enum):
+    SUPPORTED = "SUPPORTED"
+    REFUTED = "REFUTED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NOT_RUN = "NOT_RUN"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(f"a verdict has no truth value: compare it, as in verdict is Verdict.{self.name}")
+
+
+@dataclass(frozen=True)
+class Region:
+    """The values of a measurement that support a claim: the closed interval [low, high], and why."""
+
+    low: float
+    high: float
+    reason: str
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.low) or math.isnan(self.high) or self.low > self.high:
+            raise InvalidInput(f"region [{self.low}, {self.high}] is empty: give low <= high")
+        if not self.reason.strip():
+            raise InvalidInput("a region needs a reason: say where the bound comes from")
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        if self.low == -math.inf:
+            return f"<= {self.high:.6g}"
+        if self.high == math.inf:
+            return f">= {self.low:.6g}"
+        return f"[{self.low:.6g}, {self.high:.6g}]"
+
+
+def within(low: float, high: float, *, reason: str) -> Region:
+    """Accept values from ``low`` to ``high``."""
+    return Region(low, high, reason)
+
+
+def at_least(low: float, *, reason: str) -> Region:
+    """Accept values of ``low`` or more."""
+    return Region(low, math.inf, reason)
+
+
+def at_most(high: float, *, reason: str) -> Region:
+    """Accept values of ``high`` or less."""
+    return Region(-math.inf, high, reason)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % confidence interval, with the method that made it."""
+
+    low: float
+    high: float
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.low:.6g}" if self.low == self.high else f"[{self.low:.6g}, {self.high:.6g}]"
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Values of the same measurement over a tracked reference ensemble: supplies a spread, never a mean."""
+
+    values: tuple[float, ...]
+    provenance: str
+
+    def __post_init__(self) -> None:
+        if len(self.values) < 8:
+            raise InvalidInput(f"a reference ensemble needs at least 8 seeds, got {len(self.values)}")
+
+    @property
+    def spread(self) -> float:
+        """Sample standard deviation over the ensemble's seeds."""
+        return float(np.std(self.values, ddof=1))
+
+
+def exact(value: float) -> Interval:
+    """A deterministic value: no sampling error, so the interval is the value itself."""
+    return Interval(value, value, "deterministic")
+
+
+def _quantile(dof: int) -> float:
+    """Of Student's t, for a two-sided interval of :data:`CONFIDENCE`."""
+    from scipy import stats
+
+    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, dof))
+
+
+def _student(center: float, standard_error: float, dof: int, method: str) -> Interval:
+    half = _quantile(dof) * standard_error
+    return Interval(center - half, center + half, method)
+
+
+def mean_interval(values: Sequence[float], ensemble: Ensemble | None = None) -> Interval:
+    """Student-t interval of the mean over seeds; below three seeds the ensemble gives the spread.
+
+    With an ensemble of m seeds the standard error is s_m / sqrt(n) with m - 1 degrees of freedom.
+
+    Raises:
+        InvalidInput: no value, a value that is not finite, or fewer than three without an ensemble.
+    """
+    n = _check(values)
+    if n >= 3:
+        return _student(float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(n), n - 1, f"Student t over {n} seeds")
+    if ensemble is None:
+        raise InvalidInput(
+            f"{n} seed(s) give no spread and there is no reference ensemble for this claim: "
+            "run at least 3 seeds (--claims-seeds 3) or make the ensemble"
+        )
+    m = len(ensemble.values)
+    return _student(
+        float(np.mean(values)), ensemble.spread / math.sqrt(n), m - 1, f"{n} seed(s), spread of the reference ensemble of {m}"
+    )
+
+
+def pairs_interval(values: Mapping[tuple[int, int], float], ensemble: Ensemble | None = None) -> Interval:
+    """Jackknife over seeds for a mean over unordered pairs of seeds (pairs share seeds, so are not independent).
+
+    Raises:
+        InvalidInput: no pair, not all pairs of the seeds, or fewer than three seeds without an ensemble.
+    """
+    seeds = sorted({seed for pair in values for seed in pair})
+    n = len(seeds)
+    _check(list(values.values()))
+    if len(values) != n * (n - 1) // 2:
+        raise InvalidInput(f"{len(values)} pairs of {n} seeds: give every unordered pair once")
+    mean = float(np.mean(list(values.values())))
+    if n < 3:
+        if ensemble is None:
+            raise InvalidInput("one pair gives no spread and there is no reference ensemble: run at least 3 seeds")
+        pairs = len(ensemble.values)
+        m = round((1 + math.sqrt(1 + 8 * pairs)) / 2)  # seeds that make so many pairs; the pairs are no more independent
+        return _student(mean, ensemble.spread, m - 1, f"1 pair, spread of the reference ensemble of {pairs} pairs of {m} seeds")
+    without = [float(np.mean([v for pair, v in values.items() if seed not in pair])) for seed in seeds]
+    error = math.sqrt((n - 1) / n * float(np.sum((np.array(without) - np.mean(without)) ** 2)))
+    return _student(mean, error, n - 1, f"jackknife over {n} seeds, {len(values)} pairs")
+
+
+def proportion_interval(successes: int, trials: int) -> Interval:
+    """Clopper-Pearson interval of a binomial proportion.
+
+    Raises:
+        InvalidInput: unless 0 <= successes <= trials and trials >= 1.
+    """
+    if not 0 <= successes <= trials or trials < 1:
+        raise InvalidInput(f"{successes} successes in {trials} trials: need 0 <= successes <= trials, trials >= 1")
+    from scipy import stats  # a second's import that other projects' test runs need not wait for
+
+    low, high = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="exact")
+    return Interval(float(low), float(high), f"Clopper-Pearson, {successes} of {trials}")
+
+
+def judge(interval: Interval, region: Region) -> Verdict:
+    """Inside the region SUPPORTED, outside REFUTED, across its edge INCONCLUSIVE."""
+    if region.low <= interval.low and interval.high <= region.high:
+        return Verdict.SUPPORTED
+    if interval.high < region.low or interval.low > region.high:
+        return Verdict.REFUTED
+    return Verdict.INCONCLUSIVE
+
+
+def seeds_to_decide(values: Sequence[float], region: Region, ensemble: Ensemble | None = None, most: int = 1000) -> int | None:
+    """Number of seeds at which the interval would leave the region's edge if mean and spread stayed.
+
+    Returns None when no number up to ``most`` would do.
+    """
+    n = _check(values)
+    mean = float(np.mean(values))
+    spread = float(np.std(values, ddof=1)) if n >= 3 else (ensemble.spread if ensemble else math.nan)
+    distance = min(abs(mean - edge) for edge in (region.low, region.high))
+    for more in range(max(n + 1, 3), most + 1):
+        if _quantile(more - 1) * spread / math.sqrt(more) < distance:
+            return more
+    return None
+
+
+def _check(values: Sequence[float]) -> int:
+    if not len(values):
+        raise InvalidInput("no values to judge: zero claims measured is an error, not a success")
+    bad = [v for v in values if not math.isfinite(v)]
+    if bad:
+        raise InvalidInput(f"measured value {bad[0]} is not finite: it cannot be judged")
+    return len(values)

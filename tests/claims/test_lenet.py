@@ -1,0 +1,188 @@
+"""LeNet-5: the network against JAX's own convolutions, its products, and a run that spends its budget once."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from claims.images import digits, load_mnist
+from claims.training_jacobian.lenet import network as lenet
+from claims.training_jacobian.lenet.experiments import LENET, LeNetExperiment
+from claims.training_jacobian.lenet.run import Run
+from harness.engine.jacobian import jvp, vjp
+from harness.engine.krylov import gram
+from harness.errors import InvalidInput
+from harness.runs.lab import Lab
+from harness.runs.store import Store
+
+TINY = replace(LENET, images=128, epochs=1, width=2)
+RNG = np.random.default_rng(0)
+
+
+def reference(params, x):
+    """LeNet-5 as libraries have it: convolution, bias, ReLU, pooling."""
+    h = x[..., None]
+    for (kernel, bias), padding in zip(params[:2], ("SAME", "VALID"), strict=True):
+        h = jax.lax.conv_general_dilated(h, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")) + bias
+        h = jax.lax.reduce_window(jax.nn.relu(h), -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    h = h.reshape(len(x), -1)
+    for kernel, bias in params[2:4]:
+        h = jax.nn.relu(h @ kernel + bias)
+    return h @ params[4][0] + params[4][1]
+
+
+def test_the_network_is_lenet_5():
+    params = lenet.init(0)
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == lenet.SIZE == 61_706
+    biased = jax.tree.map(lambda leaf: leaf + 0.01 * RNG.standard_normal(leaf.shape), params)
+    x = RNG.uniform(size=(3, 28, 28))
+    # the same sums in another order, in float64
+    assert np.allclose(lenet.apply(biased, x), reference(biased, x), rtol=1e-12, atol=1e-13)
+
+
+def test_initial_kernels_keep_the_variance_and_seeds_differ():
+    for kernel, bias in lenet.init(0):
+        fan_in, count = np.prod(kernel.shape[:-1]), kernel.size
+        # the relative standard error of a variance from n draws is about sqrt(2 / n); four of them
+        assert abs(kernel.var() * fan_in - 1) < 4 * np.sqrt(2 / count)
+        # no bias at zero, where blank pixels would meet the kink of ReLU
+        assert bias.all()
+    assert not np.array_equal(lenet.init(0)[0][0], lenet.init(1)[0][0])
+
+
+def test_digits_are_scaled_and_mnist_is_left_alone():
+    small = digits().pixels[:5]
+    large = lenet.scaled(small)
+    assert large.shape == (5, 28, 28)
+    assert large.min() >= 0
+    assert large.max() <= 1
+    # interpolation keeps the mean to what the edges weigh
+    assert np.allclose(large.mean(axis=(1, 2)), small.mean(axis=(1, 2)), atol=0.02)
+    assert np.array_equal(lenet.scaled(large), large)
+    with pytest.raises(InvalidInput, match="LeNet-5 takes square ones"):
+        lenet.scaled(np.zeros((5, 8, 7)))
+
+
+def run_in(folder, budget, experiment=TINY):
+    return Run(experiment, Lab(Store(folder), scale="large", options={"budget": budget}))
+
+
+class Planted:
+    """Products with J = I + u v^T in the place of training's, so that spending, keeping and counting can be seen in a second."""
+
+    rank = 1
+
+    def __init__(self, *_, **__):
+        self.u, self.v = (np.random.default_rng([9, i]).standard_normal((lenet.SIZE, self.rank)) / 250 for i in range(2))
+
+    def forward(self, block):
+        return block + self.u @ (self.v.T @ block)
+
+    def adjoint(self, block):
+        return block + self.v @ (self.u.T @ block)
+
+
+def test_a_budget_is_spent_once_and_what_it_bought_is_kept(tmp_path, monkeypatch):
+    # a budget that only the least steps are done in, whatever the machine's load
+    monkeypatch.setattr("harness.engine.matrix_free._price", lambda *_: 0.0)
+    monkeypatch.setattr("claims.training_jacobian.lenet.run.TrainingProducts", Planted)
+    first = run_in(tmp_path, 1e-3)
+    spaces = first.spaces
+    assert (spaces.gram.depth, spaces.displacement.depth, len(spaces.range.range)) == (2, 2, 2)
+    assert "digits" in first.origin
+    assert "2 steps of 64 images" in first.origin
+
+    def never(*_, **__):
+        raise AssertionError("what is kept must not be computed again")
+
+    monkeypatch.setattr("claims.training_jacobian.lenet.run.TrainingProducts", never)
+    again = run_in(tmp_path, 1e-3)
+    assert again.spaces.gram.depth == spaces.gram.depth
+    assert np.array_equal(again.spaces.gram.tridiagonal(), spaces.gram.tridiagonal())
+    found = again.spaces.counts[0.1]
+    assert 0 <= found.inside.low <= found.inside.estimate <= found.inside.high <= 1
+    # J - I has rank one: only two singular values of J are not one, and the range finder knows it
+    assert again.spaces.low_rank[0.1].inside[0] >= lenet.SIZE - 2
+
+
+def test_two_seeds_are_compared_by_samples_that_stay(tmp_path, monkeypatch):
+    """Both J are the same here: what lies in the one bulk lies in the other. Two steps do not resolve it, which is let pass."""
+    monkeypatch.setattr("harness.engine.directions.farthest", lambda delta: np.inf)
+    monkeypatch.setattr("harness.engine.matrix_free._price", lambda *_: 0.0)
+    monkeypatch.setattr("claims.training_jacobian.lenet.run.TrainingProducts", type("Wider", (Planted,), {"rank": 50}))
+    labs = [Lab(Store(tmp_path), scale="large", options={"budget": 1e-3}) for _ in range(2)]
+    run = labs[0].run("lenet-5-other-seed")
+    assert run.experiment.seed == 1
+    assert (run.compared.inside.depth, run.compared.outside.depth) == (2, 2)
+    assert run.compared.contrast.estimate > 0.9
+    assert abs(labs[0].run("lenet-5").contrast_of_layers) < 0.2
+    # with more steps the first run would be sampled otherwise, and what was compared would be lost
+    more = labs[1].run("lenet-5")
+    more.spaces.gram.extend(gram(more.products))
+    assert np.array_equal(more.parts.inside, labs[0].run("lenet-5").parts.inside)
+
+
+def test_products_and_what_is_measured_with_them(tmp_path, monkeypatch):
+    """Two steps in float64, differentiated through the loop by JAX itself and trained again from displaced starts.
+
+    Blocks are as wide everywhere, so that each program is compiled once.
+    """
+    monkeypatch.setattr("harness.engine.matrix_free._price", lambda *_: 0.0)
+    monkeypatch.setattr("harness.engine.directions.farthest", lambda delta: np.inf)  # two steps resolve no bulk
+    for name, value in {"DELTA": 0.99, "STIMULI": (1e-9, 1.0), "ENDS": 4}.items():
+        monkeypatch.setattr(f"claims.training_jacobian.lenet.run.{name}", value)
+    experiment = replace(TINY, width=4, precision="float64", images=16, batch=8)
+    run = run_in(tmp_path, 1e-3, experiment)
+    block = RNG.standard_normal((lenet.SIZE, 4))
+    for product, oracle in ((run.products.forward, jvp), (run.products.adjoint, vjp)):
+        expected = oracle(run.training, run.theta_0, block[:, 0])
+        assert np.linalg.norm(product(block)[:, 0] - expected) < 1e-10 * np.linalg.norm(expected)
+    assert run.chaotic.initial.shape == (lenet.SIZE, 4)
+    assert run.bulk.initial.shape == (lenet.SIZE, 4)
+    # the basis is kept in float32, and two steps leave the leading pair as good as its residual
+    assert run.chaotic.gains[0] == pytest.approx(np.sqrt(run.spaces.gram.ritz()[0][0]), rel=1e-3)
+    assert run.parts.inside.shape == (lenet.SIZE, 4)
+    assert run.responses["bulk"].shape == (2, 4)
+    # steps of 1e-9 against eps_root's scale of 1e-4: trained again from there, in float64, J v is what comes out
+    assert (run.responses["chaotic"][0] < 1e-2).all()
+    assert (run.responses["bulk"][0] < 1e-2).all()
+    assert (run.influence["chaotic"] > 0).all()
+    again = run_in(tmp_path, 1e-3, experiment)
+    assert np.array_equal(again.bulk.images, run.bulk.images)
+
+
+def test_a_budget_too_small_for_the_least_steps_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("claims.training_jacobian.lenet.run.TrainingProducts", Planted)
+    with pytest.raises(InvalidInput, match=r"5.5e-07 minutes, this run's part of the budget, are too few: a step takes about"):
+        run_in(tmp_path, 1e-6).spaces  # noqa: B018
+
+
+def test_mnist_is_taken_where_there_is_one(tmp_path, monkeypatch):
+    from tests.claims.test_mnist import LABELS, PIXELS, write
+
+    monkeypatch.setattr("claims.training_jacobian.lenet.run.HELD_OUT", 5)
+    place = write(tmp_path, PIXELS, LABELS)
+    lab = Lab(Store(tmp_path / "store"), scale="large", options={"mnist": place})
+    run = Run(replace(TINY, images=15, batch=15), lab)
+    assert run.images.origin == "the first 15 of MNIST's test images"
+    assert np.array_equal(run.held_out, lenet.scaled(load_mnist(place, 20).pixels[15:]))
+    noise = Run(replace(TINY, images=15, batch=15, inputs="white-noise"), lab)
+    assert "white noise in the place of the first 15 of MNIST" in noise.images.origin
+    assert np.array_equal(noise.images.labels, run.images.labels)
+    assert run.images.digest != noise.images.digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"eps_root": 0.0}, "eps_root = 0.0 is not allowed; allowed: positive .the derivative of Adam's square root"),
+        ({"width": 1}, "one probe has no spread"),
+        ({"images": 10}, "a batch of 64 or more"),
+        ({"inputs": "noise"}, "allowed: images, white-noise"),
+    ],
+)
+def test_experiments_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(InvalidInput, match=message):
+        LeNetExperiment("lenet-5", **changes)

@@ -1,0 +1,94 @@
+"""A run of the first paper on planted spectra: what it compares, and that it keeps its artefacts to itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.linalg import subspace_angles
+
+from claims.training_jacobian.experiments import Experiment, Model
+from claims.training_jacobian.run import Run
+from harness.engine.spectrum import Spectrum
+from harness.measure.overlap import SHARES
+from harness.runs.lab import Lab
+from harness.runs.store import Store
+
+SIZE = 40
+EXPERIMENT = Experiment("planted", "smoke", model=Model(hidden=(2,)), epochs=1)
+# outliers on either side of one: the nearest are neither the first nor the last
+SIGMA = np.concatenate([np.geomspace(20, 1.2, 12), np.linspace(1.1, 0.9, 16), np.geomspace(0.8, 1e-3, 12)])
+
+
+STRUCTURAL = np.isin(np.arange(SIZE), (13, 17, 21, 25))
+
+
+def orthogonal(size: int, seed: int) -> np.ndarray:
+    return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
+
+
+def planted(tmp_path: Path, seed: int) -> Run:
+    """A run whose spectrum is planted: nothing is trained. All share the structural directions, as runs on one data set do."""
+    run = Run(replace(EXPERIMENT, seed=seed), Lab(Store(tmp_path)))
+    basis = orthogonal(SIZE, 99)
+    basis[:, ~STRUCTURAL] = basis[:, ~STRUCTURAL] @ orthogonal(SIZE - 4, seed)
+    run.__dict__["spectrum"] = Spectrum(SIGMA, basis, orthogonal(SIZE, seed + 50), STRUCTURAL, 0.0, 0.0, 0.0)
+    return run
+
+
+def nearest_one(run: Run, *, structural: bool) -> np.ndarray:
+    """Right singular vectors by |sigma - 1|, sorted plainly."""
+    spectrum = run.spectrum
+    order = sorted(range(SIZE), key=lambda i: abs(float(spectrum.sigma[i]) - 1))
+    return spectrum.initial[:, [i for i in order if structural or not spectrum.structural[i]]]
+
+
+@pytest.mark.parametrize("structural", [True, False])
+def test_overlap_is_scipys_between_the_vectors_nearest_one(tmp_path: Path, structural: bool, compare: Any) -> None:
+    first, second = planted(tmp_path, 0), planted(tmp_path, 1)
+    found = first.overlap(second, structural=structural)
+    bases = [nearest_one(run, structural=structural) for run in (first, second)]
+    size = bases[0].shape[1]
+    assert found.size == size
+    np.testing.assert_array_equal(found.dimensions, np.round(size * np.array(SHARES)).astype(int))
+    for k, got in zip(found.dimensions, found.cosine, strict=True):
+        expected = np.cos(subspace_angles(bases[0][:, :k], bases[1][:, :k])).mean()
+        reason = "a cosine near 0 is the root of an eigenvalue, good to sqrt(eps) = 1.5e-8"
+        compare.error("bulk overlap of two runs", "scipy.linalg.subspace_angles", abs(got - expected), 1e-7, reason)
+
+
+def test_runs_do_not_share_what_they_store(tmp_path: Path) -> None:
+    """One store, two seeds, one name: each gets its own arrays, also when it asks again."""
+    runs = [planted(tmp_path, seed) for seed in (0, 1, 0, 1)]
+    found = [float(run.arrays("thing", lambda run=run: {"seed": np.array(run.experiment.seed)})["seed"]) for run in runs]
+    assert found == [0, 1, 0, 1]
+
+
+def test_what_other_code_of_the_run_stored_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted(tmp_path, 0).arrays("thing", lambda: {"version": np.array(1)})
+    monkeypatch.setattr("harness.runs.run.source_hash", lambda module: f"another {module}")
+    assert planted(tmp_path, 0).arrays("thing", lambda: {"version": np.array(2)})["version"] == 2
+
+
+def test_overlaps_with_different_runs_are_kept_apart(tmp_path: Path) -> None:
+    first, *others = (planted(tmp_path, seed) for seed in range(3))
+    curves = [first.overlap(other).cosine for other in others]
+    assert not np.array_equal(*curves)
+    again = planted(tmp_path, 0).overlap(planted(tmp_path, 2)).cosine
+    np.testing.assert_array_equal(again, curves[1])
+
+
+def test_training_and_its_map_end_at_the_same_parameters(tmp_path: Path) -> None:
+    """``trained`` follows the trajectory and J differentiates the map: two functions, which must train alike."""
+    import jax
+
+    from harness.engine.trees import cast, flatten
+
+    run = Run(replace(EXPERIMENT, precision="float64"), Lab(Store(tmp_path)))
+    mapped = flatten(jax.jit(run.training)(cast(run.theta_0, "float64")))
+    # 25 steps of a few roundings each, which training hardly amplifies at so small a horizon
+    np.testing.assert_allclose(run.trained.theta_T, mapped, rtol=0, atol=1e-13)
+    assert run.trained.losses.shape == (25,)

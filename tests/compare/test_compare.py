@@ -1,0 +1,508 @@
+"""Comparison of reports, on planted ones: what is said, which exit code, and how often the statistics are wrong."""
+
+import dataclasses
+import gzip
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.__main__ import main
+from harness.compare import Exit, baseline, compare, exchange, history, history_page, html, text
+from harness.compare.comparison import MEANING
+from harness.compare.localise import change
+from harness.compare.measurements import margin
+from harness.compare.stages import Stage, State
+from harness.errors import Incomparable, InvalidInput, Unreadable
+from harness.report import json_file, summary
+from harness.suite import evidence
+from harness.suite.records import ClaimRecord, ControlRecord, ExperimentRecord, Json, MeasurementRecord, Report, RuleRecord
+from harness.suite.rejudge import interval_of, rejudge
+from tests.report.test_html import checked
+
+RUNS = [f"digits[{seed}]" for seed in range(3)]
+ENVIRONMENT = {"jax": "0.10.2", "device": "2 x cpu (cpu)", "system": "Linux x86_64", "cpu": "planted", "load": "1.0"}
+
+
+def stages(*, at: int | None = None, by: float = 1e-7, **digests: str) -> list[Json]:
+    """A planted run: data, theta_0, ten losses, parameters, J; ``at`` shifts losses from that step on ``by`` so much."""
+    losses = [2.0 - 0.1 * step + (by if at is not None and step >= at else 0.0) for step in range(10)]
+    theta = [0.5 + (by if at is not None else 0.0)] * 16
+    return [
+        {"name": "experiment", "digest": digests.get("experiment", "e"), "exact": True},
+        {"name": "data", "digest": digests.get("data", "d"), "exact": True},
+        {"name": "initial parameters", "digest": "t", "values": [0.5] * 16, "rounding": [1e-8], "step": 0},
+        {"name": "loss", "digest": f"l{at}{by}", "values": losses, "rounding": [1e-7] * 10, "steps": list(range(10))},
+        {"name": "parameters", "digest": f"p{at}{by}", "values": theta, "rounding": [1e-7], "step": 10},
+        {"name": "blocks", "digest": digests.get("blocks", "b")},
+    ]
+
+
+def judged(values: list[float], id: str = "paper/size", **changes: object) -> ClaimRecord:
+    """A claim supported in [0.9, 1.1], judged as a live run judges it."""
+    over = str(changes.pop("over", "seeds"))
+    runs = [[run] for run in RUNS[: len(values)]] if len(values) <= 3 else [[f"digits[{n}]"] for n in range(len(values))]
+    measured = MeasurementRecord("size", "", "", runs, list(values), changes.pop("trials", None))  # type: ignore[arg-type]
+    interval = interval_of(over, measured)
+    measured = dataclasses.replace(measured, interval=[interval.low, interval.high], method=interval.method)
+    record = ClaimRecord(
+        id,
+        "paper",
+        "Section 1",
+        "it is one",
+        "size",
+        over,
+        "",
+        1.0,
+        "claims/test_it.py::test_size",
+        RuleRecord([0.9, 1.1], "ten percent"),
+        "SUPPORTED",
+        None,
+        verdict="SUPPORTED",
+        passed=True,
+        measurements=[measured],
+        experiments={"digits": "0" * 64},
+        controls=[ControlRecord("doubled", "REFUTED", "REFUTED", 2.0)],
+    )
+    return dataclasses.replace(record, **{"verdict": rejudge(record).name, **changes})  # type: ignore[arg-type]
+
+
+def report(*claims: ClaimRecord, steps: list[Json] | None = None, **changes: object) -> Report:
+    runs = [ExperimentRecord("digits", seed, "f" * 64, {}, steps if steps is not None else stages()) for seed in range(3)]
+    made = Report(
+        complete=True,
+        partial=False,
+        scale="smoke",
+        seeds=3,
+        precision="float32",
+        created="2025-01-02T03:04:05Z",
+        seconds=1.0,
+        peak_memory=None,
+        environment=ENVIRONMENT,
+        experiments=runs,
+        claims=list(claims) or [judged([0.99, 1.0, 1.01])],
+    )
+    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+
+
+BASE = report()
+NOT_RUN = dataclasses.replace(BASE.claims[0], verdict="NOT_RUN", declared=True)
+SHIFTED = report(judged([0.99, 1.0, 1.015]), steps=stages(at=4, by=1e-3))
+REFUTED = report(judged([1.99, 2.0, 2.01]), steps=stages(at=4, by=1e-3))
+
+
+@pytest.fixture
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Reports in folders, and the working directory above them."""
+    monkeypatch.chdir(tmp_path)
+    for name, made in {"base": BASE, "shifted": SHIFTED, "refuted": REFUTED}.items():
+        (tmp_path / name).mkdir()
+        json_file.write(made, tmp_path / name)
+    return tmp_path
+
+
+class TestExitCodes:
+    def test_each_means_one_thing(self):
+        assert sorted(MEANING) == sorted(Exit)
+        assert len({code.value for code in Exit}) == len(set(MEANING.values())) == 7
+
+    @pytest.mark.parametrize(
+        ("arguments", "code"),
+        [
+            (["base", "base"], 0),
+            (["base", "base", "--strict"], 0),
+            (["base", "shifted"], 0),
+            (["base", "shifted", "--strict"], 3),
+            (["base", "refuted"], 1),
+            (["base", "refuted", "--strict"], 1),
+            (["base", "nowhere"], 5),
+        ],
+    )
+    def test_of_compare(self, stored, arguments, code, capsys):
+        assert main(["compare", *arguments]) == code
+        out, err = capsys.readouterr()
+        assert f"exit code {code}" in out if code != 5 else "nowhere is not a report" in err
+
+    def test_of_a_command_line_that_makes_no_sense(self, stored):
+        with pytest.raises(SystemExit) as error:
+            main(["compare", "base"])
+        assert error.value.code == Exit.USAGE
+
+    def test_claims_that_were_not_judged_here_are_named_and_count_under_strict(self):
+        both = [judged([0.99, 1.0, 1.01]), judged([0.99, 1.0, 1.01], "paper/weight")]
+        found = compare(report(*both), report(both[0]))
+        assert found.uncompared == ["paper/weight: judged only in the baseline (not selected in the other)"]
+        assert (found.code(), found.code(strict=True)) == (Exit.SAME, Exit.PARTLY)
+
+    def test_a_claim_that_broke_changed_its_verdict(self):
+        broken = dataclasses.replace(BASE.claims[0], verdict="NOT_RUN", measurements=[], passed=False, message="the run broke")
+        assert compare(BASE, report(broken)).code() is Exit.VERDICT
+
+    @pytest.mark.parametrize(
+        ("other", "says"),
+        [
+            (dataclasses.replace(BASE, scale="paper"), "of scale smoke, the new report of scale paper"),
+            (report(judged([1.0, 1.0, 1.0], "paper/other")), "no claim was judged in both: of 0 common"),
+            (report(NOT_RUN), "the baseline judged 1, the new report 0"),
+            (report(steps=stages(experiment="another")), "digits is another experiment now; accept a new baseline"),
+        ],
+    )
+    def test_nothing_compared_is_never_success(self, other, says):
+        with pytest.raises(Incomparable, match=says):
+            compare(BASE, other)
+
+
+class TestLocalising:
+    @pytest.mark.parametrize(
+        ("after", "moved", "bits"),
+        [
+            (stages(), None, None),
+            (stages(at=4), None, "loss at step 4"),
+            (stages(at=4, by=1e-3), "loss at step 4", "loss at step 4"),
+            (stages(at=0, by=float("nan")), "loss at step 0", "loss at step 0"),
+            (stages(at=4, by=1e-3, data="other"), "data", "data"),
+            (stages(blocks="other"), None, "blocks"),
+        ],
+    )
+    def test_the_first_stage_is_named(self, after, moved, bits):
+        found = change(_run(stages()), _run(after), "float32")
+        assert (found.moved and found.moved.stage, found.bits and found.bits.stage) == (moved, bits)
+
+    def test_how_far_is_told_in_ulps_and_against_what_is_allowed(self):
+        moved = change(_run(stages()), _run(stages(at=4, by=1e-3)), "float32").moved
+        assert moved is not None
+        assert moved.relative == pytest.approx(1e-3 / 1.601)
+        assert moved.ulps == pytest.approx(1e-3 / np.spacing(np.float32(1.601)))
+        assert moved.ratio == pytest.approx(1e-3 / (4 * 2e-7))
+
+    def test_missing_and_failed_records_are_named(self):
+        failed = [{"name": "stage records", "digest": "", "failure": "out of memory"}]
+        found = change(_run(stages()), _run(failed), "float32")
+        assert "no stage records in the new report: out of memory" in found.uncompared
+        assert "no stage records to localise by" in change(_run([]), _run(stages()), "float32").uncompared
+        assert "nothing can be localised" in text.stages_line(compare(report(steps=[]), BASE))
+
+    def test_an_artefact_looked_at_more_often_is_the_same(self):
+        more = [*stages(), {"name": "blocks", "digest": "c"}]
+        assert change(_run(stages()), _run(more), "float32").bits is None
+
+    @pytest.mark.parametrize("record", [{"name": "loss"}, {"name": "loss", "digest": "a", "values": ["x"]}])
+    def test_a_record_that_is_none_is_refused(self, record):
+        with pytest.raises(Unreadable, match="is not one"):
+            Stage.of(record)
+
+
+class TestClaims:
+    def test_shift_margin_and_first_stage_are_told(self):
+        (claim,) = compare(BASE, SHIFTED).claims
+        assert claim.shift.state is State.MOVED
+        assert claim.shift.largest == pytest.approx(0.005)
+        assert claim.first == "digits[0]: loss at step 4"
+        assert claim.margin_lost is not None
+        assert claim.margin_lost > 0
+
+    @pytest.mark.parametrize(
+        ("values", "expected"), [([1.0, 1.0, 1.0], 0.1 / 1.1), ([2.0, 2.0, 2.0], 0.9 / 1.1), ([1.0, 1.09, 1.15], 0.0)]
+    )
+    def test_margin_is_the_way_to_another_verdict(self, values, expected):
+        assert margin(judged(values)) == pytest.approx(expected)
+
+    def test_other_precisions_are_compared_and_named(self):
+        found = compare(BASE, dataclasses.replace(BASE, precision="float64"))
+        assert found.warnings == ["the baseline is in float32, the new report in float64: judged by the rounding of the coarser"]
+        assert [(entry.key, entry.before, entry.after) for entry in found.identity] == [("precision", "float32", "float64")]
+
+    def test_incomplete_reports_other_seeds_and_other_regions_are_named(self):
+        wider = dataclasses.replace(BASE.claims[0], rule=RuleRecord([0.5, 1.5], "wider"))
+        found = compare(BASE, dataclasses.replace(report(wider), complete=False, seeds=2))
+        assert len(found.warnings) == 3
+
+    def test_load_and_clock_are_incidental(self):
+        later = dataclasses.replace(BASE, created="2026-01-02T03:04:05Z", environment={**ENVIRONMENT, "load": "9.0"})
+        found = compare(BASE, later)
+        assert found.identity == []
+        assert {entry.key for entry in found.incidental} == {"load", "created"}
+
+    def test_pages_hold_every_changed_claim(self, stored):
+        assert main(["compare", "base", "refuted"]) == 1
+        assert "| SUPPORTED -> REFUTED | paper/size |" in (stored / "refuted/compare.md").read_text()
+        page = (stored / "refuted/compare.html").read_text()
+        assert 'class="turned"' in page
+        assert "http" not in page
+
+    @pytest.mark.parametrize("nasty", ["<script>alert(1)</script>", 'a "quoted" & <b>bold', "{{ 7 * 7 }}", "]]> --> </svg>"])
+    def test_what_reports_hold_is_text_and_never_markup(self, nasty):
+        before, after = (judged([1.0, middle, 1.0], f"paper/{nasty}") for middle in (1.0, 1.05))
+        runs = [ExperimentRecord(nasty, 0, "f" * 64, {}, made) for made in (stages(), stages(at=4, by=1e-3))]
+        lone = judged([1.0, 1.0, 1.0], f"paper/lone {nasty}")
+        old = report(before, lone, experiments=runs[:1], environment={"cpu": nasty, "load": nasty})
+        page = html.render(compare(old, report(after, experiments=runs[1:], environment={"cpu": "b", "load": "1"}, seeds=4)))
+        # two facts of the machine, the run's name, the claim and the one that was not compared
+        assert checked(page).text.count(nasty) >= 5
+
+    def test_both_intervals_are_drawn_against_the_region(self):
+        page = html.render(compare(BASE, REFUTED))
+        assert [(tag, value) for tag, name, value in checked(page).attributes if name == "aria-label"] == [
+            ("svg", "[0.9752, 1.025] before, [1.975, 2.025] now")
+        ]
+        old, new, band = (re.search(rf'class="{name}" (?:d|x)="M?([\d.]+)', page) for name in ("old", "new", "band"))
+        assert float(band.group(1)) < float(old.group(1)) < float(new.group(1))
+
+
+class TestExchangeability:
+    """Level and power are measured, over 4000 planted comparisons each."""
+
+    @pytest.mark.parametrize("draw", ["normal", "laplace", "standard_cauchy"])
+    def test_paired_false_alarms_are_five_in_a_hundred_or_fewer(self, draw):
+        d = getattr(np.random.default_rng(0), draw)(size=(4000, 3))
+        t = d.mean(axis=1) / (d.std(axis=1, ddof=1) / np.sqrt(3))
+        assert exchange.paired(d[0]).p == pytest.approx(_p(t[0], 2))
+        assert np.mean([_p(value, 2) < 0.05 for value in t]) < 0.06
+
+    @pytest.mark.parametrize("n", [3, 5, 20])
+    def test_paired_power_is_what_is_stated(self, n):
+        shift = exchange.detectable(n)
+        assert exchange.power(n, shift) == pytest.approx(0.8, abs=1e-3)
+        d = np.random.default_rng(n).normal(shift, 1, size=(4000, n))
+        t = d.mean(axis=1) / (d.std(axis=1, ddof=1) / np.sqrt(n))
+        assert np.mean([_p(value, n - 1) < 0.05 for value in t]) == pytest.approx(0.8, abs=0.03)
+
+    def test_stated_sizes(self):
+        assert (round(exchange.detectable(3), 1), round(exchange.detectable(20), 2)) == (3.3, 0.66)
+
+    @pytest.mark.parametrize("m", [1, 3])
+    def test_unpaired_level_and_need_of_twenty_seeds(self, m):
+        draws = np.random.default_rng(1).normal(size=(1500, 20 + m))
+        alarms = [(exchange.unpaired(list(row[:20]), list(row[20:])).p or 0.0) < 0.05 for row in draws]
+        assert np.mean(alarms) == pytest.approx(0.05, abs=0.018)
+        assert exchange.unpaired([1.0] * 19, [1.0]).p is None
+
+    def test_two_pairs_are_too_few(self):
+        assert exchange.paired([0.1, 0.2]).p is None
+
+    def test_holm(self):
+        assert exchange.holm([0.01, None, 0.04, 0.03]) == [pytest.approx(0.03), None, pytest.approx(0.06), pytest.approx(0.06)]
+
+    def test_a_sweep_of_many_claims_raises_few_alarms(self):
+        """100 exchangeable claims, 300 times: some claim is below 0.05 after correction in at most 5 of 100 sweeps."""
+        p = np.random.default_rng(2).uniform(size=(300, 100))
+        assert np.mean([min(filter(None, exchange.holm(list(row)))) < 0.05 for row in p]) < 0.08
+
+    def test_what_moved_the_same_way_in_every_seed_is_no_chance(self):
+        (claim,) = compare(BASE, report(judged([1.04, 1.05, 1.06]))).claims
+        assert claim.drifted
+
+    def test_other_seeds_are_not_taken_for_pairs(self):
+        """Runs that began at another theta_0 are other draws, and three of them are too few for a spread."""
+        start = {"name": "initial parameters", "digest": "x", "values": [0.9] * 16, "rounding": [1e-8], "step": 0}
+        other = [start if stage["name"] == start["name"] else stage for stage in stages()]
+        (claim,) = compare(BASE, report(judged([1.04, 1.05, 1.06]), steps=other)).claims
+        assert claim.exchange.p is None
+        assert "needs 20 and has 3" in claim.exchange.method
+
+    def test_a_claim_that_is_judged_over_something_else_now_is_not_tested(self):
+        before, after = report(judged([0.9, 1.0], over="trials", trials=[10, 10])), report(judged([0.9, 1.0, 1.0]))
+        (claim,) = compare(before, after).claims
+        assert claim.exchange.p is None
+        assert "judged over trials before and over seeds now" in claim.exchange.method
+
+    def test_proportions(self):
+        before, after = (judged([k / 200], over="trials", trials=[200]) for k in (190, 150))
+        (claim,) = compare(report(before), report(after)).claims
+        assert claim.drifted
+
+
+class TestRejudging:
+    def test_recorded_values_give_the_same_bits(self, stored, capsys):
+        assert main(["rejudge", "base"]) == 0
+        assert "1 claims judged again, 0 verdicts moved, 0 intervals are of other bits" in capsys.readouterr().out
+
+    def test_an_interval_that_is_off_by_one_bit_is_seen(self, stored):
+        low, high = BASE.claims[0].measurements[0].interval or [0, 0]
+        _edit(stored / "base", lambda data: data["claims"][0]["measurements"][0].update(interval=[np.nextafter(low, 0), high]))
+        assert main(["rejudge", "base"]) == Exit.MOVED
+
+    def test_a_verdict_that_values_do_not_give_is_seen(self, stored):
+        _edit(stored / "base", lambda data: data["claims"][0].update(verdict="REFUTED"))
+        assert main(["rejudge", "base"]) == Exit.VERDICT
+
+    def test_evidence_of_another_checksum_is_refused(self, stored, capsys):
+        reference, content = evidence.pack("paper/size", {"0/curve": np.arange(3.0)})
+        made = report(dataclasses.replace(BASE.claims[0], evidence=reference), evidence={reference.file: content})
+        json_file.write(made, stored / "base")
+        assert main(["rejudge", "base"]) == 0
+        (stored / "base" / reference.file).write_bytes(content + b"x")
+        assert main(["rejudge", "base"]) == Exit.UNREADABLE
+        assert "1 evidence file(s) refused" in capsys.readouterr().err
+        assert main(["compare", "base", "base"]) == 0
+        assert "evidence/paper.size.npz is missing or not what" in capsys.readouterr().out
+
+    def test_nothing_judged_is_no_success(self, stored):
+        json_file.write(report(dataclasses.replace(BASE.claims[0], verdict="NOT_RUN", measurements=[])), stored / "base")
+        assert main(["rejudge", "base"]) == Exit.INCOMPARABLE
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            (b'{"schema_version": 1, "claims"', "cut short or no JSON"),
+            (b'{"schema_version": 2}', "has schema version 2, this harness reads 1: read it with the version"),
+            (b'{"schema_version": 0}', "make the report again"),
+            (b"[1]", "it has no schema_version"),
+            (b'{"schema_version": 1}', "KeyError"),
+        ],
+    )
+    def test_a_report_that_cannot_be_read_is_named(self, stored, content, says, capsys):
+        (stored / "shifted/report.json").write_bytes(content)
+        both = ["base", "shifted"]
+        for arguments in (["compare", *both], ["rejudge", "shifted"], ["report", "shifted"], ["history", *both]):
+            assert main(arguments) == Exit.UNREADABLE
+            assert says in "".join(capsys.readouterr())
+
+    def test_a_compressed_report_that_is_cut_short(self, stored):
+        (stored / "cut.json.gz").write_bytes(gzip.compress(b"{}" * 99)[:-9])
+        assert main(["compare", "cut.json.gz", "base"]) == Exit.UNREADABLE
+
+
+class TestBaselines:
+    def test_the_difference_is_shown_before_it_is_accepted(self, stored, capsys):
+        path = stored / "fixtures/baselines/smoke-float32-linux-x86_64-cpu.json.gz"
+        assert main(["baseline", "base"]) == 0
+        assert not path.exists()
+        assert main(["baseline", "base", "--accept"]) == 0
+        before = path.read_bytes()
+        assert main(["baseline", "refuted"]) == 1
+        assert "SUPPORTED -> REFUTED" in capsys.readouterr().out
+        assert path.read_bytes() == before
+        assert main(["compare", "auto", "refuted"]) == 1
+
+    def test_the_same_report_gives_the_same_bytes(self):
+        assert baseline.pack(BASE) == baseline.pack(BASE)
+        assert json.loads(gzip.decompress(baseline.pack(BASE)))["claims"][0]["evidence"] is None
+
+    @pytest.mark.parametrize("change", [{"complete": False}, {"partial": True}, {"experiments": []}])
+    def test_a_report_that_is_no_reference_is_refused(self, change):
+        with pytest.raises(InvalidInput):
+            baseline.pack(dataclasses.replace(BASE, **change))
+
+    def test_another_platform_or_precision_is_named(self, tmp_path):
+        (tmp_path / "smoke-float32-darwin-arm64-cpu.json.gz").write_bytes(baseline.pack(BASE))
+        with pytest.raises(Incomparable, match=r"platform linux-x86_64-cpu .* \(there: smoke-float32-darwin-arm64-cpu\)"):
+            baseline.matching(tmp_path, BASE)
+        with pytest.raises(InvalidInput, match="no baseline for scale smoke in float64"):
+            baseline.matching(tmp_path, dataclasses.replace(BASE, precision="float64"))
+
+    def test_tracked_baselines_can_be_judged_again_and_are_small(self):
+        tracked = sorted((Path(__file__).parents[2] / "fixtures/baselines").glob("*.json.gz"))
+        assert len(tracked) >= 2
+        for path in tracked:
+            assert path.stat().st_size <= baseline.MOST
+            held = json_file.read(path)
+            assert baseline.name_of(held) == path.name
+            assert main(["rejudge", str(path)]) in (Exit.SAME, Exit.MOVED)  # another SciPy may differ in the last bit
+            assert compare(held, held).code(strict=True) is Exit.SAME
+
+
+class TestHistory:
+    REPORTS = tuple(
+        dataclasses.replace(
+            report(judged([middle - 0.01, middle, middle + 0.01]), judged([1.0, 1.0, 1.0], "paper/steady")),
+            created=f"2025-0{month}-01T00:00:00Z",
+        )
+        for month, middle in ((1, 1.0), (2, 1.03), (3, 1.06))
+    )
+
+    def test_what_erodes_comes_first(self):
+        first, second = history.tracks(self.REPORTS)
+        assert (first.id, second.id) == ("paper/size", "paper/steady")
+        assert first.eroded == pytest.approx(0.06 / 1.1)
+        assert second.eroded == 0
+
+    def test_platforms_are_lines_of_their_own(self):
+        other = dataclasses.replace(self.REPORTS[1], environment={**ENVIRONMENT, "jax": "0.4.35"})
+        assert len(history.tracks([self.REPORTS[0], other])) == 4
+
+    def test_folders_of_reports_are_read_once_each(self, stored, capsys):
+        for n, made in enumerate([*self.REPORTS, self.REPORTS[2]]):
+            (stored / f"past/{n}").mkdir(parents=True)
+            json_file.write(made, stored / f"past/{n}")
+        assert main(["history", "past", "--into", "out"]) == 0
+        assert "2 claims in 3 reports" in capsys.readouterr().out
+        page = (stored / "out/history.html").read_text()
+        assert page.index("paper/size") < page.index("paper/steady")
+        assert page.count("<circle") == 6
+
+    @pytest.mark.parametrize("nasty", ["<script>alert(1)</script>", 'a "quoted" & <b>bold', "{{ 7 * 7 }}", "]]> --> </svg>"])
+    def test_what_reports_hold_is_text_and_never_markup(self, nasty):
+        made = [
+            report(judged([1.0, 1.0, 1.0], f"paper/{nasty}"), created=time, environment={**ENVIRONMENT, "cpu": nasty})
+            for time in ("2025-01-01T00:00:00Z", "2025-02-01T00:00:00Z")
+        ]
+        page = checked(history_page.render(history.tracks(made), 2, [nasty]))
+        assert page.text.count(nasty) == 3  # what was not read, the platform, the claim
+        assert f"paper/{nasty}: 2 reports, last 1" in [value for _, name, value in page.attributes if name == "aria-label"]
+
+    def test_a_folder_without_reports_is_named(self, stored, capsys):
+        (stored / "empty").mkdir()
+        assert main(["history", "empty"]) == Exit.UNREADABLE
+        assert "empty holds no report" in capsys.readouterr().err
+
+
+class TestMatrix:
+    def test_versions_by_claims_with_verdict_margin_and_first_stage(self, stored, capsys):
+        older = dataclasses.replace(REFUTED, environment={**ENVIRONMENT, "jax": "0.4.35"})
+        middle = dataclasses.replace(BASE, environment={**ENVIRONMENT, "jax": "0.9.2"})
+        for name, made in {"older": older, "middle": middle}.items():
+            (stored / name).mkdir()
+            json_file.write(made, stored / name)
+        assert main(["matrix", "base", "older", "middle", "--into", "out/matrix.md"]) == 0
+        lines = (stored / "out/matrix.md").read_text().splitlines()
+        assert "| claim | 0.4.35 | 0.9.2 | 0.10.2 |" in lines
+        (row,) = [line for line in lines if line.startswith("| paper/size")]
+        assert row.startswith("| paper/size | **R 0.")
+        assert "~**" in row
+        assert any(line.startswith("| 0.4.35 |") and "digits[0]: loss at step 4 by" in line for line in lines)
+        assert any(line.startswith("| 0.9.2 |") and "| none | none |" in line for line in lines)
+
+    def test_one_release_is_no_matrix(self, stored, capsys):
+        assert main(["matrix", "base", "shifted"]) == Exit.INCOMPARABLE
+        assert "two JAX releases or more, and there is 0.10.2" in capsys.readouterr().err
+
+
+class TestSummary:
+    def test_it_is_appended_where_ci_wants_it(self, tmp_path):
+        target = tmp_path / "summary.md"
+        target.write_text("before\n")
+        assert summary.append("# Claims\n", {summary.VARIABLE: str(target)}) == ""
+        assert target.read_text() == "before\n# Claims\n"
+        assert summary.append("# Claims\n", {}) == ""
+
+    def test_what_cannot_be_written_is_told(self, tmp_path):
+        assert "could not be written" in summary.append("x", {summary.VARIABLE: str(tmp_path / "no" / "file")})
+
+    def test_what_is_too_large_is_cut_after_a_whole_line(self):
+        cut = summary.fitted("é-line\n" * 200_000)
+        assert len(cut.encode()) <= summary.MOST
+        assert cut.endswith("é-line\n\n(cut here: the rest is in report.md)\n")
+
+
+def _run(records: list[Json]) -> ExperimentRecord:
+    return ExperimentRecord("digits", 0, "f" * 64, {}, records)
+
+
+def _edit(folder: Path, change: object) -> None:
+    data = json.loads((folder / "report.json").read_text())
+    change(data)  # type: ignore[operator]
+    (folder / "report.json").write_text(json.dumps(data))
+
+
+def _p(t: float, dof: int) -> float:
+    """Two-sided p-value of Student's t by its closed form for 2 degrees of freedom, else by numerical integration."""
+    if dof == 2:
+        return float(1 - abs(t) / np.sqrt(t * t + 2))
+    x = np.linspace(0, np.arctan(abs(t) / np.sqrt(dof)), 400)
+    whole = np.linspace(0, np.pi / 2, 400)
+    return float(1 - np.trapezoid(np.cos(x) ** (dof - 1), x) / np.trapezoid(np.cos(whole) ** (dof - 1), whole))

@@ -1,0 +1,148 @@
+"""What is shown while claims run, with a clock that is set by hand."""
+
+import io
+
+import pytest
+
+from harness.plugin.terminal import PrintedProgress, duration
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Shown:
+    """A progress on a stream of text whose clock and beats the test makes."""
+
+    def __init__(self, stream: io.StringIO) -> None:
+        self.stream, self.clock = stream, Clock()
+        self.progress = PrintedProgress(stream, clock=self.clock)
+        self.progress._start_clock = lambda: None  # type: ignore[method-assign]
+
+    def later(self, seconds: float) -> None:
+        """Time goes by, in beats of an eighth of a second (which binary fractions count exactly)."""
+        for _ in range(round(seconds * 8)):
+            self.clock.now += 0.125
+            self.progress.beat()
+
+    @property
+    def lines(self) -> list[str]:
+        return self.stream.getvalue().splitlines()
+
+
+@pytest.fixture
+def shown() -> Shown:
+    return Shown(io.StringIO())
+
+
+def test_a_task_is_announced_at_once(shown):
+    with shown.progress.phase(4), shown.progress.task("digits, seed 0"):
+        assert shown.lines == ["run 1 of 4 | digits, seed 0, 0.0 s"]
+
+
+def test_work_that_goes_on_has_a_line_at_least_every_ten_seconds(shown):
+    with shown.progress.task("digits, seed 0"), shown.progress.stage("digits, seed 0: spectrum"):
+        shown.later(65)
+    spoken = [line for line in shown.lines if "spectrum" in line and "took" not in line]
+    assert len(spoken) == 7
+    assert spoken[-1] == "digits, seed 0: spectrum, 1 min 0 s"
+
+
+def test_work_within_a_budget_says_itself_what_is_left(shown):
+    with shown.progress.stage("counting") as stage:
+        stage.left(600)
+        shown.later(15)
+    assert shown.lines[-2] == "counting, 10 s, ~9 min 50 s left"
+
+
+def test_what_is_known_so_far_is_shown_beside_the_time_left(shown):
+    with shown.progress.stage("counting", 40) as stage:
+        shown.later(5)
+        stage.advance(10)
+        stage.note("62 % [59, 67]")
+        shown.later(11)
+    assert shown.lines[-2].startswith("counting 10 of 40, ")
+    assert shown.lines[-2].endswith("left | 62 % [59, 67]")
+
+
+def test_the_time_left_in_a_stage_follows_its_pace(shown):
+    with shown.progress.stage("Jacobian", 40) as stage:
+        shown.later(5)
+        stage.advance(10)
+        shown.later(16)
+    # a line after 0.25, 10.25 and 20.25 s: a quarter is done, so three times as long is left
+    assert shown.lines[-2] == "Jacobian 10 of 40, 20 s, ~1 min 1 s left"
+    assert shown.lines[-1] == "Jacobian: took 21 s"
+
+
+def test_a_stage_that_cannot_tell_is_expected_to_take_what_it_took_before(shown):
+    for seed in range(2):
+        with shown.progress.stage(f"digits, seed {seed}: spectrum"):
+            shown.later(21)
+    assert "digits, seed 1: spectrum, 10 s, ~11 s left" in shown.lines
+
+
+def test_the_time_left_in_all_follows_the_runs_that_are_done(shown):
+    with shown.progress.phase(3):
+        for seed in range(2):
+            with shown.progress.task(f"digits, seed {seed}"):
+                shown.later(4)
+    assert "run 2 of 3, ~8.0 s left | digits, seed 1, 0.0 s" in shown.lines
+
+
+def test_stages_from_a_warm_store_say_nothing(shown):
+    with shown.progress.stage("spectrum"):
+        shown.clock.now += 0.1
+        shown.progress.beat()
+    assert shown.lines == []
+
+
+def test_a_claim_is_only_mentioned_when_it_takes_long_and_ends_pytests_line_first(shown):
+    with shown.progress.quiet_task("paper/statement"):
+        shown.later(9)
+        assert shown.lines == []
+        shown.later(2)
+    assert shown.lines == ["", "paper/statement, 10 s", "paper/statement: took 11 s"]
+
+
+def test_a_stage_that_raises_is_over(shown):
+    with pytest.raises(ArithmeticError), shown.progress.stage("training"):
+        raise ArithmeticError
+    shown.later(30)
+    assert shown.lines == []
+
+
+def test_a_terminal_has_one_line_that_is_rewritten_and_lines_that_stay():
+    shown = Shown(Terminal())
+    with shown.progress.task("digits, seed 0"):
+        shown.later(2)
+        shown.progress.say("experiment noise FAILED")
+    erase = "\r\x1b[2K"
+    assert shown.stream.getvalue() == (
+        f"digits, seed 0, 0.0 s{erase}digits, seed 0, 1.0 s{erase}digits, seed 0, 2.0 s{erase}experiment noise FAILED\n"
+    )
+
+
+def test_the_clock_runs_by_itself_and_stops_when_closed():
+    stream = io.StringIO()
+    progress = PrintedProgress(stream)
+    with progress.stage("spectrum") as stage:
+        while not stream.getvalue():
+            stage.advance(0)
+    progress.close()
+    assert stream.getvalue().startswith("spectrum, 0.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (9.96, "10 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (3900, "1 h 5 min")]
+)
+def test_durations_are_for_people(seconds, text):
+    assert duration(seconds) == text

@@ -1,0 +1,383 @@
+"""Figures of the papers from planted evidence: what they show, what they say, and what happens when something is missing."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html import escape
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+import claims.outlier_eigenspaces
+import claims.tiny_subspace
+import claims.training_jacobian  # noqa: F401 - the packages make their papers known
+from claims.training_jacobian.figures.spectrum import quarter_circle
+from harness.report import html
+from harness.report.figures import draw_all, export, figures_of, svg
+from harness.report.figures.registry import Data, Figure, optional, source
+from harness.report.figures.style import _decade, span, thinned
+from harness.suite import evidence
+from harness.suite.evidence import slug
+from harness.suite.paper import PAPERS
+from harness.suite.records import ClaimRecord, MeasurementRecord, Report, RuleRecord
+from tests.report.test_html import REPORT, checked
+
+N = 400
+K = np.array([20, 80, 200, 380])
+LAMBDA = np.logspace(-3, 3, 7)
+BLANK = ClaimRecord(
+    "",
+    "",
+    "",
+    "",
+    "",
+    "seeds",
+    "",
+    None,
+    "",
+    RuleRecord([0, 1], "so"),
+    "SUPPORTED",
+    None,
+    verdict="SUPPORTED",
+    passed=True,
+    measurements=[MeasurementRecord("it", "", "", [["digits[0]"]], [0.5], None, [0.4, 0.6])],
+)
+
+
+def spectrum(seed: int) -> np.ndarray:
+    """50 values above 1.1, 250 within 0.1 of one, 100 below 0.9."""
+    near = 1 + 0.05 * np.linspace(1, -1, 250) ** 3
+    return np.concatenate([np.geomspace(20 + seed, 1.2, 50), near, np.geomspace(0.8, 1e-6, 100)])
+
+
+def evidence_of(claim: str, seed: int) -> dict[str, np.ndarray]:
+    """What a run of this seed would leave behind for the claim."""
+    rng, sigma = np.random.default_rng(seed), spectrum(seed)
+    curve = {"dimensions": K, "size": np.array(N), "cosine": 0.6 + 0.3 * K / N, "baseline": K / N}
+    response = np.multiply.outer(np.ones(5), LAMBDA)[:, None]
+    by_family = {
+        "chaotic-magnitude": {"sigma": sigma},
+        "noise-no-bulk": {"sigma": np.geomspace(3, 1e-2, N)},
+        "alignment-bulk": {"sigma": sigma, "cosine": np.where(abs(sigma - 1) < 0.1, 0.999, rng.normal(size=N) / 20)},
+        "linear-bulk": {"stimulus": LAMBDA, "along": response, "orthogonal": 0.1 * response**2, "sigma": np.ones(5)},
+        "nonlinear-top": {
+            "stimulus": LAMBDA, "along": 20 * LAMBDA / (1 + LAMBDA), "orthogonal": LAMBDA**2, "linear": 20 * LAMBDA,
+        },
+        "invisible-in-distribution": {"sigma": sigma, "kl": np.where(abs(sigma - 1) < 0.1, 1e-6, 1e-4)},
+        "visible-far-ood": {"sigma": sigma, "kl": rng.lognormal(size=N)},
+        "bulk-barely-moves": {"sigma": sigma, "moved": rng.lognormal(size=N)},
+        "pfj-nullspace": {"sigma": np.concatenate([np.geomspace(50, 1, 340), np.full(60, 1e-8)])},
+        "pfj-overlap": curve,
+        "bulk-seed-overlap": curve,
+        "bulk-label-overlap": curve,
+        "loss-independence": curve,
+        "bulk-training-fails": {
+            "dimensions": K, "unrestricted": np.array(0.2), "bulk": np.array([2.3, 2.3, 2.0, 0.2]),
+            "complement": np.array([1, 0.2, 0.2, 0.2]), "random": np.array([2, 1, 0.2, 0.2]),
+            "chaotic": np.array([0.2] * 4), "stable": np.array([2, 2, 0.3, np.inf]),
+        },
+        "active-training-works": {"dimensions": K},
+        **tiny_subspace(rng),
+        **outlier_eigenspaces(rng),
+    }  # fmt: skip
+    return by_family[claim.partition("/")[2].partition("[")[0]]
+
+
+def tiny_subspace(rng: np.random.Generator) -> dict[str, dict[str, np.ndarray]]:
+    """Ten eigenvectors that hold 0.9 of the gradient from step 50 on and stay, ten that move, over 1200 parameters."""
+    steps, late = np.array([0, 50, 100, 200, 600]), np.array([0, 2020, 3000])
+    shares = np.concatenate([np.full((5, 10), 0.09), np.full((5, 10), 0.001)], axis=1) * np.array([0.1, 1, 1, 1, 1])[:, None]
+    rotation = np.linalg.qr(rng.normal(size=(5, 5, 10, 10)))[0] * 0.9
+    final = {"whole": 0.1, "dominant": 1.0, "complement": 0.2}
+    losses = {f"loss, {side}": np.geomspace(2.3, last, 5) for side, last in final.items()}
+    return {
+        "gradient-in-top": {"steps": steps, "shares": shares, "f_top": shares[:, :10].sum(axis=1)},
+        "top-preserved": {"steps": steps, "cross": rotation},
+        "kink-at-classes": {"dimensions": np.arange(2, 21), "overlap": np.r_[np.full(9, 0.8), np.linspace(0.7, 0.4, 10)]},
+        "k-outliers": {"eigenvalues": np.r_[np.linspace(10, 5, 9), 0.3, 0.2, 0.1]},
+        "not-localised": {"steps": np.array([100, 400]), "leading": rng.normal(size=(2, 1200)) / 35},
+        "lambda-max-decays": {"steps": steps, "eigenvalue": np.array([2.0, 10, 20, 12, 4])},
+        "hessian-gradient-overlap": {"steps": late, "overlap": np.array([0.3, 0.94, 0.96])},
+        "batch-size": {"overlap by batch": np.array([0.9, 0.92, 0.94, 0.3])},
+        "confined-training": {"steps": np.arange(100, 301, 50), **losses},
+    }
+
+
+def outlier_eigenspaces(rng: np.random.Generator) -> dict[str, dict[str, np.ndarray]]:
+    """Alignment 1 - e^(-t) at t = steps / d, and an XOR network that succeeds in 3 of 10 trajectories."""
+    times = np.linspace(0, 8, 17)
+    curves = {f"alignment-{d}": 1 - np.exp(-times) for d in (50, 100)} | {f"steps-over-d-{d}": times for d in (50, 100)}
+    spectrum = np.array([20, 12, 11, 0.9, 0.8]) * rng.uniform(0.9, 1.1, size=(6, 3, 5))
+    layers = np.stack([np.geomspace(1, 1e-3, 17)] * 8, axis=1)[:, None] * np.ones((17, 6, 1))
+    return {
+        "gmm-alignment-time": curves,
+        "gmm-emergence": {"eigenvalues": spectrum},
+        "gmm-outliers": {"eigenvalues": spectrum},
+        "xor-last-layer": {"times": times, "overlap": np.linspace(0.5, 1, 17)[:, None] * np.ones(6), "eigenvalues": layers},
+        "xor-rank-deficient": {"table": np.array([[3, 0], [1, 6]]), "rank-4-interval": np.array([[0.3, 1.0], [0.0, 0.6]])},
+        "xor-probability": {"test-loss": np.ones(4)},
+    }
+
+
+def planted(folder: Path, claims: dict[str, float | None], seeds: int = 3) -> Report:
+    """A report with the evidence of these claims (and the number that the paper gives for each) in the folder."""
+    records = []
+    for id, published in claims.items():
+        arrays = {f"{seed}/{name}": array for seed in range(seeds) for name, array in evidence_of(id, seed).items()}
+        reference, content = evidence.pack(id, arrays)
+        (folder / reference.file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / reference.file).write_bytes(content)
+        records.append(dataclasses.replace(BLANK, id=id, paper=id.partition("/")[0], published=published, evidence=reference))
+    return dataclasses.replace(REPORT, claims=records)
+
+
+FIGURES = figures_of(dataclasses.replace(REPORT, claims=[dataclasses.replace(BLANK, paper=paper) for paper in PAPERS]))
+
+
+def of_paper(paper: str) -> list[Figure]:
+    return [figure for figure in FIGURES if figure.paper == paper]
+
+
+ALL = {source.claims[0]: None for figure in FIGURES for source in figure.sources.values()}
+PUBLISHED = {
+    "training-jacobian/pfj-nullspace[digits]": 60.0,
+    "training-jacobian/active-training-works[text,stable]": 2.0,
+    "outlier-eigenspaces/xor-probability[k-4]": 3 / 32,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> Report:
+    return planted(folder, ALL | PUBLISHED)
+
+
+@pytest.fixture(scope="module")
+def drawings(report: Report, folder: Path) -> dict:
+    return {(drawing.figure.paper, drawing.figure.number): drawing for drawing in draw_all(report, folder)}
+
+
+class TestPapers:
+    @pytest.mark.parametrize(
+        ("paper", "numbers"),
+        [
+            ("training-jacobian", "1a 1b 2a 2b 3a 3b 3c 3d 4a 4b 5a 5b 6a 6b"),
+            ("tiny-subspace", "1 2 3 4 6 8 11 12 A B"),
+            ("outlier-eigenspaces", "A B C D E"),
+        ],
+    )
+    def test_every_figure_of_the_paper_is_drawn(self, drawings, paper, numbers):
+        assert {(paper, number) for number in numbers.split()} <= set(drawings)
+
+    def test_nothing_is_missing_where_all_evidence_is_there(self, drawings):
+        told = [(d.figure.name, d.problem, d.missing, d.without) for d in drawings.values()]
+        assert [entry for entry in told if any(entry[1:])] == []
+
+    @pytest.mark.parametrize(
+        ("number", "said"),
+        [
+            ("1a", "Of 400 singular values 50 are above 1.1, 250 within 0.1 of one and 100 below 0.9; the largest is 20 to 22."),
+            ("1b", "The median cosine over the bulk is 0.9990"),
+            ("2a", "15 directions; share that responds within 5% of λσ: 100% at λ = 0.01, 100% at λ = 1, 100% at λ = 100."),
+            ("2b", "0.50 at λ = 1, 0.09 at λ = 10. The orthogonal part exceeds it from λ = 10 on."),
+            ("3a", "a ratio of 0.01 by seed"),
+            ("4a", "60 directions on digits"),
+            ("4b", "digits 0.56 (k = 20)"),
+            ("5b", "on digits, 0.2% on white noise"),
+            ("6a", "bulk works from k = 380 on, complement works from k = 80 on, random works from k = 200 on"),
+            ("6b", "chaotic works from k = 20 on, stable never works"),
+        ],
+    )
+    def test_the_first_paper_in_words(self, drawings, number, said):
+        assert said in drawings["training-jacobian", number].alt
+
+    @pytest.mark.parametrize(
+        ("number", "said"),
+        [
+            ("1", "MNIST 0.09 at step 0, 0.90 at step 600; digits (port) 0.09"),
+            ("2", "MNIST, top ten from step 100: 0.81 to 0.81"),
+            ("3", "MNIST 0.80 at d = 2, 0.40 at d = 20"),
+            ("4", "MNIST, ten classes: after 9"),
+            ("8", "MNIST 2 at step 0, 20 at step 100, 4 at the end"),
+            ("11", "MNIST, step 0: 0.09 and 0.00; MNIST, step 50: 0.90 and 0.01"),
+            ("12", "MNIST, η = 0.01: 0.30, 0.96"),
+            ("A", "MNIST 0.90 (16), 0.92 (64), 0.94 (256), 0.30 (whole set)"),
+            ("B", "SGD 0.1, top ten 1, complement 0.2"),
+            ("Table 1", "softmax regression: 0.40 to 0.60 (MNIST) and 0.40 to 0.60 (digits (port)), paper 0.96"),
+            ("Table 1", "sine regression: 0.40 to 0.60 (sine), paper 0.99"),
+        ],
+    )
+    def test_the_second_paper_in_words(self, drawings, number, said):
+        assert said in drawings["tiny-subspace", number].alt
+
+    @pytest.mark.parametrize(
+        ("number", "said"),
+        [
+            ("A", "2.3 d at d = 50, 2.3 d at d = 100"),  # 1 - e^(-t) = 0.9 at t = 2.30
+            ("C", "0.50 at the start"),
+            ("D", "hessian, optimal: 3 of 3 have four outliers; hessian, suboptimal: 1 of 7"),
+            ("E", "K = 4: 0.400 to 0.600, predicted 0.094"),
+        ],
+    )
+    def test_the_third_paper_in_words(self, drawings, number, said):
+        assert said in drawings["outlier-eigenspaces", number].alt
+
+    def test_a_curve_without_evidence_is_named(self, tmp_path):
+        pairs = {"training-jacobian/bulk-seed-overlap[all]": None}
+        drawn = {drawing.figure.number: drawing for drawing in draw_all(planted(tmp_path, pairs, seeds=1), tmp_path)}["5a"]
+        assert drawn.svg
+        assert "training-jacobian/bulk-label-overlap[all]" in drawn.without
+
+    def test_the_gaussian_baseline_is_what_random_matrices_have(self):
+        sampled = np.linalg.svd(np.random.default_rng(0).normal(size=(N, N)) / np.sqrt(N), compute_uv=False)
+        # singular values of Gaussian matrices are rigid: they stray by about 1 / N from their places; 0.02 is eight times that
+        np.testing.assert_allclose(quarter_circle(N), sampled, atol=0.02)
+
+    def test_every_claim_that_a_figure_is_drawn_from_exists(self):
+        code = (
+            "from pathlib import Path; from harness.suite.claim import REGISTRY; from harness.suite.catalogue import declare_all;"
+            "declare_all(Path('claims').resolve(), Path.cwd(), ('test_*.py',)); print(*REGISTRY, sep='\\n')"
+        )
+        root = Path(__file__).parents[2]
+        ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60)
+        declared = ran.stdout.splitlines()
+        papers = {id.partition("/")[0] for id in declared}
+        sources = [source for figure in FIGURES if figure.paper in papers for source in figure.sources.values()]
+        wanted = {id for source in sources for id in source.claims}
+        assert wanted - set(declared) == set()
+
+
+class TestSvg:
+    def test_figures_share_a_page(self, report, folder, drawings, monkeypatch):
+        monkeypatch.setattr("harness.report.figures.draw_all", lambda *_: [*drawings.values()])
+        page = html.render(report, folder)
+        parsed = checked(page)
+        assert page.count("<figure ") == len(drawings)
+        assert page.count('<svg class="plot"') == sum(drawing.figure.panels for drawing in drawings.values())
+        assert len(page.encode()) < 3_000_000
+        assert {f"figure-training-jacobian-{number}" for number in ("1a", "6b")} <= set(parsed.ids)
+
+    def test_references_inside_a_figure_stay_inside(self, drawings):
+        for drawing in drawings.values():
+            ids = set(re.findall(r'\bid="([^"]*)"', drawing.svg))
+            used = set(re.findall(r'(?:url\(|href=")#([^)"]*)', drawing.svg))
+            assert used <= ids
+            assert all(id.startswith(drawing.figure.name) for id in ids)
+
+    def test_nothing_dates_or_signs_a_figure(self, drawings):
+        for drawing in drawings.values():
+            assert not re.search(r"<\?xml|<!DOCTYPE|<metadata|<style|xlink|https?:|matplotlib\.org", drawing.svg)
+            assert f'role="img" aria-label="{escape(drawing.alt)}"' in drawing.svg
+
+    def test_numbers_on_an_axis_keep_their_digits(self):
+        assert "<text>0.075</text>" in svg.inline('<svg viewBox="0 0 1 1"><path d="M1.23456 2"/><text>0.075</text></svg>', "x")
+        assert "M1.23 2" in svg.inline('<svg viewBox="0 0 1 1"><path d="M1.23456 2"/><text>0.075</text></svg>', "x")
+
+    def test_a_panel_without_evidence_is_left_out(self, report, folder):
+        two = next(figure for figure in FIGURES if figure.paper == "tiny-subspace" and figure.panels == 2)
+        claims = [claim for claim in report.claims if "mnist" not in claim.id]
+        (drawing,) = draw_all(dataclasses.replace(report, claims=claims), folder, [two])
+        assert drawing.svg.count("<svg ") == 1
+        assert drawing.without
+
+    def test_thousands_of_points_are_one_image(self, drawings):
+        figure = drawings["training-jacobian", "3a"]
+        assert figure.svg.count("<image") == 3  # one a seed
+        assert len(figure.svg) < 200_000
+
+    def test_a_file_for_each_panel_that_looks_the_same_everywhere(self, report, folder, tmp_path):
+        one = next(figure for figure in FIGURES if figure.name == "figure-training-jacobian-1a")
+        two = next(figure for figure in FIGURES if figure.panels == 2)
+        without = planted_figure(None, sigma=source("sigma", "training-jacobian/none"))
+        paths = export(report, folder, tmp_path / "out", [one, two, without])
+        names = ["training-jacobian-1a", *(f"{two.name.removeprefix('figure-')}-{number}" for number in (1, 2))]
+        assert [path.name for path in paths] == [f"{name}.svg" for name in names]
+        for path in paths:
+            root = ET.parse(path).getroot()
+            assert root.tag.endswith("svg")
+            assert not list(root.iter("{http://www.w3.org/2000/svg}text")), "text that depends on the reader's fonts"
+
+    def test_drawing_again_gives_the_same_bytes_whatever_matplotlib_is_set_to(self, report, folder, drawings):
+        before = [drawings["training-jacobian", "1b"], drawings["tiny-subspace", "2"]]
+        with mpl.rc_context({"lines.linewidth": 9, "axes.grid": True}):
+            again = draw_all(report, folder, [drawing.figure for drawing in before])
+            assert mpl.rcParams["lines.linewidth"] == 9
+        assert [drawing.svg for drawing in again] == [drawing.svg for drawing in before]
+
+
+def planted_figure(draw, **sources) -> Figure:
+    return Figure("training-jacobian", "9z", "Planted", "A caption.", sources, draw)
+
+
+SIGMA = source("sigma", "training-jacobian/none", "training-jacobian/chaotic-magnitude[top-weak]")
+
+
+class TestWhatGoesWrong:
+    def test_missing_evidence_is_told_in_a_line(self, report, folder):
+        lacking = dataclasses.replace(report, claims=[dataclasses.replace(record, evidence=None) for record in report.claims])
+        assert all(drawing.missing and not drawing.svg for drawing in draw_all(lacking, folder))
+        kept = [record for record in report.claims if "chaotic-magnitude" in record.id]
+        page = html.render(dataclasses.replace(report, claims=kept), folder)
+        assert "Figure 6a, Training confined to the bulk, and to its complement: from" in checked(page).text
+
+    def test_evidence_of_an_older_harness_counts_as_missing(self, report, folder):
+        figure = planted_figure(lambda axes, it: "x", it=source("sigma and-more", *SIGMA.claims))
+        (drawing,) = draw_all(report, folder, [figure])
+        assert drawing.missing == "training-jacobian/none or training-jacobian/chaotic-magnitude[top-weak]"
+
+    def test_the_first_claim_that_has_it_is_used_and_what_is_optional_may_be_absent(self, report, folder):
+        seen: list[Data | None] = []
+        figure = planted_figure(lambda axes, it, more: seen.extend([it, more]) or "x", it=SIGMA, more=optional("sigma", "nobody"))
+        (drawing,) = draw_all(report, folder, [figure])
+        assert drawing.claims == ("training-jacobian/chaotic-magnitude[top-weak]",)
+        assert seen[0].stack("sigma").shape == (3, N)
+        assert seen[1] is None
+
+    def test_a_figure_that_raises_costs_nobody_else(self, report, folder, monkeypatch):
+        def draw(axes, it):
+            raise ZeroDivisionError("by <nothing>")
+
+        figures = [planted_figure(draw, it=SIGMA), *of_paper("training-jacobian")[:1]]
+        monkeypatch.setattr("harness.report.figures.FIGURES", figures)
+        first, second = draw_all(report, folder)
+        assert (first.problem, first.svg) == ("ZeroDivisionError: by <nothing>", "")
+        assert second.svg
+        told = " ".join(checked(html.render(report, folder)).text.split())
+        assert "Figure 9z could not be drawn. Planted: ZeroDivisionError: by <nothing>" in told
+
+    def test_damaged_evidence_is_named(self, tmp_path):
+        report = planted(tmp_path, {"training-jacobian/chaotic-magnitude[top-weak]": None})
+        file = tmp_path / f"evidence/{slug(report.claims[0].id)}.npz"
+        file.write_bytes(file.read_bytes()[:-1])
+        (drawing,) = draw_all(report, tmp_path, [planted_figure(lambda axes, it: "x", it=SIGMA)])
+        assert file.name in drawing.problem
+
+    def test_without_any_figures_the_page_still_tells_every_verdict(self, report, folder, monkeypatch):
+        monkeypatch.setitem(sys.modules, "harness.report.figures", None)
+        told = checked(html.render(report, folder)).text
+        assert "No figure could be drawn" in told
+        assert f"{len(report.claims)} of {len(report.claims)} claims judged" in told
+
+    def test_a_report_without_evidence_has_no_figures(self):
+        assert "Figures" not in html.render(REPORT, Path("nowhere"))
+
+
+def test_long_curves_keep_their_ends():
+    kept = thinned(4810)
+    assert len(kept) < 900
+    assert set(range(60)) | set(range(4750, 4810)) <= set(kept)
+    assert list(thinned(5)) == [0, 1, 2, 3, 4]
+
+
+def test_numbers_are_written_for_people():
+    assert [_decade(x, None) for x in (0.01, 0.5, 2000, 1e4, 5e4, 1e-5)] == ["0.01", "0.5", "2000", "10⁴", "5·10⁴", "10⁻⁵"]
+    assert span(np.array([2.0, 2.0])) == "2"
+    assert span(np.array([1.0, np.nan, 3.0])) == "1 to 3"

@@ -1,0 +1,351 @@
+"""report.html: what it says, that it stands alone, and that nothing in a report can break it."""
+
+import dataclasses
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import report as reports
+from harness.__main__ import main
+from harness.compare import Exit
+from harness.report import html, json_file
+from harness.report.strip import MANY, scale_for, strip, ticks
+from harness.suite import evidence
+from harness.suite.records import (
+    ClaimRecord,
+    ControlRecord,
+    EnsembleRecord,
+    ExperimentRecord,
+    LedgerEntry,
+    MeasurementRecord,
+    Report,
+    RuleRecord,
+)
+
+HELD = ClaimRecord(
+    "paper/statement[strict]",
+    "paper",
+    "Section 1",
+    "x is about one",
+    "x within 10 %",
+    "seeds",
+    "ells",
+    1.0,
+    "claims/test_it.py::test_it[strict]",
+    RuleRecord([0.9, 1.1], "one significant figure"),
+    "SUPPORTED",
+    None,
+    verdict="SUPPORTED",
+    passed=True,
+    message="paper/statement[strict] [digits, paper]: SUPPORTED, measured 1, accepted 1",
+    measurements=[MeasurementRecord("it", "ells", "runs", [["d[0]"]] * 3, [0.98, 1.0, 1.02], None, [0.95, 1.05], "t")],
+    controls=[ControlRecord("doubled", "REFUTED", "REFUTED", 2.0)],
+)
+REFUTED = dataclasses.replace(
+    HELD,
+    id="paper/failed",
+    verdict="REFUTED",
+    passed=False,
+    rule=RuleRecord([None, 0.5], "half"),
+    message="paper/failed [digits, paper]: REFUTED, measured 1, accepted <= 0.5; expected SUPPORTED; the control is blind",
+    controls=[ControlRecord("doubled", "REFUTED", None, None, "control 'doubled' crashed")],
+)
+LISTED = dataclasses.replace(REFUTED, id="paper/listed", passed=True, expected="REFUTED", expected_reason="it is one, not half")
+OPEN = dataclasses.replace(LISTED, id="paper/open", verdict="INCONCLUSIVE", expected="INCONCLUSIVE", seeds_to_decide=9)
+BROKEN = dataclasses.replace(
+    HELD,
+    id="paper/broken",
+    verdict="NOT_RUN",
+    passed=False,
+    measurements=[],
+    controls=[],
+    message="paper/broken [digits, paper]: NOT_RUN by failure: training diverged at step 3",
+)
+SKIPPED = dataclasses.replace(BROKEN, id="paper/skipped", declared=True, message="paper/skipped: not run: MNIST is not there")
+REPORT = Report(
+    complete=True,
+    partial=False,
+    scale="paper",
+    seeds=3,
+    precision="float32",
+    created="2025-01-02T03:04:05Z",
+    seconds=3725.0,
+    peak_memory=99,
+    environment={"python": "3.11", "jax": "0.10", "cpu": "a quick one", "precision": "float32"},
+    experiments=[
+        ExperimentRecord("digits", 0, "ab" * 32, {"train": 1.5}, [{"name": "init", "digest": "cd" * 32}]),
+        ExperimentRecord("digits", 1, "ef" * 32, failure="it diverged"),
+    ],
+    claims=[SKIPPED, HELD, OPEN, LISTED, REFUTED, BROKEN],
+    ledger=[LedgerEntry("paper/unjudged", "Section 9", "it also flies", "no wings here")],
+)
+
+
+class Page(HTMLParser):
+    """What a browser would stumble over: elements left open or closed twice, ids that occur twice, links to nowhere."""
+
+    VOID = frozenset({"meta", "br", "wbr", "hr", "img", "link", "input", "col"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        named = {name: value or "" for name, value in attrs}
+        assert len(named) == len(attrs), f"<{tag}> has an attribute twice"
+        self.attributes += [(tag, name, value) for name, value in named.items()]
+        self.ids += [named["id"]] if "id" in named else []
+        self.links += [value for name, value in named.items() if name == "href"]
+        self.text += "" if tag == "wbr" else " "
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data):
+        self.text += data if "style" not in self.open else ""
+
+
+def render(*claims: ClaimRecord, folder: Path = Path("nowhere"), **changes: object) -> str:
+    """The page of these claims, of all if none is given."""
+    return html.render(dataclasses.replace(REPORT, **({"claims": list(claims)} if claims else {}), **changes), folder)
+
+
+def text(*claims: ClaimRecord, **changes: object) -> str:
+    return " ".join(Page(render(*claims, **changes)).text.split())
+
+
+def checked(page: str) -> Page:
+    """The page, if it is well formed and needs nothing from outside."""
+    parsed = Page(page)
+    assert parsed.open == []
+    assert [id for id, times in Counter(parsed.ids).items() if times > 1] == []
+    anchors = {f"#{id}" for id in parsed.ids}
+    assert all(link in anchors or link.startswith("data:image/png;base64,") for link in parsed.links)
+    assert not {tag for tag, _, _ in parsed.attributes} & {"script", "link", "iframe", "object", "embed", "img", "base"}
+    assert not [name for _, name, _ in parsed.attributes if name.startswith("on") or name == "src"]
+    assert "<script" not in page.lower()
+    assert not re.search(r"@import|url\((?!#)|https?://", page)
+    return parsed
+
+
+class TestPage:
+    def test_it_is_well_formed_and_stands_alone(self):
+        checked(render())
+
+    def test_every_plot_has_a_text_alternative(self):
+        named = [attribute for attribute in checked(render()).attributes if attribute[0] == "svg"]
+        labels = [value for _, name, value in named if name == "aria-label"]
+        assert len(labels) == 4 == sum(value == "img" for _, name, value in named if name == "role")
+        assert "Measured 0.98, 1, 1.02; 95 % interval [0.95, 1.05]; accepted [0.9, 1.1]; the paper's number is 1" in (
+            label.replace("\N{NO-BREAK SPACE}", " ") for label in labels
+        )
+
+    @pytest.mark.parametrize(
+        "nasty", ["<script>alert(1)</script>", 'a "quoted" & <b>bold', "{{ 7 * 7 }}", "]]> --> </svg>", "σ ≤ 1"]
+    )
+    def test_what_a_report_holds_is_text_and_never_markup(self, nasty):
+        control = ControlRecord(nasty, "REFUTED", "REFUTED", 2.0)
+        record = dataclasses.replace(
+            REFUTED,
+            says=nasty,
+            where=nasty,
+            reading=nasty,
+            unit=nasty,
+            controls=[control],
+            message=f"paper/failed : {nasty}",
+            rule=RuleRecord([0, 1], nasty),
+            measurements=[dataclasses.replace(HELD.measurements[0], unit=nasty, method=nasty)],
+        )
+        ledger = [LedgerEntry("paper/unjudged", nasty, nasty, nasty)]
+        experiments = [ExperimentRecord(nasty, 0, "a", failure=nasty)]
+        page = render(record, ledger=ledger, environment={"cpu": nasty}, experiments=experiments)
+        assert checked(page).text.count(nasty) >= 10
+
+    def test_two_renderings_are_the_same_bytes(self):
+        assert render() == render()
+
+    def test_a_report_that_was_rendered_again_is_the_same(self, tmp_path, capsys):
+        arrays, content = evidence.pack(HELD.id, {"0/curve": np.arange(3.0)})
+        report = dataclasses.replace(
+            REPORT, claims=[dataclasses.replace(HELD, evidence=arrays), *REPORT.claims[3:]], evidence={arrays.file: content}
+        )
+        assert reports.write(report, tmp_path) == []
+        before = {name: (tmp_path / name).read_bytes() for name in ("report.html", "report.md")}
+        for name in before:
+            (tmp_path / name).unlink()
+        assert main(["report", str(tmp_path / json_file.NAME)]) == 0
+        assert {name: (tmp_path / name).read_bytes() for name in before} == before
+        assert capsys.readouterr().out == f"{tmp_path / 'report.html'}: 4 claims\n"
+
+    def test_what_is_no_report_is_refused(self, tmp_path, capsys):
+        assert main(["report", str(tmp_path)]) == Exit.UNREADABLE
+        assert "is not a report" in capsys.readouterr().err
+
+
+class TestTop:
+    def test_it_says_how_many_of_how_many_on_what(self):
+        told = text()
+        facts = ("4 of 6 claims judged", "Took 1 h 2 min", "jax 0.10", "cpu a quick one", "at most 99 MiB", "2025-01-02 03:04:05")
+        outcomes = ("1 NOT RUN by failure", "1 failed", "2 deviate, as listed", "1 hold", "1 not run, declared")
+        assert [fact for fact in (*facts, *outcomes) if fact not in told] == []
+
+    def test_an_incomplete_report_is_marked_wherever_one_may_look(self):
+        page = render(complete=False)
+        assert "<title>INCOMPLETE: " in page
+        assert 'content: "INCOMPLETE REPORT' in page
+        assert "Incomplete report. The run was stopped" in text(complete=False)
+        assert "4 of 6 claims judged, then stopped" in text(complete=False)
+        assert "incomplete" not in render().lower()
+
+    def test_what_a_stopped_run_did_not_reach_is_counted_and_named(self):
+        told = text(complete=False, unreached=["paper/late", "paper/later"])
+        assert "4 of 8 claims judged, then stopped" in told
+        assert "2 claims were not reached" in told
+        assert "paper/late paper/later" in told
+        checked(render(complete=False, unreached=["paper/late"]))
+
+    def test_an_open_verdict_that_passes_does_not_count_as_one_that_holds(self):
+        left_open = dataclasses.replace(measuring([1.0], [0, 2]), verdict="INCONCLUSIVE", passed=True)
+        assert [(kind, n) for kind, n, _ in html.tally(dataclasses.replace(REPORT, claims=[left_open]))] == [("open", 1)]
+        assert "Left open" in text(left_open)
+
+    def test_a_selection_and_a_run_that_judged_nothing_say_so(self):
+        assert "Some claims that exist were left out" in text(partial=True)
+        assert "Zero claims were judged" in text(SKIPPED)
+        assert "Zero claims were judged" not in text()
+
+    def test_a_report_without_anything_is_a_page(self):
+        assert "0 of 0 claims judged" in checked(render(claims=[], experiments=[], ledger=[])).text
+
+    def test_claims_that_broke_are_not_mistaken_for_claims_that_were_not_asked_for(self):
+        broken, skipped = (text(record) for record in (BROKEN, SKIPPED))
+        assert "∅ NOT RUN by failure" in broken
+        assert "training diverged at step 3" in broken
+        assert "1 because MNIST is not there: paper/skipped" in skipped
+        assert "by failure" not in skipped
+
+
+class TestClaims:
+    def test_worst_first(self):
+        page = render()
+        order = [
+            page.index(f'<article class="card {kind}" id="{id}"')
+            for kind, id in (
+                ("failed", "paper.broken"),
+                ("failed", "paper.failed"),
+                ("deviates", "paper.listed"),
+                ("deviates", "paper.open"),
+                ("passed", "paper.statement.strict"),
+            )
+        ]
+        assert order == sorted(order)
+
+    def test_a_card_tells_everything_about_its_claim(self):
+        told = text(HELD)
+        facts = (
+            "“x is about one” Section 1",
+            "Reading. x within 10 %",
+            "[0.95, 1.05] ells (95 %, t; runs): 0.98, 1, 1.02",
+            "[0.9, 1.1] one significant figure",
+            "The paper 1 ells",
+            "doubled: 2, REFUTED ✓ as it must",
+            "nox -s claims -- --claims-id 'paper/statement[strict]' (< 0.1 s)",
+        )
+        assert [fact for fact in facts if fact not in told.replace("\N{NO-BREAK SPACE}", " ")] == []
+
+    def test_a_failure_and_a_deviation_say_why(self):
+        told = text()
+        assert "Why it failed. REFUTED; expected SUPPORTED; the control is blind" in told
+        assert "doubled: ✗ crashed" in told
+        assert "Listed as REFUTED. it is one, not half" in told
+        assert "9 seeds, if mean and spread stay" in told
+
+    def test_the_command_repeats_what_was_not_the_default(self):
+        report = dataclasses.replace(REPORT, scale="smoke", seeds=5)
+        assert html.alone(REFUTED, report) == "nox -s claims -- --claims-id paper/failed --claims-scale smoke --claims-seeds 5"
+
+    @pytest.mark.parametrize(
+        ("seconds", "shown"), [(0.02, "< 0.1 s"), (3.21, "3.2 s"), (59.4, "59 s"), (245, "4 min 5 s"), (7380, "2 h 3 min")]
+    )
+    def test_times_are_short(self, seconds, shown):
+        assert html.duration(seconds) == shown
+
+
+def measuring(values: list[float], accept: list[float | None], **changes: object) -> ClaimRecord:
+    judged = dataclasses.replace(HELD.measurements[0], values=values, interval=[min(values), max(values)])
+    return dataclasses.replace(HELD, measurements=[judged], rule=RuleRecord(accept, "so"), **{"published": None, **changes})
+
+
+class TestStrip:
+    def test_points_lie_where_the_scale_puts_them(self):
+        record = measuring([1.0, 2.0, 4.0], [0, 3], controls=[])
+        scale = scale_for(record)
+        drawn = strip(record)
+        placed = [float(x) for x in re.findall(r'cx="([\d.]+)"', drawn)]
+        assert placed == pytest.approx([scale(x) for x in (1, 2, 4)], abs=0.06)  # one decimal
+        left, width = (float(re.search(rf'class="band".*? {name}="([\d.]+)"', drawn).group(1)) for name in ("x", "width"))
+        assert [left, left + width] == pytest.approx([scale(0), scale(3)], abs=0.11)  # two numbers of one decimal
+
+    @pytest.mark.parametrize(
+        ("values", "accept", "log"),
+        [([1e-25], [None, 1e-20], True), ([1.0, 2.0], [0, 3], False), ([-1.0, 900.0], [1, None], False)],
+    )
+    def test_the_scale_is_logarithmic_only_where_that_is_needed_and_possible(self, values, accept, log):
+        scale = scale_for(measuring(values, accept, controls=[]))
+        assert scale.log is log
+        assert all(scale.shows(value) for value in [*values, *(bound for bound in accept if bound is not None)])
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            measuring([0.0], [None, 0]),
+            measuring([257.0], [257, 257]),
+            measuring([1 + 1e-14], [None, 1 + 1e-10]),
+            measuring([1e300], [None, None]),
+            measuring([-1e-300, 1e-300], [None, 0]),
+            measuring([12.0, 250.0], [None, 250]),
+            measuring([3.0] * 4, [1, 5]),
+            measuring([20.469], [20.45, 20.49], published=20.469),
+        ],
+    )
+    def test_every_strip_has_a_readable_axis(self, record):
+        labels = [label for _, label in ticks(scale_for(record))]
+        assert 2 <= len(labels) <= 8
+        assert len(set(labels)) == len(labels)
+        assert "nan" not in strip(record)
+        assert "inf" not in strip(record)
+
+    def test_points_that_coincide_are_moved_apart(self):
+        drawn = re.findall(r'cx="([\d.]+)" cy="(-?\d+)"', strip(measuring([3.0] * 3, [1, 5])))
+        assert len(set(drawn)) == 3
+
+    def test_a_control_beyond_the_scale_is_an_arrow(self):
+        controls = [ControlRecord("planted", "REFUTED", "REFUTED", value) for value in (1.2, 1e6, -1e6)]
+        drawn = strip(measuring([0.9, 1.0, 1.1], [0.8, 1.2], controls=controls))
+        assert re.findall(r'class="control"[^>]*>([^<]*)<', drawn) == ["◂c", "a", "b▸"]
+
+    def test_the_papers_number_and_borrowed_values_are_drawn(self):
+        assert 'class="paper"' in strip(HELD)
+        assert 'class="paper"' not in strip(measuring([1.0], [0, 2]))
+        borrowed = measuring([1.0], [0, 2], ensemble=EnsembleRecord([0.9, 1.0, 1.1, 50.0], "planted"), controls=[])
+        assert strip(borrowed).count("<circle") == 4  # its own and the three of the ensemble that are on the scale
+
+    def test_many_values_become_ticks_and_nothing_measured_nothing(self):
+        assert "<circle" not in strip(measuring([float(x) for x in range(MANY + 1)], [0, 3]))
+        assert strip(BROKEN) == ""

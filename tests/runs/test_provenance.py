@@ -1,0 +1,118 @@
+"""The store's key covers all code that decides a number: what cannot be found raises, and nobody's module is left out."""
+
+import functools
+import importlib
+import sys
+import types
+
+import pytest
+
+from harness.errors import InvalidInput
+from harness.runs import provenance
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Write modules of a user's own, import the first one, hash it afresh."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = set(sys.modules)
+
+    def write(name: str, /, **sources: str) -> types.ModuleType:
+        """Module ``name``, after its sources were written; a package's by their names in it."""
+        folder = tmp_path / name.rpartition(".")[0].replace(".", "/")
+        folder.mkdir(exist_ok=True)
+        for module, source in sources.items():
+            (folder / f"{module}.py").write_text(source)
+        for cache in (provenance.code_hash, provenance.source_hash, provenance._spec):
+            cache.cache_clear()
+        importlib.invalidate_caches()
+        return sys.modules.get(name) or importlib.import_module(name)
+
+    yield write
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+
+
+def hashed(*code):
+    return provenance.code_hash(frozenset(code))
+
+
+def test_an_edited_module_of_a_user_is_another_key(own):
+    module = own("mynet", mynet="import mylayers\n", mylayers="slope = 0.1\n")
+    before = hashed(module)
+    own("mynet", mynet="import mylayers\n", mylayers="slope = 0.2\n")
+    assert hashed(module) != before
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["from . import layers", "from .layers import slope", "import mine.layers", "def f():\n    from .layers import slope"],
+)
+def test_every_way_of_importing_is_followed(own, way):
+    module = own("mine.net", __init__="", net=f"{way}\n", layers="slope = 0.1\n")
+    before = hashed(module)
+    own("mine.net", layers="slope = 0.2\n")
+    assert hashed(module) != before
+
+
+def test_a_function_stands_for_its_module(own):
+    module = own("mynet", mynet="import functools\ndef f(): return 1\npartial = functools.partial(f)\nclass Net:\n    pass\n")
+    assert hashed(module.f) == hashed(module.partial) == hashed(module.Net) == hashed(module)
+
+
+def test_an_import_that_cannot_be_found_raises(own):
+    module = own("mynet", mynet="")
+    own("mynet", mynet="import mylayers_of_old\n")
+    with pytest.raises(InvalidInput, match="mynet imports mylayers_of_old, which cannot be found"):
+        hashed(module)
+
+
+def test_a_renamed_module_of_the_harness_raises(own):
+    module = own("mynet", mynet="")
+    own("mynet", mynet="from harness.no_such_module import x\n")
+    with pytest.raises(InvalidInput, match=r"harness\.no_such_module, which cannot be found"):
+        hashed(module)
+
+
+def test_a_renamed_carrier_raises(monkeypatch):
+    monkeypatch.setattr(provenance, "CARRIERS", ("harness.no_such_carrier",))
+    provenance.code_hash.cache_clear()
+    with pytest.raises(InvalidInput, match="no_such_carrier"):
+        hashed(provenance)
+
+
+def test_an_optional_library_may_be_missing(own):
+    module = own("mynet", mynet="try:\n    import no_such_library\nexcept ImportError:\n    pass\n")
+    assert hashed(module)
+
+
+def test_code_without_a_file_raises():
+    module = types.ModuleType("typed_in")
+    for ask in (hashed, provenance.source_hash):
+        with pytest.raises(InvalidInput, match="typed_in has no source file"):
+            ask(module)
+
+
+def test_a_name_is_no_module():
+    with pytest.raises(InvalidInput, match="belongs to no imported module"):
+        hashed("harness.errors")
+
+
+def test_libraries_are_left_to_their_versions(own):
+    module = own("mynet", mynet="import os\nimport numpy as np\nfrom scipy import linalg\n")
+    assert set(provenance._closure([module])) == {"mynet"}
+
+
+def test_another_name_of_the_package_gives_the_same_hash(own):
+    sources = {"net": "from . import layers\n", "layers": "slope = 0.1\n", "__init__": ""}
+    one, other = (own(f"{package}.net", **sources) for package in ("papers", "installed_papers"))
+    assert one.__name__ != other.__name__
+    assert hashed(one) == hashed(other)
+
+
+def test_the_numbers_of_a_run_rest_on_the_code_that_makes_them():
+    from claims.training_jacobian import run as training_run
+
+    closure = set(provenance._closure([functools.partial(training_run.decompose), *training_run.SPECTRUM_CODE]))
+    assert {"harness.engine.training", "harness.engine.jacobian", "harness.engine.spectrum", "harness.engine.streams"} <= closure
+    assert not closure & set(provenance.CARRIERS)

@@ -1,0 +1,214 @@
+"""Stage records and the localiser, on a small run that is disturbed on purpose: each disturbance is found where it is."""
+
+import dataclasses
+import io
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from claims import networks
+from claims.training_jacobian import recipe
+from claims.training_jacobian import run as training_run
+from claims.training_jacobian import stages as described
+from claims.training_jacobian.experiments import Experiment, Model
+from harness.compare.localise import change
+from harness.compare.stages import FACTOR
+from harness.engine.training import Training
+from harness.engine.trees import cast
+from harness.plugin.preparation import PreparedRuns
+from harness.plugin.terminal import PrintedProgress
+from harness.runs import sketch, stages
+from harness.runs.lab import Lab, open_run
+from harness.runs.run import Run
+from harness.runs.store import Store
+from harness.suite.records import ExperimentRecord
+
+# 50 steps of a network with 152 parameters: everything up to J's spectrum in a second once it is compiled
+SMALL = Experiment("digits", "smoke", model=Model(hidden=(2,)), epochs=2)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Callable[..., ExperimentRecord]:
+    """The record of a run of SMALL with changes, in a store of its own."""
+
+    def made(*, spectrum: bool = True, **changes: object) -> ExperimentRecord:
+        experiment = dataclasses.replace(SMALL, **changes)  # type: ignore[arg-type]
+        store = Store(tmp_path / str(len(list(tmp_path.iterdir()))))
+        run = open_run(experiment, Lab(store, scale="smoke"))
+        _ = run.spectrum if spectrum else run.trained
+        return ExperimentRecord("digits", 0, experiment.fingerprint(), {}, [*run.stage_records(), *run.stages])
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> ExperimentRecord:
+    run = open_run(SMALL, Lab(Store(tmp_path_factory.mktemp("reference")), scale="smoke"))
+    _ = run.spectrum
+    return ExperimentRecord("digits", 0, SMALL.fingerprint(), {}, [*run.stage_records(), *run.stages])
+
+
+def test_the_same_run_again_is_the_same_bits(reference, record):
+    found = change(reference, record(), "float32")
+    assert (found.moved, found.bits, found.uncompared) == (None, None, ())
+
+
+def test_a_run_taken_from_the_store_tells_as_much_as_one_computed(tmp_path):
+    told = []
+    for _ in range(2):
+        run = open_run(SMALL, Lab(Store(tmp_path), scale="smoke"))
+        run.prepare()
+        told.append(run.stage_records())
+        assert "spectrum" not in run.__dict__  # it is given back
+    assert told[0] == told[1]
+    assert len(told[0]) > 5
+
+
+def test_news_of_a_run_are_told_once(tmp_path):
+    for _ in range(2):  # computed, then taken from the store
+        run = open_run(SMALL, Lab(Store(tmp_path), scale="smoke"))
+        lab = SimpleNamespace(runs=lambda _, run=run: [run], opened=lambda run=run: [run])
+        runs = PreparedRuns(lambda lab=lab: lab, PrintedProgress(io.StringIO()))
+        runs.of("digits")
+        (told,) = runs.changed_records()
+        assert {"loss", "singular values"} <= {stage["name"] for stage in told.stages}
+        assert runs.changed_records() == []
+
+
+def test_another_prng_is_found_in_the_initial_parameters(reference, record, monkeypatch):
+    another = lambda seed, name: np.random.Generator(np.random.Philox(len(name) + 100 * seed))  # noqa: E731
+    monkeypatch.setattr(networks, "numpy_stream", another)
+    found = change(reference, record(spectrum=False), "float32")
+    assert found.moved is not None
+    assert found.moved.stage == "initial parameters"
+    assert not found.same_start
+
+
+def test_float64_differs_from_float32_from_the_cast_on_and_by_no_more_than_rounding(reference, record):
+    ours = record(precision="float64")
+    found = change(reference, ours, "float32")
+    assert found.moved is None, found.moved
+    assert found.bits is not None
+    assert found.bits.stage == "initial parameters"
+    assert 0.05 < found.bits.ulps < 1  # a cast is half an ulp at most
+    assert 0.01 < found.ratio <= 1
+    # held to float64's own rounding, parameters that were rounded to float32 have moved
+    rounded = [
+        {**stage, "values": [float(np.float32(value)) for value in stage["values"]], "digest": "other"}
+        if stage["name"] == "parameters"
+        else stage
+        for stage in ours.stages
+    ]
+    theirs = dataclasses.replace(ours, stages=rounded)
+    moved = change(ours, theirs, "float64").moved
+    assert moved is not None
+    assert moved.stage == "parameters after step 1"
+
+
+def test_a_perturbed_step_is_found_at_that_step(reference, record, monkeypatch):
+    """The update of step 20 is off by 1 in 1000: the parameters after it are, and the next loss is the first to tell."""
+    monkeypatch.setattr(recipe, "optimiser", _perturbed(recipe.optimiser, step=20))
+    found = change(reference, record(spectrum=False), "float32")
+    assert found.moved is not None
+    assert found.moved.stage == "loss at step 21"
+    assert found.moved.ratio > 1
+    assert found.same_start
+
+
+def test_sums_in_another_order_are_within_rounding(reference, record, monkeypatch):
+    """The examples of each batch in another order: the same mathematics, other roundings, as from another BLAS."""
+    monkeypatch.setattr(recipe, "training", _reordered(recipe.training, 1))
+    found = change(reference, record(), "float32")
+    assert found.moved is None, found.moved
+    assert found.bits is not None
+    assert found.bits.stage.startswith(("loss at step", "parameters after step"))
+    assert found.same_start
+
+
+def test_a_jacobian_that_is_off_is_found_there(reference, record, monkeypatch):
+    """One entry in a hundred of J is off by 1e-2: training is the same, J is not."""
+    dense = training_run.dense_jacobian
+
+    def off(*arguments: object, **options: object) -> np.ndarray:
+        matrix = dense(*arguments, **options)
+        return np.where(np.random.default_rng(0).uniform(size=matrix.shape) < 0.01, matrix + np.float32(1e-2), matrix)
+
+    monkeypatch.setattr(training_run, "dense_jacobian", off)
+    monkeypatch.setattr(training_run.Run, "structural", property(lambda run: (None, None)))
+    moved = change(reference, record(), "float32").moved
+    assert moved is not None
+    assert moved.stage == "J rebuilt from its spectrum"
+
+
+def test_false_alarms_and_power_of_the_rounding_model(reference, tmp_path):
+    """Twenty correct runs, each with its sums in another order, raise no alarm; a thousandth of a step more always does."""
+    run = open_run(SMALL, Lab(Store(tmp_path), scale="smoke"))
+    held = run._replay()
+    theta = cast(run.theta_0, "float32")
+    base = [np.asarray(part, np.float64) for part in described.replay(run.training, theta)]
+    worst = []
+    for draw in range(20):
+        again = [np.asarray(part, np.float64) for part in described.replay(_in_another_order(run.training, draw), theta)]
+        sketches, losses, columns = (a - b for a, b in zip(again, base, strict=True))
+        floor = 4 * stages.UNIT["float32"] * np.abs(base[1])
+        ratios = [
+            np.max(np.sqrt(np.mean(sketches**2, axis=1)) / held["parameters"]),
+            np.max(np.abs(losses) / np.maximum(held["losses"], floor)),
+            sketch.rms(columns) / np.sqrt(len(columns)) / float(held["jacobian"]),
+        ]
+        worst.append(max(ratios) / (2 * FACTOR))
+    assert max(worst) < 1
+    assert max(worst) > 0.02  # the model is not so wide that nothing could be seen
+    nearby = cast(tuple(tuple(leaf * (1 + 1e-5) for leaf in layer) for layer in run.theta_0), "float32")
+    shifted = described.replay(run.training, nearby)
+    assert np.max(np.abs(np.asarray(shifted[1]) - base[1]) / held["losses"]) > 2 * FACTOR
+
+
+@pytest.mark.parametrize("where", [0, 77, 151])
+def test_a_sketch_sees_any_entry(where):
+    theta = np.linspace(-1, 1, 152)
+    other = theta.copy()
+    other[where] += 1e-3
+    assert sketch.rms(sketch.vector(other) - sketch.vector(theta)) == pytest.approx(1e-3 / np.sqrt(152), rel=1e-9)
+
+
+def test_a_sketch_knows_the_size_of_a_matrix():
+    left, right = (np.linalg.qr(np.random.default_rng(seed).normal(size=(300, 300)))[0] for seed in (1, 2))
+    sigma = np.linspace(0.1, 3, 300)
+    sizes = sketch.rms(sketch.factored(left, sigma, right)), np.linalg.norm(sigma) / 300
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.3)
+
+
+def test_a_run_that_describes_no_stages_has_its_experiment_alone(tmp_path):
+    assert Run(SMALL, Lab(Store(tmp_path))).stage_records() == [stages.definition(SMALL)]
+
+
+def _perturbed(factory: Callable[..., optax.GradientTransformation], step: int) -> Callable[..., optax.GradientTransformation]:
+    """The optimiser whose update of one step is 1.001 times what it should be."""
+
+    def make(*arguments: object) -> optax.GradientTransformation:
+        inner = factory(*arguments)
+
+        def update(gradient: object, state: tuple, params: object = None) -> tuple:
+            count, held = state
+            change, held = inner.update(gradient, held, params)
+            return jax.tree.map(lambda leaf: leaf * (1 + 1e-3 * (count == step)).astype(leaf.dtype), change), (count + 1, held)
+
+        return optax.GradientTransformation(lambda params: (np.int32(0), inner.init(params)), update)
+
+    return make
+
+
+def _reordered(factory: Callable[..., Training], seed: int) -> Callable[..., Training]:
+    return lambda experiment, data: _in_another_order(factory(experiment, data), seed)
+
+
+def _in_another_order(training: Training, seed: int) -> Training:
+    """The same training with the examples of each batch in another order."""
+    order = np.random.default_rng(seed).permutation(training.batches[1].shape[1])
+    return dataclasses.replace(training, batches=tuple(part[:, order] for part in training.batches))

@@ -1,0 +1,97 @@
+"""Declaring claims: what is refused, how readings stack, what a claim function is called with."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.errors import InvalidInput
+from harness.suite.claim import REGISTRY, Claim, Control, claim
+from harness.suite.verdict import Verdict, within
+
+REGION = within(0, 1, reason="planted")
+CONTROL = Control("another world", lambda run: run)
+
+
+@pytest.fixture(autouse=True)
+def _registry() -> Iterator[None]:
+    before = dict(REGISTRY)
+    REGISTRY.clear()
+    yield
+    REGISTRY.clear()
+    REGISTRY.update(before)
+
+
+def declared(id: str = "paper/statement", function: Any = lambda run: 1.0, **changes: Any) -> Claim:
+    fields = {"where": "1", "says": "s", "reading": "r", "accept": REGION, "controls": [CONTROL], **changes}
+    claim(id, **fields)(function)
+    return REGISTRY[id]
+
+
+@pytest.mark.parametrize("id", ["statement", "Paper/statement", "paper/statement[", "paper/a b", "paper/x[A]", "paper/x/y"])
+def test_a_malformed_id_is_refused(id):
+    with pytest.raises(InvalidInput, match="write paper/statement"):
+        declared(id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"scales": ["huge"]}, "allowed: smoke, paper, large"),
+        ({"scales": []}, "allowed: smoke, paper, large"),
+        ({"controls": []}, "at least one control"),
+    ],
+)
+def test_a_claim_that_cannot_be_judged_is_refused(changes, says):
+    with pytest.raises(InvalidInput, match=says):
+        declared(**changes)
+
+
+def test_an_id_is_declared_once():
+    declared(function=lambda run: 1.0)
+
+    def elsewhere(run: Any) -> float:
+        return 2.0
+
+    with pytest.raises(InvalidInput, match="declared twice"):
+        declared(function=elsewhere)
+
+
+def test_the_same_function_imported_again_replaces_itself():
+    def function(run: Any) -> float:
+        return 1.0
+
+    assert declared(function=function) is not declared(function=function)
+
+
+def test_readings_stack_in_the_order_they_are_written():
+    @claim("p/x[strict]", where="1", says="s", reading="r", accept=REGION, controls=[CONTROL], given={"delta": 0.01})
+    @claim("p/x[lenient]", where="1", says="s", reading="r", accept=REGION, controls=[CONTROL], given={"delta": 0.1})
+    def counted(sigma, *, delta):
+        return sigma * delta
+
+    strict, lenient = counted.__claims__
+    assert (strict.variant, lenient.variant, strict.paper) == ("strict", "lenient", "p")
+    assert (strict.measure(SimpleNamespace(sigma=3)), lenient.measure(SimpleNamespace(sigma=3))) == (3 * 0.01, 3 * 0.1)
+
+
+def test_arguments_are_the_runs_attributes_and_the_run_itself():
+    run = SimpleNamespace(sigma=2.0)
+    assert declared(function=lambda sigma, run: (sigma, run)).measure(run) == (2.0, run)
+
+
+def test_over_pairs_the_function_gets_both_runs():
+    assert declared(function=lambda a, b: (a, b), over="pairs", on="x").measure("first", "second") == ("first", "second")
+
+
+def test_without_runs_only_the_given_arguments_are_passed():
+    assert declared(function=lambda *, steps: steps, given={"steps": 5}, over="once").measure() == 5
+
+
+def test_a_single_experiment_may_be_named_without_brackets():
+    assert declared(on="digits").on == ("digits",)
+
+
+def test_a_control_must_refute_unless_it_says_otherwise():
+    assert CONTROL.expect is Verdict.REFUTED

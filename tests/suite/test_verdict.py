@@ -1,0 +1,189 @@
+"""The ruler: each judge supports a planted truth, refutes a planted falsehood, and its intervals cover as often as they say."""
+
+import math
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.errors import InvalidInput
+from harness.suite.verdict import (
+    CONFIDENCE,
+    Ensemble,
+    Interval,
+    Region,
+    Verdict,
+    at_least,
+    at_most,
+    exact,
+    judge,
+    mean_interval,
+    pairs_interval,
+    proportion_interval,
+    seeds_to_decide,
+    within,
+)
+
+REGION = within(0.9, 1.1, reason="planted")
+
+
+def pairs_of(values: np.ndarray) -> dict[tuple[int, int], float]:
+    """A pair statistic whose mean is the mean of the seeds' values: the average of the two."""
+    return {(i, j): (values[i] + values[j]) / 2 for i, j in combinations(range(len(values)), 2)}
+
+
+def seeds(rng: np.random.Generator, truth: float) -> Interval:
+    return mean_interval(rng.normal(truth, 0.02, 5))
+
+
+def few_seeds(rng: np.random.Generator, truth: float) -> Interval:
+    return mean_interval(rng.normal(truth, 0.02, 2), Ensemble(tuple(rng.normal(7.0, 0.02, 12)), "planted"))
+
+
+def pairs(rng: np.random.Generator, truth: float) -> Interval:
+    return pairs_interval(pairs_of(rng.normal(truth, 0.02, 6)))
+
+
+def trials(rng: np.random.Generator, truth: float) -> Interval:
+    return proportion_interval(int(rng.binomial(2000, truth / 2)), 2000)
+
+
+JUDGES: dict[Callable[..., Interval], Region] = {
+    seeds: REGION,
+    few_seeds: REGION,
+    pairs: REGION,
+    trials: within(0.45, 0.55, reason="half of REGION, as the planted proportion is half of the truth"),
+}
+
+
+@pytest.mark.parametrize("interval", JUDGES, ids=lambda judge: judge.__name__)
+@pytest.mark.parametrize(("truth", "verdict"), [(1.0, Verdict.SUPPORTED), (1.3, Verdict.REFUTED), (0.7, Verdict.REFUTED)])
+def test_a_planted_truth_is_supported_and_a_planted_falsehood_refuted(interval, truth, verdict):
+    """Truth and region are at least five standard errors apart, so every draw must come out right."""
+    rng = np.random.default_rng(0)
+    assert {judge(interval(rng, truth), JUDGES[interval]) for _ in range(20)} == {verdict}
+
+
+@pytest.mark.parametrize("interval", JUDGES, ids=lambda judge: judge.__name__)
+def test_a_truth_on_the_edge_stays_open(interval):
+    region = JUDGES[interval]
+    edge = region.high * (2 if interval is trials else 1)
+    rng = np.random.default_rng(1)
+    verdicts = [judge(interval(rng, edge), region) for _ in range(40)]
+    # the interval misses its own edge in 5 % of draws: 10 of 40 has probability 1e-5
+    assert sum(verdict is Verdict.INCONCLUSIVE for verdict in verdicts) > 30
+
+
+def covered(interval: Callable[[np.random.Generator], Interval], truth: float, draws: int) -> int:
+    rng = np.random.default_rng(2)
+    made = (interval(rng) for _ in range(draws))
+    return sum(one.low <= truth <= one.high for one in made)
+
+
+def bound(draws: int) -> tuple[float, float]:
+    """Numbers of covering intervals that a true 95 % coverage leaves with probability below 1e-4."""
+    low, high = stats.binom.interval(1 - 1e-4, draws, CONFIDENCE)
+    return float(low), float(high)
+
+
+@pytest.mark.parametrize("n", [3, 8])
+def test_student_intervals_cover_at_the_nominal_rate(n):
+    low, high = bound(2000)
+    assert low <= covered(lambda rng: mean_interval(rng.normal(0, 1, n)), 0.0, 2000) <= high
+
+
+def test_an_ensemble_gives_one_seed_the_nominal_coverage():
+    def one_seed(rng: np.random.Generator) -> Interval:
+        return mean_interval(rng.normal(0, 1, 1), Ensemble(tuple(rng.normal(0, 1, 8)), "planted"))
+
+    low, high = bound(2000)
+    assert low <= covered(one_seed, 0.0, 2000) <= high
+
+
+def test_jackknife_over_pairs_covers_at_the_nominal_rate():
+    """For a pair statistic that is linear in the seeds the jackknife is Student's interval, so coverage is exact."""
+    low, high = bound(1000)
+    assert low <= covered(lambda rng: pairs_interval(pairs_of(rng.normal(0, 1, 5))), 0.0, 1000) <= high
+
+
+def test_one_pair_borrows_the_spread_of_pairs_with_the_freedom_of_their_seeds():
+    """28 pairs of 8 seeds: Student with 7 degrees of freedom, since pairs that share a seed are not independent."""
+    ensemble = Ensemble(tuple(np.linspace(0, 1, 28)), "planted")
+    interval = pairs_interval({(0, 1): 0.5}, ensemble)
+    assert interval.high - 0.5 == pytest.approx(stats.t.ppf(0.975, 7) * ensemble.spread)
+
+
+def test_treating_pairs_as_independent_would_not_cover():
+    """The mistake that the jackknife is there for: Student over the ten pairs of five seeds is much too narrow."""
+    low, _ = bound(1000)
+    assert covered(lambda rng: mean_interval(list(pairs_of(rng.normal(0, 1, 5)).values())), 0.0, 1000) < low
+
+
+@pytest.mark.parametrize("p", [3 / 32, 0.5])
+def test_clopper_pearson_covers_at_least_at_the_nominal_rate(p):
+    low, _ = bound(500)
+    intervals = [proportion_interval(successes, 60) for successes in range(61)]
+    assert covered(lambda rng: intervals[rng.binomial(60, p)], p, 500) >= low
+
+
+def test_a_deterministic_value_is_judged_as_a_point():
+    region = at_most(1e-10, reason="rounding")
+    assert judge(exact(9.9e-11), region) is Verdict.SUPPORTED
+    assert judge(exact(1.1e-10), region) is Verdict.REFUTED
+
+
+def test_a_verdict_has_no_truth_value():
+    with pytest.raises(TypeError, match="no truth value"):
+        bool(Verdict.NOT_RUN)
+
+
+@pytest.mark.parametrize(
+    ("region", "inside", "outside", "text"),
+    [
+        (within(1, 2, reason="r"), (1, 2), (0.99, 2.01), "[1, 2]"),
+        (at_least(1, reason="r"), (1, math.inf), (0.99,), ">= 1"),
+        (at_most(2, reason="r"), (-math.inf, 2), (2.01,), "<= 2"),
+    ],
+)
+def test_regions_are_closed_and_say_so(region, inside, outside, text):
+    assert all(value in region for value in inside)
+    assert not any(value in region for value in outside)
+    assert str(region) == text
+
+
+@pytest.mark.parametrize(("low", "high", "reason"), [(2, 1, "r"), (math.nan, 1, "r"), (1, 2, " ")])
+def test_a_region_that_makes_no_sense_is_refused(low, high, reason):
+    with pytest.raises(InvalidInput):
+        Region(low, high, reason)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: mean_interval([]), "no values"),
+        (lambda: mean_interval([1.0, math.nan, 1.0]), "not finite"),
+        (lambda: mean_interval([1.0, 1.1]), "--claims-seeds 3"),
+        (lambda: pairs_interval({(0, 1): 1.0}), "no reference ensemble"),
+        (lambda: pairs_interval({(0, 1): 1.0, (1, 2): 1.0}), "every unordered pair"),
+        (lambda: proportion_interval(3, 2), "need 0 <= successes <= trials"),
+        (lambda: Ensemble((1.0,) * 7, "p"), "at least 8 seeds"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_with_a_reason(make, says):
+    with pytest.raises(InvalidInput, match=says):
+        make()
+
+
+def test_the_named_number_of_seeds_decides():
+    """At the number it names, the interval of the same mean and spread is inside; one seed fewer, it is not."""
+    values = np.array([0.96, 1.0, 1.1, 1.02])
+    n = seeds_to_decide(values, REGION)
+    assert n is not None
+    half = [stats.t.ppf(0.975, m - 1) * values.std(ddof=1) / math.sqrt(m) for m in (n - 1, n)]
+    assert values.mean() + half[1] < 1.1 <= values.mean() + half[0]
+
+
+def test_a_mean_on_the_edge_is_never_decided():
+    assert seeds_to_decide([1.0, 1.1, 1.2], REGION) is None
