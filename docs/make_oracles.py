@@ -10,8 +10,8 @@ against each oracle the table has the largest error relative to its bound.
 from __future__ import annotations
 
 import json
-import re
 import platform
+import re
 import subprocess
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""What long work tells about itself. The default is silent; the pytest plugin brings one that prints."""
+"""Progress of long work. The default is silent; the pytest plugin brings one that prints."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ ORDER = {
     ),
     "harness.report": ("pages text json_file environment summary figures", "strip markdown", "html", "publish"),
     "harness.compare": (
-        "identity exchange stages",
+        "identity exchange differences",
         "measurements localise baseline",
         "comparison history",
         "text",

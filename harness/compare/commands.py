@@ -99,7 +99,7 @@ def judge_again(options: argparse.Namespace) -> int:
 
 
 def make_baseline(options: argparse.Namespace) -> int:
-    """Show the difference from the baseline in place, then replace it if told to."""
+    """Show the difference from the baseline in place, then replace it if asked to."""
     report = json_file.read(options.report)
     content, target = baseline.pack(report), options.into / baseline.name_of(report)
     code = Exit.SAME
@@ -191,9 +191,9 @@ def _into(parser: argparse.ArgumentParser, help: str, default: Path | None) -> N
 def _command(
     commands: Any, name: str, line: str, description: str, function: Any, codes: Mapping[Exit, str] = MEANING
 ) -> argparse.ArgumentParser:
-    told = "exit codes:\n" + "\n".join(f"  {code.value}  {codes[code]}" for code in sorted(codes))
+    codes_text = "exit codes:\n" + "\n".join(f"  {code.value}  {codes[code]}" for code in sorted(codes))
     made: argparse.ArgumentParser = commands.add_parser(
-        name, help=line, description=description, epilog=told, formatter_class=argparse.RawDescriptionHelpFormatter
+        name, help=line, description=description, epilog=codes_text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.set_defaults(command=function)
     return made

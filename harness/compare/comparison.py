@@ -7,11 +7,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harness.compare.differences import State
 from harness.compare.exchange import ALPHA, Exchange, holm
 from harness.compare.identity import Change, identity_changes, incidental_changes
 from harness.compare.localise import RunChange, localise
 from harness.compare.measurements import Shift, exchangeable, margin, shift_between
-from harness.compare.stages import State
 from harness.errors import Incomparable
 from harness.runs.experiment import PRECISIONS
 from harness.suite.records import ClaimRecord, Report

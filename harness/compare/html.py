@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.compare import text
 from harness.compare.comparison import ClaimChange, Comparison
+from harness.compare.differences import State
 from harness.compare.identity import Change
-from harness.compare.stages import State
 from harness.report import pages
 from harness.report.text import measured
 

@@ -1,4 +1,4 @@
-"""What tells two machines apart, and what merely passed while a report was made."""
+"""The facts that distinguish two machines, and those that merely passed while a report was made."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IDENTITY = (
 
 @dataclass(frozen=True)
 class Change:
-    """One fact of two environments, "" where a report does not tell it."""
+    """One fact of two environments, "" where a report does not say."""
 
     key: str
     before: str

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.compare.stages import Difference, Stage, State, differences
+from harness.compare.differences import Difference, Stage, State, differences
 from harness.runs.experiment import PRECISIONS
 from harness.suite.records import ExperimentRecord, Json, Report
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.compare.differences import State, spacing
 from harness.compare.exchange import LEAST_PAIRS, Exchange, paired, proportions, unpaired
-from harness.compare.stages import State, spacing
 from harness.suite.records import ClaimRecord, MeasurementRecord
 from harness.suite.rejudge import Pairs, pseudo_values
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from harness.compare.comparison import MEANING, ClaimChange, Comparison, Exit
+from harness.compare.differences import Difference, State
 from harness.compare.exchange import ALPHA
 from harness.compare.localise import RunChange
-from harness.compare.stages import Difference, State
 from harness.report.text import accepted, measured
 
 NAME = "compare.md"

@@ -17,7 +17,7 @@ LEAST = 8  # columns; below, vector units idle
 # Networks of 610 to 10,210 parameters in both precisions are differentiated fastest, or within a tenth of it, with 32 columns a
 # core as long as they fit twice its second-level cache, and with fewer beyond (measured on an AMD EPYC with 1 MiB).
 CPU_MOST, CPU_CACHES = 32, 2
-SECOND_LEVEL = 2**20  # bytes of cache where the system does not tell
+SECOND_LEVEL = 2**20  # bytes of cache where the system does not say
 # Accelerators: what a sixty-fourth of the memory holds, since the memory of the optimiser and activations come on top.
 ACCELERATOR_MOST, ACCELERATOR_SHARE = 1024, 1 / 64
 
@@ -38,7 +38,7 @@ def columns(x: Any, device: Any) -> int:
 
 
 def second_level_cache() -> int:
-    """Bytes of a core's second-level cache; 1 MiB where the system does not tell."""
+    """Bytes of a core's second-level cache; 1 MiB where the system does not say."""
     try:
         return max(0, os.sysconf("SC_LEVEL2_CACHE_SIZE")) or SECOND_LEVEL
     except (AttributeError, ValueError, OSError):
@@ -46,7 +46,7 @@ def second_level_cache() -> int:
 
 
 def accelerator_memory(device: Any) -> int:
-    """Bytes that JAX may use on an accelerator; 8 GiB where it does not tell."""
+    """Bytes that JAX may use on an accelerator; 8 GiB where it does not say."""
     return int((device.memory_stats() or {}).get("bytes_limit", 2**33))
 
 

@@ -68,7 +68,7 @@ def device() -> str:
 
 
 def peak_memory() -> int | None:
-    """Largest resident size so far of this process or of one that it started, MiB; None where it is not told."""
+    """Largest resident size so far of this process or of one that it started, MiB; None where the system does not say."""
     try:
         import resource
     except ImportError:

@@ -63,7 +63,7 @@ class Store:
         self.root = Path(root) if root is not None else user_cache_path("training-jacobian-claims")
         self.fresh = fresh
         self._seen: set[str] = set()
-        self._unkept: set[int] = set()  # error numbers for which something could not be kept, each told once
+        self._unkept: set[int] = set()  # error numbers for which something could not be kept, each said once
         try:
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):

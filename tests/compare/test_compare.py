@@ -12,9 +12,9 @@ import pytest
 from harness.__main__ import main
 from harness.compare import Exit, baseline, compare, exchange, history, history_page, html, text
 from harness.compare.comparison import MEANING
+from harness.compare.differences import Stage, State
 from harness.compare.localise import change
 from harness.compare.measurements import margin
-from harness.compare.stages import Stage, State
 from harness.errors import Incomparable, InvalidInput, Unreadable
 from harness.report import json_file, summary
 from harness.suite import evidence

@@ -16,8 +16,8 @@ from claims.training_jacobian import recipe
 from claims.training_jacobian import run as training_run
 from claims.training_jacobian import stages as described
 from claims.training_jacobian.experiments import Experiment, Model
+from harness.compare.differences import FACTOR
 from harness.compare.localise import change
-from harness.compare.stages import FACTOR
 from harness.engine.training import Training
 from harness.engine.trees import cast
 from harness.plugin.preparation import PreparedRuns

@@ -107,7 +107,7 @@ def _by_run(arrays: Mapping[str, Array]) -> list[Mapping[str, Array]]:
 
 
 def _drawing(figure: Figure, evidence: Evidence) -> Drawing:
-    """Draw one figure; whatever goes wrong is told in its place."""
+    """Draw one figure; whatever goes wrong is said in its place."""
     try:
         found = {name: evidence.find(source) for name, source in figure.sources.items()}
         missing = _absent(figure, found)
