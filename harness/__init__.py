@@ -67,4 +67,12 @@ def __getattr__(name: str) -> Any:
         return version("training-jacobian-claims")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"harness.{_HOME[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"harness.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        remedy = 'pip install "training-jacobian-claims[claims]"'
+        raise ImportError(f"{name} needs {error.name}, which is not installed: {remedy}") from error
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

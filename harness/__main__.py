@@ -82,9 +82,13 @@ def show_claim(options: argparse.Namespace) -> int:
 
 def papers_folder(options: argparse.Namespace) -> int:
     """The papers that come with this package: installed beside it, or in its checkout."""
-    spec = importlib.util.find_spec(INSTALLED)
-    print(Path(spec.origin).parent if spec and spec.origin else Path(__file__).resolve().parents[1] / "claims")
+    print(_papers())
     return 0
+
+
+def _papers() -> Path:
+    spec = importlib.util.find_spec(INSTALLED)
+    return Path(spec.origin).parent if spec and spec.origin else Path(__file__).resolve().parents[1] / "claims"
 
 
 def make_ensemble(options: argparse.Namespace) -> int:
@@ -122,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m harness", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--claims", type=Path, default=Path("claims"), metavar="DIR", help="folder of claims (%(default)s)")
+    parser.add_argument("--claims", type=Path, default=_here(), metavar="DIR", help="folder of claims (%(default)s)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="every claim: id, scales, expected verdict, what the paper says")
     listing.set_defaults(command=list_claims)
@@ -145,6 +149,11 @@ def _parser() -> argparse.ArgumentParser:
     making.set_defaults(command=make_ensemble)
     stored.add(commands)
     return parser
+
+
+def _here() -> Path:
+    """The folder of claims in the working directory; without one, the papers that come with this package."""
+    return Path("claims") if Path("claims").is_dir() else _papers()
 
 
 def _declare(claims: Path) -> Deviations:

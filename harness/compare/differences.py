@@ -37,7 +37,7 @@ class State(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage record of a report, checked; see :mod:`harness.stages` for the fields."""
+    """One stage record of a report, checked; see :mod:`harness.runs.stages` for the fields."""
 
     name: str
     digest: str

@@ -9,7 +9,8 @@ Two operators count two sets. J^T J counts singular values of J. (J - I)^T (J - 
 |v|, which come back with neither their length nor their direction changed; k of its eigenvalues above delta^2 leave at most k
 singular values of J above 1 + delta and at most k below 1 - delta (Weyl), so it bounds the first count from below.
 
-A third count has nothing to do with Lanczos: the singular values of I + Q B from :mod:`.range_finder`. What Q missed is E, with sigma_{i+j-1}(A + E) <= sigma_i(A) + sigma_j(E) and at most |E|_F^2 / tau^2 singular values of E above tau.
+A third count has nothing to do with Lanczos: the singular values of I + Q B from :mod:`.range_finder`. What Q missed is E,
+with sigma_{i+j-1}(A + E) <= sigma_i(A) + sigma_j(E) and at most |E|_F^2 / tau^2 singular values of E above tau.
 """
 
 from __future__ import annotations

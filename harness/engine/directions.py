@@ -46,7 +46,7 @@ class Directions:
 
     @property
     def cosines(self) -> Floats:
-        """cos(v, J v), shape (k,): for singular vectors that of v_i with u_i (paper, section 3.1)."""
+        """cos(v, J v), shape (k,): for singular vectors that of v_i with u_i (Belrose & Scherlis 2024, 3.1)."""
         return np.asarray(np.einsum("nk,nk->k", self.initial, self.images) / self.gains)
 
     @property

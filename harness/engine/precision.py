@@ -37,6 +37,19 @@ def with_exact_dtypes(function: Callable[P, R]) -> Callable[P, R]:
     return scoped
 
 
+def eagerly_with_exact_dtypes(function: Callable[P, R]) -> Callable[P, R]:
+    """The function in the scope of :func:`exact_dtypes` where it computes; where it is traced, the tracer's scope counts."""
+
+    @functools.wraps(function)
+    def scoped(*arguments: P.args, **options: P.kwargs) -> R:
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((arguments, options))):
+            return function(*arguments, **options)
+        with exact_dtypes():
+            return function(*arguments, **options)
+
+    return scoped
+
+
 def _enable_x64(on: bool) -> Any:
     """JAX 0.8 moved it from ``jax.experimental``."""
     home: Any = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")

@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from harness.engine.columns_last import columns_last
 from harness.engine.precision import with_exact_dtypes
 from harness.engine.training import Training
-from harness.engine.trees import floating, refloated
+from harness.engine.trees import as_floating, floating, refloated
 from harness.errors import InvalidInput, NotFinite
 
 Block = NDArray[Any]
 State = tuple[Array, Any]  # theta, the memory of the rule
-KEPT = 2**31  # bytes of trajectory kept in memory; LeNet-5's 2,812 steps of Adam take 2.8e9 and are computed again
+KEPT = 2**31  # bytes of trajectory kept in memory; states beyond are computed again
 
 
 class TrainingProducts:
@@ -78,7 +78,8 @@ class TrainingProducts:
         self._devices = devices or jax.local_devices()
         self._mesh = Mesh(np.array(self._devices), ("columns",))
         self._whole = NamedSharding(self._mesh, PartitionSpec())
-        self._batches = jax.device_put(jax.tree.map(jnp.asarray, training.batches), self._whole)
+        batches = as_floating(jax.tree.map(jnp.asarray, training.batches), theta.dtype)
+        self._batches = jax.device_put(batches, self._whole)
         rule = _Rule(training, self._unravel)
         self._remember = rule.remember
         start = jax.jit(rule.start)(theta)

@@ -64,7 +64,7 @@ class Spectrum:
 
     @cached_property
     def by_distance(self) -> Array:
-        """Indices in ascending order of |sigma_i - 1|: the bulk at k is the span of the first k (paper, section 3.5)."""
+        """Indices in ascending order of |sigma_i - 1|: the bulk at k is the span of the first k."""
         return np.argsort(self.distance, kind="stable")
 
     def region(self, low: float, high: float, *, structural: bool = True) -> Array:

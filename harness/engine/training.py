@@ -1,4 +1,4 @@
-"""The training map f: theta_0 -> theta_T (paper, section 2), from which all else is taken.
+"""The training map f: theta_0 -> theta_T (Belrose & Scherlis 2024, 2), from which all else is taken.
 
 J, its products, trajectories, trainings in subspaces and records of stages are functions of one :class:`Training`. Its
 methods are pure; the caller decides on jit, jvp, vmap and sharding.
@@ -17,7 +17,8 @@ import optax
 from jaxtyping import Array, Float
 
 from harness.engine.columns_last import columns_last
-from harness.engine.trees import floating, refloated
+from harness.engine.precision import eagerly_with_exact_dtypes
+from harness.engine.trees import as_floating, floating, refloated
 from harness.errors import NotFinite
 
 Apply = Callable[[Any, Any], Any]
@@ -35,6 +36,7 @@ class Training:
         loss: (params, batch) -> mean loss of the batch, a scalar.
         optimiser: an optax rule, such as ``optax.sgd(0.1, momentum=0.9)`` or ``optax.adam(0.01, eps_root=1e-8)``.
         batches: a tree of arrays in their fixed order, (steps an epoch, ...); a step's batch is one index of all of them.
+            Floating ones are taken in the dtype of the parameters.
         epochs: passes over the batches.
     """
 
@@ -63,6 +65,7 @@ class Training:
         change, memory = self.optimiser.update(gradient, memory, params)
         return (optax.apply_updates(params, change), memory), value
 
+    @eagerly_with_exact_dtypes
     def __call__(self, params: Any) -> Any:
         """theta_T."""
         return self.advance(self.start(params))[0]
@@ -71,6 +74,7 @@ class Training:
         """The state after all steps."""
         return self._over_all(lambda state, batch: (self.step(state, batch)[0], None), state)[0]
 
+    @eagerly_with_exact_dtypes
     def observed(self, params: Any, observe: Callable[[Any, Array], Any]) -> tuple[Any, Any]:
         """theta_T, and what ``observe(parameters after the step, loss before it)`` gave at every step, a tree of (steps, ...)."""
 
@@ -85,6 +89,7 @@ class Training:
         """theta_T, and the loss before every step."""
         return self.observed(params, lambda _, value: value)
 
+    @eagerly_with_exact_dtypes
     def push(self, params: Any, block: Any) -> Any:
         """J V for a tree of tangents with leaves (..., columns): each step is linearised once, for all columns.
 
@@ -107,7 +112,8 @@ class Training:
 
     def _over_all(self, step: Callable[[Any, Any], tuple[Any, Any]], start: Any) -> tuple[Any, Any]:
         """``step`` scanned over all batches of all epochs."""
-        return jax.lax.scan(lambda carry, _: jax.lax.scan(step, carry, self.batches), start, None, length=self.epochs)
+        batches = as_floating(self.batches, floating(start)[0].dtype)
+        return jax.lax.scan(lambda carry, _: jax.lax.scan(step, carry, batches), start, None, length=self.epochs)
 
 
 def check_losses(losses: Any, name: str) -> None:

@@ -58,8 +58,13 @@ def unit_vectors(x: Any, columns: Any) -> Any:
     return jax.tree.unflatten(structure, units)
 
 
+def as_floating(tree: Any, dtype: Any) -> Any:
+    """The tree with its floating arrays in another dtype; all others as they are."""
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf, tree)
+
+
 def floating(tree: Any) -> list[Array]:
-    """The leaves of an optimiser's memory that have a derivative: not its counters."""
+    """The leaves that have a derivative: of an optimiser's memory all but its counters."""
     return [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
 
 

@@ -1,4 +1,4 @@
-"""How many singular values lie in a region of the spectrum (paper, section 3.1)."""
+"""How many singular values lie in a region of the spectrum (Belrose & Scherlis 2024, 3.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a unit step along each singular direction does to the trained network's predictions (paper, section 3.3, Eq. 2)."""
+"""What a unit step along each singular direction does to the trained network's predictions.
+
+Source: Belrose & Scherlis 2024, section 3.3, Eq. 2.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How close two subspaces are (paper, section 3.5): mean cosine of the principal angles, geodesic distance, random baselines."""
+"""How close two subspaces are: mean cosine of the principal angles, geodesic distance, random baselines.
+
+Source: Belrose & Scherlis 2024, section 3.5.
+"""
 
 from __future__ import annotations
 

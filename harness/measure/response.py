@@ -1,4 +1,7 @@
-"""How far the linearisation of training holds (paper, 3.2): f(theta_0 + lambda v_i) - f(theta_0) against lambda sigma_i u_i."""
+"""How far the linearisation of training holds: f(theta_0 + lambda v_i) - f(theta_0) against lambda sigma_i u_i.
+
+Source: Belrose & Scherlis 2024, section 3.2.
+"""
 
 from __future__ import annotations
 

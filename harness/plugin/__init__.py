@@ -56,5 +56,6 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> None:
     """Claims in a project that does not ask for any would pass as tests."""
     if isinstance(obj, FunctionType) and hasattr(obj, "__claims__") and not options.active(collector.config):
         raise collector.CollectError(
-            "claims are judged in a project that asks for them: set the ini key claims_paths to the folder that they are in"
+            "claims are judged in a project that asks for them: set the ini key claims_paths to the folder that they are in "
+            f"(rootdir is {collector.config.rootpath}; write --claims-store=DIR with =, or DIR may be taken for a place of tests)"
         )

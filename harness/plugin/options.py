@@ -61,13 +61,13 @@ def active(config: pytest.Config) -> bool:
 
 def value(config: pytest.Config, name: str) -> str:
     """What ``--claims-<name>`` is: from the command line, the ini file or the default."""
-    given = config.getoption(f"claims_{name}")
+    given = config.getoption(f"claims_{name}", None)
     return str(config.getini(f"claims_{name}") if given is None else given)
 
 
 def path(config: pytest.Config, name: str) -> Path | None:
     """The folder or file of an option: relative to the working directory on the command line, to rootdir in the ini file."""
-    base = config.rootpath if config.getoption(f"claims_{name}") is None else config.invocation_params.dir
+    base = config.rootpath if config.getoption(f"claims_{name}", None) is None else config.invocation_params.dir
     return base / Path(value(config, name)).expanduser() if value(config, name) else None
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from types import FunctionType
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from harness.plugin.collection import JUDGING, ClaimItem, named
 from harness.plugin.junit import properties
 from harness.plugin.preparation import PreparedRuns
 from harness.plugin.reporting import Reporting
-from harness.plugin.settings import Settings
+from harness.plugin.settings import Settings, of_papers
 from harness.plugin.terminal import PrintedProgress, uncaptured
 from harness.progress import Progress
 from harness.report import environment
@@ -65,7 +65,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_claims_lab(settings: Settings, progress: Progress) -> Any:
+def pytest_claims_lab(config: pytest.Config, settings: Settings, progress: Progress) -> Any:
     """The real lab, on the store of this run."""
     from harness.runs.lab import Lab
     from harness.runs.store import Store
@@ -78,7 +78,8 @@ def pytest_claims_lab(settings: Settings, progress: Progress) -> Any:
         progress=progress,
         every_seed=settings.ensemble,
         chunk=settings.chunk,
-        options=settings.papers,
+        # a conftest that pytest found while collecting had no say when the settings were made
+        options=settings.papers or of_papers(config),
     )
 
 
@@ -168,9 +169,7 @@ class Judging:
 
 
 def _exact_dtypes() -> AbstractContextManager[None]:
-    """The engine's scope for claims that use JAX; claims that do not need none."""
-    if "jax" not in sys.modules:
-        return nullcontext()
+    """The engine's scope, for every claim: one that imports JAX only when it is judged must find it as well."""
     from harness.engine.precision import exact_dtypes
 
     return exact_dtypes()

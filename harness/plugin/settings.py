@@ -64,7 +64,7 @@ class Settings:
             scale=_one_of("--claims-scale", value["scale"], SCALES),
             seeds=_seeds(value["seeds"]),
             override=_one_of("--claims-precision", value["precision"], PRECISIONS) if value["precision"] else None,
-            report=_report(config, value["report"]),
+            report=_report(config),
             store=store,
             fresh=bool(config.getoption("claims_fresh") or config.getini("claims_fresh")),
             chunk=_chunk(value["chunk"]),
@@ -76,7 +76,7 @@ class Settings:
             deviations=options.folder(config, "claims_deviations"),
             ledger=options.folder(config, "claims_ledger"),
             ensembles=options.folder(config, "claims_ensembles"),
-            papers=_of_papers(config),
+            papers=of_papers(config),
         )
         settings = replace(settings, baseline=_baseline(config, settings, value))
         writable("--claims-report", settings.report)
@@ -133,11 +133,14 @@ def _baseline(config: pytest.Config, settings: Settings, value: Mapping[str, str
     return path
 
 
-def _report(config: pytest.Config, given: str) -> Path:
-    """An installed paper's rootdir is no place for reports: without another word they go below the working directory."""
-    by_default = given == options.VALUES["report"][0]
-    return config.invocation_params.dir / given if by_default else options.path(config, "report") or config.rootpath / given
+def _report(config: pytest.Config) -> Path:
+    """By default below rootdir; where papers are installed rootdir is no place for reports, and the working directory is."""
+    installed = {"site-packages", "dist-packages"} & set(config.rootpath.parts)
+    if installed and config.getoption("claims_report") is None:
+        return config.invocation_params.dir / options.value(config, "report")
+    return options.path(config, "report") or config.rootpath / "reports"
 
 
-def _of_papers(config: pytest.Config) -> dict[str, Any]:
+def of_papers(config: pytest.Config) -> dict[str, Any]:
+    """What the papers' conftests make of their own options."""
     return {name: value for found in config.hook.pytest_claims_options(config=config) for name, value in found.items()}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.util
+import sys
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from harness.errors import InvalidInput
@@ -76,20 +78,22 @@ class Lab:
 
 
 def open_run(experiment: Any, lab: Lab) -> Run:
-    """The run of an experiment: the ``Run`` of the module ``run`` beside the one that defines the experiment's class.
-
-    That module is imported here, so that naming experiments needs no JAX.
+    """The run of an experiment: the class ``Run`` of the module that defines the experiment's class, or of the module ``run``
+    beside it in its package, which is imported here, so that naming experiments needs no JAX.
 
     Raises:
-        InvalidInput: there is no such module, or no such class in it.
+        InvalidInput: there is no such class.
     """
-    defined = type(experiment).__module__
-    name = f"{defined.rpartition('.')[0]}.run".lstrip(".")
-    try:
-        made: Run = importlib.import_module(name).Run(experiment, lab)
-    except (ModuleNotFoundError, AttributeError) as error:
-        if getattr(error, "name", None) not in (name, "Run"):
-            raise
-        kind = type(experiment).__name__
-        raise InvalidInput(f"no run for {kind} of {defined}: define its class Run, a {Run.__module__}.Run, in {name}") from None
-    return made
+    defined = sys.modules[type(experiment).__module__]
+    home = defined if hasattr(defined, "Run") or not defined.__package__ else _sibling(defined)
+    made = getattr(home, "Run", None)
+    if made is None:
+        remedy = f"define its class Run, a {Run.__module__}.Run, there or in the module run beside it"
+        raise InvalidInput(f"no run for {type(experiment).__name__} of {defined.__name__}: {remedy}")
+    run: Run = made(experiment, lab)
+    return run
+
+
+def _sibling(module: ModuleType) -> ModuleType | None:
+    name = f"{module.__package__}.run"
+    return importlib.import_module(name) if importlib.util.find_spec(name) is not None else None

@@ -9,7 +9,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,7 @@ from harness.errors import InvalidInput
 # A module, or a function or class, which stands for the module that defines it.
 Code = ModuleType | Callable[..., Any]
 
+# Libraries that every number depends on; those that a run's code imports besides come on top.
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "optax", "scikit-learn")
 # Modules that carry or describe results without deciding any number.
 CARRIERS = ("harness.progress", "harness.errors", "harness.runs.store", "harness.runs.provenance")
@@ -33,82 +34,128 @@ class _Import(NamedTuple):
     optional: bool
 
 
-@functools.cache
-def code_hash(code: frozenset[Code]) -> str:
+class _Source(NamedTuple):
+    """One file of the project: its module's name, its bytes and what it imports."""
+
+    name: str
+    content: bytes
+    imports: tuple[_Import, ...]
+
+
+class _Closure(NamedTuple):
+    """The project's modules that some code is made of, and the top-level names of the libraries that these import."""
+
+    sources: dict[str, _Source]
+    libraries: set[str]
+
+
+def code_hash(code: Iterable[Code]) -> str:
     """SHA-256 over the sources of ``code`` and of all modules that these import, except the standard library and installed
     libraries.
 
-    A module counts by its name below its top-level package, so that the same package hashes alike under another name.
+    A module counts by its name below its top-level package, so that the same package hashes alike under another name. A module
+    that was imported again after an edit counts as it is now.
 
     Raises:
         InvalidInput: code without a source file, or an import that cannot be resolved: the hash would miss it.
     """
     digest = hashlib.sha256()
-    for name, path in sorted(_closure(code).items()):
-        digest.update(name.partition(".")[2].encode() + b"\0" + path.read_bytes() + b"\0")
+    for name, content in sorted((source.name.partition(".")[2], source.content) for source in _closure(code).sources.values()):
+        digest.update(name.encode() + b"\0" + content + b"\0")
     return digest.hexdigest()
 
 
-@functools.cache
 def source_hash(code: Code) -> str:
     """SHA-256 of the source of one module, without what it imports.
 
     Raises:
         InvalidInput: code without a source file.
     """
-    return hashlib.sha256(_source(_module(code)).read_bytes()).hexdigest()
+    return hashlib.sha256(_source(_spec_of(code)).content).hexdigest()
 
 
-def _module(code: Code) -> ModuleType:
-    if isinstance(code, ModuleType):
-        return code
-    if isinstance(code, functools.partial):
-        return _module(code.func)
-    name = getattr(code, "__module__", None)
-    if name not in sys.modules:
+def versions(code: Iterable[Code] = ()) -> dict[str, str]:
+    """Installed version of every library that numbers depend on, "" for one that is not there.
+
+    Args:
+        code: what it imports besides, a user's libraries among them, is added.
+    """
+    more = {package for top in _closure(code).libraries for package in _distributions().get(top, ())} if code else set()
+    return {name: version(name) for name in (*LIBRARIES, *sorted(more - set(LIBRARIES)))}
+
+
+@functools.cache
+def version(package: str) -> str:
+    """Installed version of a package, "" if it is not there."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
+
+
+def _spec_of(code: Code) -> ModuleSpec:
+    """Where the module is that is given, or that defines what is given."""
+    while isinstance(code, functools.partial):
+        code = code.func
+    module = code if isinstance(code, ModuleType) else sys.modules.get(getattr(code, "__module__", None) or "")
+    if module is None:
         raise InvalidInput(
             f"{code!r} belongs to no imported module: give modules, functions or classes whose code decides the numbers"
         )
-    return sys.modules[name]
-
-
-def _source(module: ModuleType) -> Path:
-    path = Path(getattr(module, "__file__", None) or "")
-    if not path.is_file():
+    spec = module.__spec__ or ModuleSpec(module.__name__, None, origin=getattr(module, "__file__", None))
+    if not (spec.origin and Path(spec.origin).is_file()):
         raise InvalidInput(
             f"module {module.__name__} has no source file, so that what is stored could not tell its versions apart: "
             "put the code into a file"
         )
-    return path
+    return spec
 
 
-def _closure(code: Iterable[Code]) -> dict[str, Path]:
-    """Name and source of every module of the project that ``code`` is made of."""
+def _closure(code: Iterable[Code]) -> _Closure:
     for carrier in CARRIERS:
         _found(carrier, "CARRIERS")
-    modules = [_module(one) for one in code]
-    own = {"harness", *(module.__name__.partition(".")[0] for module in modules)}
-    found: dict[str, Path] = {}
-    todo = [(module.__name__, _source(module)) for module in modules]
+    todo = [_spec_of(one) for one in code]
+    own = {"harness", *(spec.name.partition(".")[0] for spec in todo)}
+    found = _Closure({}, set())
     while todo:
-        name, path = todo.pop()
-        if name not in found and name not in CARRIERS:
-            found[name] = path
-            todo.extend(_imported(name, path, own))
+        spec = todo.pop()
+        if spec.name not in found.sources and spec.name not in CARRIERS:
+            found.sources[spec.name] = _source(spec)
+            todo.extend(_imported(found.sources[spec.name], own, found.libraries))
     return found
 
 
-def _imported(importer: str, path: Path, own: set[str]) -> Iterator[tuple[str, Path]]:
-    """The project's modules that a source imports."""
-    package = importer if path.name == "__init__.py" else importer.rpartition(".")[0]
-    for entry in _imports(ast.parse(path.read_text(encoding="utf-8")), package):
+_READ: dict[int, tuple[ModuleSpec, _Source]] = {}  # by the spec's identity: a module that is imported again has a new one
+
+
+def _source(spec: ModuleSpec) -> _Source:
+    if id(spec) not in _READ:
+        path = Path(str(spec.origin))
+        content = path.read_bytes()
+        package = spec.name if path.name == "__init__.py" else spec.name.rpartition(".")[0]
+        # a compiled extension imports nothing that could be read
+        imports = tuple(_imports(ast.parse(content), package)) if path.suffix == ".py" else ()
+        _READ[id(spec)] = spec, _Source(spec.name, content, imports)
+    return _READ[id(spec)][1]
+
+
+def _imported(source: _Source, own: set[str], libraries: set[str]) -> Iterator[ModuleSpec]:
+    """The project's modules that a source imports, and the packages that they are in; names of libraries are added to the set."""
+    for entry in source.imports:
         top = entry.name.partition(".")[0]
-        if top not in own and _installed(top, importer, entry.optional):
+        if top not in own and _installed(top, source.name, entry.optional):
+            libraries.add(top)
             continue
         members = (_spec(f"{entry.name}.{member}") for member in entry.members)
-        for spec in [_found(entry.name, importer), *filter(None, members)]:
+        packages = (_spec(entry.name[:end]) for end, letter in enumerate(entry.name) if letter == ".")
+        for spec in [_found(entry.name, source.name), *filter(None, members), *filter(None, packages)]:
             if spec.origin is not None and spec.has_location:
-                yield spec.name, Path(spec.origin)
+                yield spec
 
 
 def _imports(tree: ast.AST, package: str, optional: bool = False) -> Iterator[_Import]:
@@ -118,10 +165,9 @@ def _imports(tree: ast.AST, package: str, optional: bool = False) -> Iterator[_I
         elif isinstance(node, ast.ImportFrom):
             relative = "." * node.level + (node.module or "")
             yield _Import(importlib.util.resolve_name(relative, package), tuple(alias.name for alias in node.names), optional)
-        else:
-            yield from _imports(
-                node, package, optional or isinstance(node, ast.Try | ast.If | ast.FunctionDef | ast.AsyncFunctionDef)
-            )
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            inside = isinstance(node, ast.Try | ast.If | ast.FunctionDef | ast.AsyncFunctionDef)
+            yield from _imports(node, package, optional or inside)
 
 
 def _found(name: str, importer: str) -> ModuleSpec:
@@ -148,26 +194,19 @@ def _installed(top: str, importer: str, optional: bool) -> bool:
     return any({"site-packages", "dist-packages"} & set(Path(place).parts) for place in places)
 
 
-@functools.cache
 def _spec(name: str) -> ModuleSpec | None:
+    """Of the module as it was imported, if it was."""
+    if (module := sys.modules.get(name)) is not None and module.__spec__ is not None:
+        return module.__spec__
+    return _find_spec(name)
+
+
+@functools.cache
+def _find_spec(name: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(name)
     except (ModuleNotFoundError, ValueError):  # no such parent, or a module without a spec, such as __main__
-        return getattr(sys.modules.get(name), "__spec__", None)
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    """Installed version of every library that numbers depend on, "" for one that is not there."""
-    return {name: version(name) for name in LIBRARIES}
-
-
-def version(package: str) -> str:
-    """Installed version of a package, "" if it is not there."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+        return None
 
 
 @functools.cache

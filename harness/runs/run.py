@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from harness.engine.precision import with_exact_dtypes
@@ -92,8 +92,10 @@ class Run:
         self.stages.append({"name": name, "digest": digest(arrays)})
 
     @property
-    def _module(self) -> ModuleType:
-        return sys.modules[type(self).__module__]
+    def _code(self) -> str:
+        """The sources of the run's own class and of those that it is derived from, up to this one."""
+        classes = itertools.takewhile(lambda kind: kind is not Run, type(self).__mro__)
+        return "-".join(source_hash(module) for module in dict.fromkeys(sys.modules[kind.__module__] for kind in classes))
 
     def _key(self, key: Mapping[str, Any]) -> dict[str, Any]:
-        return {"experiment": self.experiment.fingerprint(), "run": source_hash(self._module), **key}
+        return {"experiment": self.experiment.fingerprint(), "run": self._code, **key}

@@ -124,8 +124,8 @@ class Store:
             "format": FORMAT,
             "kind": kind,
             "key": dict(key),
-            "code": provenance.code_hash(frozenset(modules)),
-            "versions": provenance.versions(),
+            "code": provenance.code_hash(modules),
+            "versions": provenance.versions(modules),
             "processor": provenance.processor(),
             "backend": provenance.backend(),
         }

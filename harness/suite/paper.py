@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.errors import InvalidInput
+
 
 @dataclass(frozen=True)
 class Paper:
@@ -24,9 +26,16 @@ PAPERS: dict[str, Paper] = {}
 
 
 def paper(id: str, title: str, package: str) -> Paper:
-    """Make a paper known; called by its package when it is imported."""
-    PAPERS[id] = Paper(id, title, package)
-    return PAPERS[id]
+    """Make a paper known; called by its package when it is imported.
+
+    Raises:
+        InvalidInput: another package has a paper of that id.
+    """
+    made = Paper(id, title, package)
+    if PAPERS.get(id, made).package != package:
+        raise InvalidInput(f"paper {id!r} of {package} is known from {PAPERS[id].package} already: ids are unique")
+    PAPERS[id] = made
+    return made
 
 
 def title(id: str) -> str:

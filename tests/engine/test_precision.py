@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS: dict[str, dict[str, str]] = {"unset": {}, "on": {"JAX_ENABLE_X64": "1"}, "off": {"JAX_ENABLE_X64": "0"}}
 # Four steps of a network with 160 parameters. Nothing in here prepares JAX: that is the harness' own affair.
 SCRIPT = """
+import dataclasses
 import sys
 
 import jax
@@ -37,6 +38,9 @@ for precision in ("float64", "float32"):
     products = TrainingProducts(run.training, start)
     block = np.random.default_rng(0).standard_normal((products.size, 3))
     found[f"theta_T, {precision}"] = run.trained.theta_T
+    # the map itself, called on float64 batches whatever the parameters are
+    training = dataclasses.replace(run.training, batches=jax.tree.map(np.asarray, run.training.batches))
+    found[f"theta_T by the map, {precision}"] = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(training(start))])
     found[f"losses, {precision}"] = run.trained.losses
     found[f"theta_T of products, {precision}"] = products.theta_T
     found[f"J, {precision}"] = dense_jacobian(run.training, start)

@@ -570,6 +570,35 @@ def _timeless(line: str) -> str:
     return re.sub(r"in [0-9.]+s", "", line)
 
 
+DTYPE = """
+import functools
+from harness import Control, at_most, claim
+
+single = Control("float32", lambda: {"bits": 32})
+declare = functools.partial(claim, where="1", says="x", reading="x", accept=at_most(0, reason="planted"), over="once",
+                            controls=[single])
+
+def float64_is_float64(bits=64):
+    import jax.numpy as jnp
+    return float(bits != 64 or jnp.ones(1, "float64").dtype != "float64")
+
+@declare("planted/first")
+def test_first(bits=64): return float64_is_float64(bits)
+
+@declare("planted/second")
+def test_second(bits=64): return float64_is_float64(bits)
+"""
+
+
+class TestPrecision:
+    @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one process", "two workers"])
+    def test_the_first_claim_that_imports_jax_is_judged_like_all_others(self, project, pytester, workers):
+        """In a process of its own, where nobody has imported JAX before."""
+        project(files={"claims/test_dtype.py": DTYPE})
+        result = pytester.runpytest_subprocess(*workers, "claims/test_dtype.py", "--claims-store=store")
+        assert result.ret == 0, result.stdout.str()
+
+
 class TestOtherPeople:
     @pytest.fixture
     def guest(self, pytester: pytest.Pytester) -> pytest.Pytester:
@@ -601,7 +630,7 @@ class TestOtherPeople:
     def test_claims_in_a_project_that_asks_for_none_are_refused_with_the_remedy(self, pytester, judge):
         pytester.makepyfile(PREAMBLE + TRUE_CLAIM)
         judge().stdout.fnmatch_lines(
-            ["*claims are judged in a project that asks for them: set the ini key claims_paths to the folder that they are in"]
+            ["*claims are judged in a project that asks for them: set the ini key claims_paths to the folder *rootdir is *"]
         )
 
 

@@ -1,7 +1,9 @@
 """The store's key covers all code that decides a number: what cannot be found raises, and nobody's module is left out."""
 
+import contextlib
 import functools
 import importlib
+import importlib.machinery
 import sys
 import types
 
@@ -15,26 +17,32 @@ from harness.runs import provenance
 def own(tmp_path, monkeypatch):
     """Write modules of a user's own, import the first one, hash it afresh."""
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     known = set(sys.modules)
 
     def write(name: str, /, **sources: str) -> types.ModuleType:
-        """Module ``name``, after its sources were written; a package's by their names in it."""
+        """Module ``name``, after its sources were written, a package's by their names in it; imported again if it was before."""
         folder = tmp_path / name.rpartition(".")[0].replace(".", "/")
         folder.mkdir(exist_ok=True)
         for module, source in sources.items():
             (folder / f"{module}.py").write_text(source)
-        for cache in (provenance.code_hash, provenance.source_hash, provenance._spec):
-            cache.cache_clear()
         importlib.invalidate_caches()
+        imported = set(sys.modules) - known
+        for other in sorted(
+            imported if "__init__" in sources else {one for one in imported if one.rpartition(".")[2] in sources}
+        ):
+            with contextlib.suppress(ImportError):  # of what is left out on purpose
+                importlib.reload(sys.modules[other])
         return sys.modules.get(name) or importlib.import_module(name)
 
     yield write
+    provenance._find_spec.cache_clear()
     for name in set(sys.modules) - known:
         del sys.modules[name]
 
 
 def hashed(*code):
-    return provenance.code_hash(frozenset(code))
+    return provenance.code_hash(code)
 
 
 def test_an_edited_module_of_a_user_is_another_key(own):
@@ -76,7 +84,6 @@ def test_a_renamed_module_of_the_harness_raises(own):
 
 def test_a_renamed_carrier_raises(monkeypatch):
     monkeypatch.setattr(provenance, "CARRIERS", ("harness.no_such_carrier",))
-    provenance.code_hash.cache_clear()
     with pytest.raises(InvalidInput, match="no_such_carrier"):
         hashed(provenance)
 
@@ -99,20 +106,44 @@ def test_a_name_is_no_module():
 
 
 def test_libraries_are_left_to_their_versions(own):
-    module = own("mynet", mynet="import os\nimport numpy as np\nfrom scipy import linalg\n")
-    assert set(provenance._closure([module])) == {"mynet"}
+    module = own("mynet", mynet="import os\nimport numpy as np\nimport pytest\nfrom scipy import linalg\n")
+    assert set(provenance._closure([module]).sources) == {"mynet"}
+    assert provenance.versions([module])["pytest"] == pytest.__version__
+    assert "pytest" not in provenance.versions()
 
 
 def test_another_name_of_the_package_gives_the_same_hash(own):
-    sources = {"net": "from . import layers\n", "layers": "slope = 0.1\n", "__init__": ""}
-    one, other = (own(f"{package}.net", **sources) for package in ("papers", "installed_papers"))
+    """Also where the order of the names changes against that of what it imports."""
+    sources = {"net": "from . import layers\nimport harness.errors\nimport harness.suite.verdict\n", "layers": "slope = 0.1\n"}
+    one, other = (own(f"{package}.net", __init__="", **sources) for package in ("a_paper", "z_paper"))
     assert one.__name__ != other.__name__
     assert hashed(one) == hashed(other)
+
+
+def test_a_package_counts_with_its_module(own):
+    module = own("mine.net", __init__="slope = 0.1\n", net="")
+    importer = own("user", user="import mine.net\n")
+    before = hashed(importer)
+    own("mine.net", __init__="slope = 0.2\n")
+    assert hashed(importer) != before
+    assert hashed(module)
+
+
+def test_a_compiled_extension_counts_by_its_bytes(own, tmp_path):
+    module = own("mynet", mynet="")
+    extension = tmp_path / "extension.so"
+    extension.write_bytes(b"\xff\xfe")
+    spec = importlib.machinery.ModuleSpec("extension", None, origin=str(extension))
+    spec.has_location = True
+    compiled = types.ModuleType("extension")
+    compiled.__spec__ = spec
+    before = hashed(module, compiled)
+    assert before != hashed(module)
 
 
 def test_the_numbers_of_a_run_rest_on_the_code_that_makes_them():
     from claims.training_jacobian import run as training_run
 
-    closure = set(provenance._closure([functools.partial(training_run.decompose), *training_run.SPECTRUM_CODE]))
+    closure = set(provenance._closure([functools.partial(training_run.decompose), *training_run.SPECTRUM_CODE]).sources)
     assert {"harness.engine.training", "harness.engine.jacobian", "harness.engine.spectrum", "harness.engine.streams"} <= closure
     assert not closure & set(provenance.CARRIERS)

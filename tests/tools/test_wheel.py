@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -83,6 +84,25 @@ def test_the_wheel_holds_engine_papers_and_fixtures(wheel: Path) -> None:
         *(name.partition("/")[0] for name in names if ".dist-info" in name),
     }
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_source_distribution_holds_what_readme_and_tests_need(tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path, cwd=ROOT)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for needed in (
+        "README.md",
+        "LICENSE",
+        "noxfile.py",
+        "docs/figures/training-jacobian-1a.svg",
+        "docs/large.md",
+        "fixtures/published_init.npz",
+        "claims/deviations.toml",
+        "claims/training_jacobian/figures/spectrum.py",
+        "tests/conftest.py",
+        "packaging/pytest.ini",
+    ):
+        assert needed in names, needed
 
 
 def test_an_installed_paper_is_judged(python: Path, tmp_path: Path) -> None:

@@ -5,4 +5,4 @@ from __future__ import annotations
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FIXTURES = next(folder for folder in (HERE / "fixtures", HERE.parent / "fixtures") if folder.is_dir())
+FIXTURES = HERE / "fixtures" if (HERE / "fixtures").is_dir() else HERE.parent / "fixtures"
