@@ -20,7 +20,9 @@ register_profiles()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    add_option(parser, "mnist", "", "DIR", "folder with MNIST's files, for the claims that need it (default: $MNIST_DIR)")
+    add_option(
+        parser, "mnist", "", "DIR", "folder with MNIST's idx files, or the word openml to download them (default: $MNIST_DIR)"
+    )
     text = "time for each large network's singular values, at scale large; more goes on where less ended"
     add_option(parser, "budget", "20", "MINUTES", text)
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import textwrap
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,9 +71,12 @@ def list_claims(options: argparse.Namespace) -> int:
 def show_claim(options: argparse.Namespace) -> int:
     """Everything that is declared about one claim, or about all readings of one."""
     deviations = _declare(options.claims)
-    chosen = [claim for id, claim in REGISTRY.items() if options.id in (id, base(id))]
-    if not chosen:
-        raise InvalidInput(unknown_id(options.id, REGISTRY))
+    chosen = [claim for id, claim in REGISTRY.items() if options.id in (id, base(id), _statement(claim), base(_statement(claim)))]
+    unjudged = [entry for entry in read_ledger(options.claims / "ledger.toml") if options.id == entry.id]
+    for entry in unjudged:
+        print(f"not judged: {entry.id} ({entry.where}): {entry.reason}")
+    if not chosen and not unjudged:
+        raise InvalidInput(f"{unknown_id(options.id, REGISTRY)} (claims of {options.claims})")
     for number, claim in enumerate(chosen):
         print(end="\n" if number else "")
         for name, text in _facts(claim, deviations):
@@ -81,14 +85,17 @@ def show_claim(options: argparse.Namespace) -> int:
 
 
 def papers_folder(options: argparse.Namespace) -> int:
-    """The papers that come with this package: installed beside it, or in its checkout."""
+    """The papers that come with this package: in its checkout, or installed beside it."""
     print(_papers())
     return 0
 
 
 def _papers() -> Path:
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "pyproject.toml").is_file():  # an editable installation copies the papers too, and its copy grows old
+        return checkout / "claims"
     spec = importlib.util.find_spec(INSTALLED)
-    return Path(spec.origin).parent if spec and spec.origin else Path(__file__).resolve().parents[1] / "claims"
+    return Path(spec.origin).parent if spec and spec.origin else checkout / "claims"
 
 
 def make_ensemble(options: argparse.Namespace) -> int:
@@ -126,7 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m harness", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--claims", type=Path, default=_here(), metavar="DIR", help="folder of claims (%(default)s)")
+    parser.add_argument(
+        "--claims", type=Path, default=_here(), metavar="DIR", help="folder of claims; before COMMAND (%(default)s)"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="every claim: id, scales, expected verdict, what the paper says")
     listing.set_defaults(command=list_claims)
@@ -152,7 +161,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _here() -> Path:
-    """The folder of claims in the working directory; without one, the papers that come with this package."""
+    """The folder that `claims_paths` of this project names, or its folder claims; without one, this package's papers."""
+    project = Path("pyproject.toml")
+    if project.is_file():
+        settings = tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("pytest", {}).get("ini_options", {})
+        if settings.get("claims_paths"):
+            return Path(settings["claims_paths"])
     return Path("claims") if Path("claims").is_dir() else _papers()
 
 
@@ -187,6 +201,8 @@ def _statement(claim: Claim) -> str:
 
 
 def _fit(line: str) -> str:
+    if not sys.stdout.isatty():
+        return line
     width = max(100, shutil.get_terminal_size((120, 24)).columns)
     return line if len(line) <= width else f"{line[: width - 3]}..."
 

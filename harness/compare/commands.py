@@ -62,7 +62,7 @@ def add(commands: Any) -> None:
     _into(versions, "the page to write (default: %(default)s)", Path("docs/matrix.md"))
     past = _command(commands, "history", "each measurement over time; claims whose margin erodes", HISTORY, show_history, PAGED)
     past.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders of reports (reports/), or report files")
-    _into(past, f"where {history_page.NAME} is written (default: here)", Path("."))
+    _into(past, f"where {history_page.NAME} is written (default: the first folder)", None)
     past.add_argument("--most", type=int, default=20, metavar="N", help="lines of the ranking (default: %(default)s)")
 
 
@@ -124,11 +124,13 @@ def show_history(options: argparse.Namespace) -> int:
     tracks = history.tracks(reports)
     if not tracks:
         raise Incomparable("; ".join(["no report holds a judged claim", *problems]))
-    options.into.mkdir(parents=True, exist_ok=True)
-    (options.into / history_page.NAME).write_text(history_page.render(tracks, len(reports), problems), encoding="utf-8")
+    first = options.folders[0]
+    into = options.into or (first if first.is_dir() else first.parent)
+    into.mkdir(parents=True, exist_ok=True)
+    (into / history_page.NAME).write_text(history_page.render(tracks, len(reports), problems), encoding="utf-8")
     lines = [*history.table(tracks, options.most), *(f"not read: {line}" for line in problems)]
     claims = len({track.id for track in tracks})
-    print("\n".join([*lines, f"{options.into / history_page.NAME}: {claims} claims in {len(reports)} reports"]))
+    print("\n".join([*lines, f"{into / history_page.NAME}: {claims} claims in {len(reports)} reports"]))
     return Exit.UNREADABLE if problems else Exit.SAME
 
 

@@ -16,7 +16,11 @@ _DEVICES = "--xla_force_host_platform_device_count"
 
 # option -> (default, value's name, help); each has the ini key claims_<option>
 VALUES: dict[str, tuple[str, str, str]] = {
-    "scale": ("paper", "{smoke,paper,large}", "size of the experiments: smoke takes a minute or so, paper is what is claimed"),
+    "scale": (
+        "paper",
+        "{smoke,paper,large}",
+        "size of the experiments: smoke takes 2 to 3 minutes, paper is what is claimed",
+    ),
     "seeds": ("3", "N", "number of seeds of every experiment; below 3 the spread comes from a reference ensemble"),
     "precision": ("", "{float32,float64}", "of training and Jacobian (default: each experiment's own, float32)"),
     "report": ("reports", "DIR", "folder for reports: <time>/ and latest/, or partial/ when some claims were left out"),

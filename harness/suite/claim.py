@@ -95,7 +95,7 @@ def claim(
     says: str,
     reading: str,
     accept: Region,
-    controls: Sequence[Control],
+    controls: Sequence[Control] = (),
     on: str | Sequence[str] = (),
     over: Over = "seeds",
     given: Mapping[str, Any] | None = None,
@@ -118,7 +118,7 @@ def claim(
             trials; ``once``: deterministic, judged against its bound; ``interval``: one run, whose measurement is an estimate
             that brings its own ``Measurement.interval``.
         given: static arguments that tell this reading from the others.
-        scales: scales at which it can be judged; elsewhere it is declared NOT_RUN.
+        scales: scales at which it can be judged, ``paper`` unless others are named; elsewhere it is declared NOT_RUN.
         unit: unit of the measured value.
         published: the paper's own number, if it has one, for the report's figures.
 
