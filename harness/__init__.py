@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from harness.errors import HarnessError, InvalidInput, NotRun
     from harness.measure.measurement import Measurement
     from harness.runs.lab import Lab
+    from harness.runs.network import Network
+    from harness.runs.network_run import NetworkRun
     from harness.runs.run import Run
     from harness.runs.store import Store
     from harness.suite.claim import Control, World, claim
@@ -27,6 +29,8 @@ __all__ = [
     "InvalidInput",
     "Lab",
     "Measurement",
+    "Network",
+    "NetworkRun",
     "NotRun",
     "Run",
     "Spectrum",
@@ -52,6 +56,8 @@ _HOMES = {
     "errors": ("HarnessError", "InvalidInput", "NotRun"),
     "measure.measurement": ("Measurement",),
     "runs.lab": ("Lab",),
+    "runs.network": ("Network",),
+    "runs.network_run": ("NetworkRun",),
     "runs.run": ("Run",),
     "runs.store": ("Store",),
     "suite.claim": ("Control", "World", "claim"),

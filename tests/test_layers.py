@@ -29,9 +29,18 @@ ORDER = {
     "harness.closed_form": ("exact", "quadratic softmax", "problems strategies"),
     "harness.measure": (
         "measurement",
-        "counts function_jacobian hessian_subspace influence overlap response restricted structural",
+        "counts departure function_jacobian hessian_subspace influence overlap response restricted structural",
+        "rotation outputs",
     ),
-    "harness.runs": ("experiment provenance", "store sketch", "stages", "run", "lab"),
+    "harness.runs": (
+        "experiment provenance shown examples programs modules",
+        "store sketch checks bench",
+        "stages",
+        "run",
+        "lab differentiated",
+        "network_run",
+        "network",
+    ),
     "harness.suite": (
         "paper records verdict",
         "claim evidence rejudge ensemble",

@@ -1,0 +1,86 @@
+"""What a run of a network of one's own needs around it: an identity, a store in memory, a lab for it alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.errors import InvalidInput
+from harness.progress import Progress
+from harness.runs.experiment import fingerprint
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run of a network is to the store and to reports: an experiment."""
+
+    name: str
+    seed: int
+    precision: str
+    program: str
+    scale: str = "own"
+    fixed_seed: bool = False
+
+    def fingerprint(self) -> str:
+        return fingerprint(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training gave.
+
+    Attributes:
+        theta_0, theta_T: parameters before and after, shape (N,).
+        losses: the batch's loss before each step, shape (steps,).
+        train_loss, test_loss: after the last step, over all training and all test examples.
+        train_accuracy, test_accuracy: shares of examples classified right; NaN where labels are no classes.
+    """
+
+    theta_0: Any
+    theta_T: Any
+    losses: Any
+    train_loss: float
+    test_loss: float
+    train_accuracy: float
+    test_accuracy: float
+
+
+class InMemory:
+    """What a run asks of a store, without a disk."""
+
+    def arrays(self, kind: str, key: Any, compute: Any, *, modules: Any = ()) -> Any:
+        return {name: np.asarray(value) for name, value in compute().items()}
+
+    def holds(self, kind: str, key: Any, modules: Any) -> bool:
+        return False
+
+    def blocks(self, kind: str, key: Any, modules: Any) -> Any:
+        return {}
+
+
+class Bench:
+    """The lab of one run."""
+
+    def __init__(self, store: Any, progress: Progress | None) -> None:
+        self.store, self.progress = store, progress or Progress()
+        self.chunk: int | None = None
+        self.options: Mapping[str, Any] = {}
+
+    def run(self, name: str, seed: int = 0) -> Any:
+        raise InvalidInput(f"experiment {name!r}: a network of one's own has no other experiments beside it")
+
+
+def free() -> int:
+    """Bytes of memory that are free; 4 GiB where the system does not tell."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 2**32
+
+
+def gib(size: int) -> str:
+    return f"{size / 2**30:.3g} GiB"

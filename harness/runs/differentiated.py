@@ -1,0 +1,227 @@
+"""One training of a network of one's own with its derivative: theta_T, J, the spectrum, or counts from products."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from scipy import linalg
+
+from harness.engine import jacobian, matrix_free
+from harness.engine.jacobian import dense_jacobian, layout
+from harness.engine.precision import with_exact_dtypes
+from harness.engine.products import TrainingProducts
+from harness.engine.spectrum import decompose
+from harness.engine.training import Training, check_losses
+from harness.engine.trees import flatten, unflatten
+from harness.errors import InvalidInput, NotFinite
+from harness.progress import Progress
+from harness.runs import checks, examples, programs, run
+from harness.runs.bench import Bench, Identity, InMemory, Trained, free, gib
+from harness.runs.shown import NEAR, NearOne, Shown, ShownSpectrum
+from harness.runs.stages import Record
+
+if TYPE_CHECKING:
+    from harness.runs.network import Network
+
+BYTES = 64  # of a dense Jacobian with its decomposition, an entry: eight float64 matrices live at the peak
+CODE = (jacobian, decompose)
+
+
+class DifferentiatedRun(Shown, run.Run):
+    """A run of a :class:`harness.Network` up to its spectrum.
+
+    Attributes:
+        network: what is run.
+        seed: of its initial parameters, and of its random keys.
+        dense: whether J fits the memory; if not, :meth:`counts` works from products with J.
+        why: the reason, with the bytes.
+        unstored: why nothing is kept in the store, "" if something is.
+    """
+
+    def __init__(self, network: Network, seed: int, *, store: Any, progress: Progress | None, memory: int | None) -> None:
+        self.network, self.seed = network, seed
+        self._start = network.initial(seed)
+        size = sum(leaf.size for leaf in jax.tree.leaves(self._start))
+        self.needed, self.memory = BYTES * size**2, free() // 2 if memory is None else memory
+        self.dense = self.needed <= self.memory
+        relation = "fit" if self.dense else "do not fit"
+        self.why = f"J and its spectrum take {gib(self.needed)}, which {relation} into {gib(self.memory)}"
+        self.unstored = "" if store is not None else "no store was given: net.run(seed, store=Store())"
+        program = "" if store is None else self._program(network.programs(seed))
+        kept = InMemory() if self.unstored else store
+        super().__init__(Identity(network.name, seed, network.precision, program), Bench(kept, progress))
+        self.size = size
+
+    def _program(self, found: programs.Programs) -> str:
+        if found.callbacks:
+            self.unstored = f"its program calls Python ({', '.join(found.callbacks)}), and what that does cannot be seen"
+        return found.digest + programs.bits(self._start)
+
+    @property
+    def title(self) -> str:
+        return f"{self.label}: N = {self.size:,}, {self.network.steps:,} steps, {self.network.precision}"
+
+    def rows(self) -> dict[str, str]:
+        """What is shown; it trains, and asks for no derivative."""
+        plan, guess, trained = self.network.plan, self.network.guessing_loss, self.trained
+        last = f", the last of {plan.rest}" if plan.rest else ""
+        found = {
+            "batches": f"{self.network.epochs} epochs of {plan.steps} batches of {plan.batch}{last}, {self.network.order}",
+            "train loss": f"{trained.train_loss:.4g}",
+            "test loss": f"{trained.test_loss:.4g}" + (f" (guessing {guess:.4g})" if guess is not None else ""),
+        }
+        if self.network.classes:
+            found["test accuracy"] = f"{trained.test_accuracy:.1%} (training {trained.train_accuracy:.1%})"
+        found["method"] = ("dense: " if self.dense else "matrix-free: ") + self.why
+        found["kept"] = f"not: {self.unstored}" if self.unstored else str(self.lab.store.root)  # type: ignore[attr-defined]
+        return found
+
+    def stage_records(self) -> list[Record]:
+        return [{"name": "experiment", "digest": self.experiment.fingerprint(), "exact": True}]
+
+    @cached_property
+    def training(self) -> Training:
+        """f: theta_0 -> theta_T."""
+        return self.network.training(self.seed)
+
+    @cached_property
+    def trained(self) -> Trained:
+        """What training gave.
+
+        Raises:
+            NotFinite: it diverged; the message names the step and the loss.
+        """
+        return self.result("network-training", Trained, self._train, modules=(Training,))
+
+    def _train(self) -> Trained:
+        final, losses = jax.jit(Training.trajectory)(self.training, self._start)
+        check_losses(np.asarray(losses), self.label)
+        x, y = self.network.data[:2]
+        parts = self.network.cast(examples.Batch(x, y)), self.network.test
+        ends = [float(self.network.mean_loss(final, part)) for part in parts]
+        if not np.isfinite(ends).all():
+            raise NotFinite(f"{self.label}: after training the loss is {ends[0]}, and {ends[1]} on the test; lower the step size")
+        accuracies = [self._accuracy(final, part) for part in parts]
+        return Trained(flatten(self._start), flatten(final), np.asarray(losses), *ends, *accuracies)
+
+    def _accuracy(self, params: Any, part: examples.Batch) -> float:
+        if not self.network.classes:
+            return float("nan")
+        found = self.network.functions.apply(params, part.x, None)
+        return float((np.asarray(jax.tree.leaves(found)[0]).argmax(axis=1) == np.asarray(jax.tree.leaves(part.y)[0])).mean())
+
+    @property
+    def theta_0(self) -> Any:
+        """Initial parameters as a float64 tree."""
+        return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), self._start)
+
+    @property
+    def theta_T(self) -> Any:
+        """Final parameters as a float64 tree."""
+        return unflatten(np.asarray(self.trained.theta_T, np.float64), self._start)
+
+    @cached_property
+    def jacobian(self) -> Any:
+        """J = d theta_T / d theta_0, shape (final, initial); it is kept in memory alone.
+
+        Raises:
+            InvalidInput: it does not fit the memory, or the optimiser has no finite derivative.
+            NotFinite: training diverges, or the loss has no finite derivative.
+        """
+        if not self.dense:
+            raise InvalidInput(
+                f"{self.label}: N = {self.size:,}: {self.why}; run.counts(seconds=60) works from products with J, "
+                "run.products are those products, and net.run(memory=BYTES) allows more"
+            )
+        self.trained  # noqa: B018 - a diverging run says so before its derivative is taken
+        blocks = self._blocks
+        claim = getattr(blocks, "claim", lambda first: nullcontext(True))
+        try:
+            return dense_jacobian(
+                self.training, self._start, done=blocks, claim=claim, progress=self.lab.progress, label=f"{self.label}: Jacobian"
+            )
+        except NotFinite as error:
+            raise self._no_derivative() or error from None
+
+    @cached_property
+    def _blocks(self) -> Any:
+        return self.lab.store.blocks("network-jacobian", self._key({"columns": layout(self._start)[1]}), (jacobian,))
+
+    @with_exact_dtypes
+    def _no_derivative(self) -> InvalidInput | None:
+        if checks.derivable(self.network.optimiser, self._start):
+            return None
+        return InvalidInput(
+            f"{self.label}: the optimiser has no finite derivative where a gradient is zero, as those of dead units "
+            "and blank inputs are: set eps_root, as in optax.adam(0.01, eps_root=1e-8)"
+        )
+
+    @cached_property
+    def spectrum(self) -> ShownSpectrum:
+        """Singular values and both sides' vectors of J, checked."""
+        found = self.result("network-spectrum", ShownSpectrum, self._decompose, modules=CODE, carried=self._carried_key)
+        getattr(self._blocks, "clear", dict)()
+        return found
+
+    def _decompose(self) -> Any:
+        matrix = self.jacobian
+        with self.lab.progress.stage(f"{self.label}: spectrum"):
+            return decompose(matrix, *self._split)
+
+    @property
+    def _split(self) -> tuple[Any, Any]:
+        """Orthonormal bases of the directions that are carried, and of the rest."""
+        given = self.network.carried
+        if given is None:
+            return None, None
+        directions = np.asarray(given(self.theta_0) if callable(given) else given, np.float64)
+        if directions.ndim != 2 or len(directions) != self.size or directions.shape[1] >= self.size:
+            raise InvalidInput(f"carried directions of shape {directions.shape}: need ({self.size}, s) with s < {self.size}")
+        q = linalg.qr(directions)[0]
+        return q[:, : directions.shape[1]], q[:, directions.shape[1] :]
+
+    @property
+    def _carried_key(self) -> str:
+        carried = self._split[0]
+        return "" if carried is None else programs.bits(carried)
+
+    @cached_property
+    def products(self) -> TrainingProducts:
+        """J V and J^T W without J.
+
+        Raises:
+            InvalidInput: no step, or an optimiser without a finite derivative.
+        """
+        self.trained  # noqa: B018 - a diverging run says so first
+        return TrainingProducts(self.training, self._start)
+
+    def counts(self, delta: float = NEAR, *, seconds: float = 60, method: str | None = None) -> NearOne:
+        """How many singular values lie within ``delta`` of one, above and below.
+
+        Args:
+            delta: with products one of 0.01, 0.03, 0.1 and 0.3.
+            seconds: what products may take.
+            method: ``dense`` (the spectrum), ``matrix-free`` (products with J, 95 % intervals); by default the first where J fits
+                the memory.
+        """
+        method = method or ("dense" if self.dense else "matrix-free")
+        if method == "dense":
+            return NearOne.known(self.spectrum, delta, self.why)
+        key = self._key({"width": matrix_free.WIDTH})
+        code = (matrix_free, TrainingProducts)
+        found = matrix_free.count(
+            self.products,
+            self.size,
+            seconds,
+            confidence=0.95,
+            keep=lambda name: self.lab.store.blocks(f"network-{name}", key, code),
+        ).counts
+        if delta not in found:
+            raise InvalidInput(f"delta = {delta} with products: choose one of {', '.join(map(str, found))}")
+        near = found[delta]
+        inside, above, below = ((one.estimate, one.low, one.high) for one in (near.inside, near.above, near.below))
+        return NearOne(delta, self.size, inside, above, below, method, "asked for" if self.dense else self.why)

@@ -1,0 +1,283 @@
+"""A network of one's own: what it is made of, what it trains on, and how; everything else follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from scipy import optimize
+
+from harness.engine.precision import exact_dtypes, with_exact_dtypes
+from harness.engine.streams import stream
+from harness.engine.training import Training
+from harness.engine.trees import cast
+from harness.errors import InvalidInput
+from harness.progress import Progress
+from harness.runs import checks, examples, modules, programs
+from harness.runs.examples import Batch
+from harness.runs.experiment import PRECISIONS, require_one_of
+from harness.runs.network_run import NetworkRun
+
+if TYPE_CHECKING:
+    from harness.runs.store import Store
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Network:
+    """A network, its data and its training.
+
+    Attributes:
+        data: (x, y, x_test, y_test), arrays or trees of arrays with the examples first. Floating ones are taken in ``precision``.
+        optimiser: an optax rule; one with a second moment needs ``eps_root``.
+        epochs: passes over the training examples.
+        init: (key) -> parameters, a tree of floating arrays.
+        apply: (params, x) -> outputs, the examples first; with a third parameter ``key`` it gets a random key at each step, and
+            None outside training.
+        module: instead of both, a flax.linen module, or a function or class that makes a flax.nnx module from ``rngs`` or an
+            equinox one from ``key``.
+        loss: (outputs, y) -> the mean loss of a batch.
+        batch_loss: instead of ``loss`` (and, if you like, of ``apply``), (params, (x, y)) -> the mean loss of a batch; a third
+            parameter ``key`` gets the step's key, or None.
+        batch: examples a step; None takes all.
+        remainder: what becomes of examples that fill no batch: ``keep`` makes the last batch of an epoch smaller, ``drop`` leaves
+            them out, ``error`` refuses.
+        order: ``given``, ``shuffled`` (one order for all epochs) or ``reshuffled`` (another one each epoch).
+        order_seed: of that order; the seed of a run changes parameters and random keys alone.
+        precision: ``float32`` or ``float64``, of training and of J.
+        carried: directions that training carries exactly, whatever they are; (N, s), or a function of theta_0 that gives
+            them. They are checked, and kept apart in the spectrum.
+        name: for messages and reports.
+
+    Raises:
+        InvalidInput: anything that does not fit together; the message says what to do.
+        NotFinite: NaN or infinity in the data.
+    """
+
+    data: tuple[Any, Any, Any, Any]
+    optimiser: optax.GradientTransformation
+    epochs: int
+    init: Callable[[Any], Any] | None = None
+    apply: Callable[..., Any] | None = None
+    module: Any = None
+    loss: Callable[[Any, Any], Any] | None = None
+    batch_loss: Callable[..., Any] | None = None
+    batch: int | None = None
+    remainder: str = "keep"
+    order: str = "given"
+    order_seed: int = 0
+    precision: str = "float32"
+    carried: Any = None
+    name: str = "network"
+
+    @with_exact_dtypes
+    def __post_init__(self) -> None:
+        require_one_of(self.name, "precision", self.precision, PRECISIONS)
+        require_one_of(self.name, "order", self.order, examples.ORDERS)
+        if len(self.data) != 4:
+            raise InvalidInput(f"data has {len(self.data)} parts; need (x, y, x_test, y_test)")
+        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 0:
+            raise InvalidInput(f"epochs = {self.epochs!r}: give 0 or more")
+        names = ("x", "y", "x_test", "y_test")
+        object.__setattr__(self, "data", tuple(examples.arrays(part, name) for part, name in zip(self.data, names, strict=True)))
+        self._check_parts()
+        self._check_fit()
+
+    def _check_parts(self) -> None:
+        if (self.module is None) == (self.init is None) or (self.module is not None and self.apply is not None):
+            raise InvalidInput("give init= and apply= (plain functions), or module= (flax or equinox), not both")
+        if (self.loss is None) == (self.batch_loss is None):
+            raise InvalidInput("give loss= (outputs, y) or batch_loss= (params, (x, y)), one of them")
+        if self.module is None and self.apply is None and self.loss is not None:
+            raise InvalidInput("loss= needs the outputs of apply=: give it, or batch_loss=(params, (x, y)) instead")
+        x, y, x_test, y_test = self.data
+        examples.count(x, y, "training")
+        if (tests := examples.count(x_test, y_test, "test")) < examples.LEAST_TEST:
+            raise InvalidInput(
+                f"{tests} test examples: give {examples.LEAST_TEST} or more, since test losses are means over them"
+            )
+        self.plan  # noqa: B018 - it refuses batches that do not fit
+
+    def _check_fit(self) -> None:
+        theta, few = self.initial(0), self.few
+        checks.updates(self.optimiser, theta)
+        if self.predicts:
+            found = checks.outputs(self.functions.apply, theta, few.x)
+            checks.repeatable(self.functions.apply, theta, few.x)
+            if self.loss is not None:
+                for y in (self.data[1], self.data[3]):
+                    checks.labels(found, y)
+        checks.scalar_loss(self.mean_loss, theta, few)
+
+    @cached_property
+    def functions(self) -> modules.Functions:
+        """init, apply, and whether they are random."""
+        if self.module is not None:
+            return modules.adapted(self.module, self.few.x)
+        return modules.plain(self.init, self.apply or _no_outputs)  # type: ignore[arg-type]
+
+    @property
+    def predicts(self) -> bool:
+        """Whether there are outputs: not where ``batch_loss`` stands alone."""
+        return self.module is not None or self.apply is not None
+
+    @property
+    def random(self) -> bool:
+        """Whether training takes random keys."""
+        if self.batch_loss is not None:
+            return "key" in inspect.signature(self.batch_loss).parameters
+        return self.functions.random
+
+    @cached_property
+    def few(self) -> Batch:
+        """Eight training examples in the network's precision, to look at shapes."""
+        return self.cast(Batch(*jax.tree.map(lambda leaf: leaf[:8], self.data[:2])))
+
+    @cached_property
+    def test(self) -> Batch:
+        """All test examples as one batch."""
+        return self.cast(Batch(*self.data[2:]))
+
+    @with_exact_dtypes
+    def cast(self, tree: Any) -> Any:
+        """Floating leaves in the network's precision, as JAX arrays."""
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, self.precision if leaf.dtype.kind == "f" else None), tree)
+
+    @cached_property
+    def plan(self) -> examples.Plan:
+        """How examples go into batches."""
+        return examples.plan(len(jax.tree.leaves(self.data[0])[0]), self.batch, self.remainder)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole training."""
+        return self.epochs * self.plan.steps
+
+    @with_exact_dtypes
+    def initial(self, seed: int) -> Any:
+        """theta_0 in the network's precision, from the stream ``network-init`` of the seed.
+
+        Raises:
+            InvalidInput: a leaf that cannot be trained.
+        """
+        params = self.functions.init(stream(seed, "network-init"))
+        checks.parameters(params)
+        return cast(params, self.precision)
+
+    @cached_property
+    def mean_loss(self) -> Callable[[Any, Batch], Any]:
+        """(params, batch) -> the mean loss of its examples."""
+        loss, whole, apply = self.loss, self.batch_loss, self.functions.apply
+        if loss is not None:
+            return examples.mean_loss(lambda params, x, y, key: loss(apply(params, x, key), y), self.plan.rest)
+        assert whole is not None
+        if self.random:
+            return examples.mean_loss(lambda params, x, y, key: whole(params, (x, y), key=key), self.plan.rest)
+        return examples.mean_loss(lambda params, x, y, key: whole(params, (x, y)), self.plan.rest)
+
+    @with_exact_dtypes
+    def training(self, seed: int = 0) -> Training:
+        """f: theta_0 -> theta_T; the seed counts where training takes random keys."""
+        x, y = self.data[:2]
+        keys_of = seed if self.random else None
+        batches, passes = examples.batches(x, y, self.plan, self.order, self.order_seed, self.epochs, keys_of)
+        return Training(self.mean_loss, self.optimiser, self.cast(batches), passes)
+
+    @cached_property
+    def classes(self) -> int:
+        """Number of classes where labels are whole numbers and outputs one number a class; 0 elsewhere."""
+        if self.loss is None or not self.predicts:
+            return 0
+        return checks.classes(jax.eval_shape(self.functions.apply, self.initial(0), self.few.x, None), self.data[1])
+
+    @with_exact_dtypes
+    def programs(self, seed: int = 0) -> programs.Programs:
+        """What decides every number of a run: the traced programs of init, training (with its data) and evaluation."""
+        theta, training = self.initial(seed), self.training(seed)
+        traced: dict[str, Any] = {
+            "training": (lambda p, v: jax.jvp(training, (p,), (v,)), (theta, theta)),
+            "loss": (self.mean_loss, (theta, self.test)),
+        }
+        if self.predicts:
+            traced["apply"] = (lambda params, x: self.functions.apply(params, x, None), (theta, self.few.x))
+        if self.module is None:
+            traced["init"] = (self.functions.init, (stream(seed, "network-init"),))
+        return programs.traced(traced)
+
+    @cached_property
+    def guessing_loss(self) -> float | None:
+        """Test loss of the best constant outputs for the training labels; None without ``loss`` or where that is no number.
+
+        With cross-entropy those are the logarithms of the classes' shares, with squared error the mean of the labels.
+        """
+        if self.loss is None:
+            return None
+        with exact_dtypes():
+            return _guess(self.loss, self._one_output, *(jax.tree.map(jnp.asarray, part) for part in self.data[1::2]))
+
+    @property
+    def _one_output(self) -> Any:
+        found = jax.eval_shape(self.functions.apply, self.initial(0), self.few.x, None)
+        return jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:]), found)
+
+    def run(
+        self,
+        seed: int = 0,
+        *,
+        store: Store | None = None,
+        progress: Progress | None = None,
+        memory: int | None = None,
+    ) -> NetworkRun:
+        """One training with this seed and all that is measured of it; nothing is computed before it is asked for.
+
+        Args:
+            store: where results are kept, such as ``Store()``; None keeps them in memory alone.
+            progress: sink of progress reports.
+            memory: bytes that a dense Jacobian may take; half of what is free by default.
+        """
+        return NetworkRun(self, seed, store=store, progress=progress, memory=memory)
+
+    def on_white_noise(self, seed: int = 0) -> Network:
+        """The same on white noise: training inputs from a normal distribution with each array's overall mean and deviation."""
+        return self._changed("on white noise", x=examples.white_noise(self.data[0], seed))
+
+    def with_gaussian_inputs(self, seed: int = 0) -> Network:
+        """The same on training inputs from a normal distribution with their mean and covariance."""
+        return self._changed("with Gaussian inputs", x=examples.gaussian(self.data[0], seed))
+
+    def with_shuffled_labels(self, seed: int = 0) -> Network:
+        """The same with its training labels in another order."""
+        return self._changed("with shuffled labels", y=examples.shuffled(self.data[1], seed))
+
+    def untrained(self) -> Network:
+        """The same with no epochs: J is the identity."""
+        return dataclasses.replace(self, epochs=0, name=f"{self.name}, untrained")
+
+    def _changed(self, how: str, x: Any = None, y: Any = None) -> Network:
+        old_x, old_y, *test = self.data
+        return dataclasses.replace(
+            self, data=(old_x if x is None else x, old_y if y is None else y, *test), name=f"{self.name}, {how}"
+        )
+
+
+def _no_outputs(params: Any, x: Any) -> Any:
+    raise InvalidInput("this needs the network's outputs, and batch_loss= alone gives none: give apply= as well")
+
+
+def _guess(loss: Callable[[Any, Any], Any], like: Any, y: Any, y_test: Any) -> float | None:
+    start, unravel = jax.flatten_util.ravel_pytree(like)
+
+    def constant(outputs: Any, y: Any) -> Any:
+        examples = len(jax.tree.leaves(y)[0])
+        return loss(jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (examples, *leaf.shape)), unravel(outputs)), y)
+
+    best = optimize.minimize(jax.jit(jax.value_and_grad(constant)), np.asarray(start), args=(y,), jac=True, method="BFGS")
+    value = float(constant(jnp.asarray(best.x), y_test))
+    return value if np.isfinite(value) else None
