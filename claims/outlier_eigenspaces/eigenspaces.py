@@ -157,6 +157,17 @@ def block_space(x: Floats, weights: Floats, snr: float, rank: int, start: Floats
     return Eigenspace(values[..., : rank + 2], vectors[..., :rank], bulk_edge(weights, x.shape[1], snr))
 
 
+def block_values(x: Floats, weights: Floats) -> Floats:
+    """All eigenvalues (..., dimension), descending, of blocks of the first layer, whose weights are (..., examples)."""
+    return np.asarray(np.linalg.eigvalsh((x.T * weights[..., None, :]) @ x / len(x))[..., ::-1], np.float64)
+
+
+def shared(first: Any, second: Any) -> Floats:
+    """Root mean square cosine of the principal angles of the spans of orthonormal columns (..., size, k): 1 if they are one."""
+    cosines = np.einsum("...sa,...sb->...ab", first, second)
+    return np.asarray(np.sqrt(np.sum(cosines**2, axis=(-2, -1)) / first.shape[-1]))
+
+
 def whole_space(product: Product, rank: int, start: Floats) -> Eigenspace:
     """The top of a whole matrix; the edge of its bulk is the first eigenvalue past the ``rank`` outliers."""
     values, vectors = krylov_eigenpairs(product, start, DEPTH_OF_EDGE)

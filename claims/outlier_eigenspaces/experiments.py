@@ -72,6 +72,28 @@ class OnePass:
         return fingerprint(self)
 
 
+@dataclass(frozen=True)
+class Tilted(OnePass):
+    """``gaussians`` whose means are not orthogonal and whose classes are not equally likely; a class of its own, so that the
+    fingerprints of the others stay.
+
+    Attributes:
+        cosine: inner product of any two means, which are of length one.
+        weights: probability of each class.
+    """
+
+    cosine: float = 0.0
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        owner = f"experiment {self.name}"
+        require(self.task == "gaussians", owner, "task", self.task, "gaussians")
+        require(0 <= self.cosine < 1, owner, "cosine", self.cosine, "0 or more, and below 1")
+        right = len(self.weights) == self.width and min(self.weights) > 0 and abs(sum(self.weights) - 1) < 1e-12
+        require(right, owner, "weights", self.weights, f"{self.width} positive numbers whose sum is 1")
+
+
 def _add(paper: OnePass, smoke: OnePass | None = None, suffix: str = "", **changes: Any) -> None:
     bases = [base for base in (paper, smoke) if base is not None]
     name = paper.name + suffix
@@ -88,6 +110,12 @@ _add(GMM, None, "-snr-1000", snr=1000.0, trajectories=8)
 _add(GMM, GMM_SMOKE, "-shuffled", labels="shuffled", trajectories=8)
 # Late times and little noise, where the fixed point of the ridge is known in closed form.
 _add(replace(GMM, dimension=100), GMM_SMOKE, "-late", snr=1000.0, horizon=100.0, snapshots=1, trajectories=16)
+
+# Means at 60 degrees and unequal classes: the least outlier shrinks by (1 - 1/2) 3 p_min = 0.3, and lambda makes up for it.
+TILTED = Tilted("gmm-tilted", "paper", "gaussians", 3, 200, snr=1000.0, trajectories=16, cosine=0.5, weights=(0.5, 0.3, 0.2))
+TILTED_SMOKE = replace(TILTED, scale="smoke", dimension=50)
+_add(TILTED, TILTED_SMOKE)
+_add(TILTED, TILTED_SMOKE, "-snr-1", snr=1.0, trajectories=8)
 
 # The same in every dimension; and with a step size that does not shrink with d, on a horizon that does.
 DIMENSIONS = (50, 100, 200, 400, 800)

@@ -19,12 +19,14 @@ Examples = tuple[NDArray[Any], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Mixture:
-    """Equally likely Gaussian components around means of length one.
+    """Gaussian components around means of length one, equally likely unless there are ``weights``.
 
     Attributes:
         task: ``gaussians``: component a has mean e_a and label a; ``xor``: means e_1, -e_1 (label 1) and e_2, -e_2 (label 0).
         components: number of components (4 for ``xor``).
         dimension: d.
+        cosine: inner product of any two means of ``gaussians``.
+        weights: probability of each component of ``gaussians``; () for equal ones.
         labels: ``true``, or ``shuffled``: the label of another, independent component.
     """
 
@@ -32,6 +34,8 @@ class Mixture:
     components: int
     dimension: int
     labels: str = "true"
+    cosine: float = 0.0
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         require_one_of("mixture", "task", self.task, ("gaussians", "xor"))
@@ -44,7 +48,10 @@ class Mixture:
     def means(self) -> NDArray[np.float64]:
         """mu_a as rows, shape (components, dimension)."""
         axes = np.eye(self.components, self.dimension)
-        return axes if self.task == "gaussians" else np.stack([axes[0], -axes[0], axes[1], -axes[1]])
+        if self.task == "gaussians":
+            gram = (1 - self.cosine) * np.eye(self.components) + self.cosine
+            return np.linalg.cholesky(gram) @ axes
+        return np.stack([axes[0], -axes[0], axes[1], -axes[1]])
 
     @property
     def targets(self) -> NDArray[np.int64]:
@@ -59,9 +66,14 @@ class Mixture:
         Returns:
             x of shape (*shape, dimension) and labels y of shape (*shape,).
         """
-        component = random.integers(self.components, size=shape)
+        component = self._components(random, shape)
         x = random.standard_normal((*shape, self.dimension), np.dtype(precision))
         x *= snr**-0.5
         x[..., : self.components] += self.means[component, : self.components]  # the other coordinates of every mean are zero
         named = component if self.labels == "true" else random.integers(self.components, size=shape)
         return x, self.targets[named]
+
+    def _components(self, random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        if self.weights:
+            return random.choice(self.components, size=shape, p=self.weights)
+        return random.integers(self.components, size=shape)

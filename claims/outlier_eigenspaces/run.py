@@ -48,7 +48,12 @@ class Run(runs.Run):
         self._directions: Any = None
         self._held: dict[Any, Any] = {}
         self.mixture = Mixture(
-            experiment.task, experiment.width if experiment.task == "gaussians" else 4, experiment.dimension, experiment.labels
+            experiment.task,
+            experiment.width if experiment.task == "gaussians" else 4,
+            experiment.dimension,
+            experiment.labels,
+            getattr(experiment, "cosine", 0.0),
+            getattr(experiment, "weights", ()),
         )
 
     def prepare(self) -> None:
@@ -94,6 +99,10 @@ class Run(runs.Run):
         """Eigenspaces of the first layer's blocks; the second axis is rows."""
         found = self._stage("blocks", lambda: self._blocks(data), at=self.at, data=data)
         return Eigenspace(*(found[f"{matrix}-{field}"] for field in Eigenspace._fields))
+
+    def block_values(self, matrix: str) -> Any:
+        """All eigenvalues of the first layer's blocks on test data, descending, (trajectories, rows, dimension): outliers and bulk."""
+        return self._stage("block-values", self._block_values, at=self.at)[matrix]
 
     def last_layer(self, matrix: str) -> Any:
         """Eigenvalues (trajectories, width), descending, and vectors (trajectories, width, width) of the last layer's block."""
@@ -200,6 +209,14 @@ class Run(runs.Run):
             for x, *weights in zip(xs, *map(np.asarray, pairs), strict=True):
                 found.append(Pair(*(outliers.block_space(x, rows, e.snr, e.outliers, self._start) for rows in weights)))
         return _flat(outliers.stacked(found))
+
+    def _block_values(self) -> dict[str, Any]:
+        e, found = self.experiment, []
+        for group, xs, ys in self._examples():
+            pairs = _block_weights(e.task)(self._after(self.at, group), xs, ys)
+            for x, *weights in zip(xs, *map(np.asarray, pairs), strict=True):
+                found.append(Pair(*(outliers.block_values(x, rows) for rows in weights)))
+        return outliers.stacked(found)._asdict()
 
     def _curves(self) -> dict[str, Any]:
         e, curves = self.experiment, []

@@ -7,7 +7,7 @@ from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, claim
 from harness.suite.verdict import at_least, at_most, proportion_interval, within
 
-from .eigenspaces import alignment
+from .eigenspaces import alignment, shared
 from .theory import TYPES, late_last_layer, optimal_below, optimal_probability
 from .worlds import (
     ALIGNED,
@@ -83,6 +83,32 @@ def test_first_layer_outliers(run, matrix):
     space = run.first_layer(matrix)
     right = counted_right(space, 2, among=run.live)
     return Measurement(right.mean(), counted="trajectories", trials=len(right), arrays=in_units_of_edge(space))
+
+
+def stays(matrix):
+    return claim(
+        f"outlier-eigenspaces/xor-first-layer-stays[{matrix}]",
+        where="derived: abstract",
+        says="the first layer's outlier eigenspaces stay where they are while the final layer's evolve (in our words: the abstract names the "
+        "final layer alone as evolving)",
+        reading=f"share of the final outlier space of a live neuron's block of {MATRIX[matrix]} that lies in its top 2 eigenvectors at the start "
+        f"(mean squared cosine, mean over live neurons and trajectories; {LIVE}): at least 3/4, the bound that the last layer is below",
+        accept=at_least(0.75, reason="nearer to a space that stays, 1, than to one that the last layer's region calls evolving"),
+        controls=[noise_alone, Control("the last layer in its place", lambda run: run.view(layer="last"))],
+        on="xor",
+        given={"matrix": matrix},
+        scales=SCALES,
+    )
+
+
+@stays("hessian")
+@stays("gradients")
+def test_first_layer_stays(run, matrix):
+    if getattr(run, "layer", "first") == "last":
+        kept = _kept(run.after(0).last_layer(matrix)[1], run.last_layer(matrix)[1], rank(run, matrix))
+        return Measurement(kept.mean(), counted=f"{len(kept)} trajectories")
+    kept = shared(run.after(0).first_layer(matrix).vectors, run.first_layer(matrix).vectors)[run.live] ** 2
+    return Measurement(kept.mean(), counted=f"{len(kept)} live neurons")
 
 
 def rank(run, matrix):
@@ -176,9 +202,9 @@ def test_last_layer_count(run, matrix):
 def late(matrix):
     return claim(
         f"outlier-eigenspaces/xor-late-eigenvalues[{matrix}]",
-        where="Abstract",
-        says="the joint evolution of training dynamics and spectra: at the ridge's fixed point the last layer's outliers are known in closed "
-        "form (derived in claims/outlier_eigenspaces/theory.py)",
+        where="derived: abstract",
+        says="at the ridge's fixed point the last layer's outliers are known in closed form (in our words; "
+        "claims/outlier_eigenspaces/theory.py)",
         reading=f"mean outlier of the last layer's block of {MATRIX[matrix]} at lambda = 10^4, over its prediction; mean over trajectories",
         accept=within(
             0.95,
@@ -251,10 +277,35 @@ def _contingency(table):
     return {"table": table, "rank-4-interval": np.array([[interval.low, interval.high] for interval in intervals])}
 
 
+def fitted(matrix):
+    return claim(
+        f"outlier-eigenspaces/xor-rank-types[{matrix}]",
+        where="derived: abstract",
+        says="the rank of the last layer's outlier eigenspace is the number of the four means that its live neurons have fitted (in our words)",
+        reading=f"share of trajectories whose last layer's block of {MATRIX[matrix]} has as many outliers as there are means that a live neuron "
+        f"points to, nearest in angle ({RANK}; {LIVE}); K = 4",
+        accept=at_least(0.95, reason="as for xor-rank-deficient: every time, up to finite d"),
+        controls=[zero_steps, Control("the neurons of other trajectories", lambda run: run.view(shift=1))],
+        on="xor-k-4",
+        over="trials",
+        given={"matrix": matrix},
+        scales=SCALES,
+    )
+
+
+@fitted("hessian")
+@fitted("gradients")
+def test_rank_types(run, matrix):
+    outliers, types = rank(run, matrix), np.roll(_fitted(run).sum(axis=0), getattr(run, "shift", 0))
+    right = outliers == types
+    table = np.array([[np.sum((outliers == a) & (types == b)) for b in range(TYPES + 1)] for a in range(TYPES + 1)])
+    return Measurement(right.mean(), counted="trajectories", trials=len(right), arrays={"rank-by-types": table})
+
+
 def probability(neurons, half_width, reason):
     return claim(
         f"outlier-eigenspaces/xor-probability[k-{neurons}]",
-        where="Abstract; arXiv 2206.04030, section 2",
+        where="derived: abstract; arXiv 2206.04030, section 2",
         says="SGD converges to sub-optimal classifiers: with K = 4 neurons the optimal one has probability 3/32"
         if neurons == TYPES
         else "the optimal classifier needs a neuron of each of four types, which K random types cover with the coupon collector's probability",
@@ -283,6 +334,11 @@ def test_probability(run):
 
 
 def _covers(run):
-    """Whether the live neurons of a trajectory are of all four types: the mean that W_i is closest to."""
+    """Whether the live neurons of a trajectory are of all four types."""
+    return _fitted(run).all(axis=0)
+
+
+def _fitted(run):
+    """Whether a trajectory has a live neuron of each type, the mean that W_i is closest to: (types, trajectories)."""
     nearest = np.argmax(run.params.rows @ run.mixture.means.T, axis=-1)
-    return np.all([np.any((nearest == a) & run.live, axis=1) for a in range(TYPES)], axis=0)
+    return np.array([np.any((nearest == a) & run.live, axis=1) for a in range(TYPES)])

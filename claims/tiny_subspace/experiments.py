@@ -92,6 +92,32 @@ class SubspaceExperiment:
         return fingerprint(self)
 
 
+@dataclass(frozen=True)
+class Variant(SubspaceExperiment):
+    """An experiment with one more choice; a class of its own, so that the fingerprints of the others stay.
+
+    Attributes:
+        held_out: examples that training never sees: on them gradient and Hessian are measured as well.
+        classes: only the images of the first so many classes; 0 takes all.
+        dense: at the eigen steps the whole Hessian spectrum is computed too.
+    """
+
+    held_out: int = 0
+    classes: int = 0
+    dense: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        owner = f"experiment {self.name}"
+        require(self.held_out >= 0, owner, "held_out", self.held_out, "0 or more")
+        allowed = self.classes == 0 or 2 <= self.classes <= OUTPUTS[self.data]
+        require(allowed, owner, "classes", self.classes, f"0, or 2 to {OUTPUTS[self.data]}")
+
+    @property
+    def outputs(self) -> int:
+        return self.classes or super().outputs
+
+
 # 3000 steps are the paper's "few epochs" of 60,000 images in batches of 64
 STEPS = 3000
 EIGEN = {
@@ -137,6 +163,12 @@ def _family(data: str) -> None:
     last = {"mnist": 6240, "digits": 1120}[data]
     figure_4 = a("-figure-4", architecture=SMALL, steps=last, eigen_steps=(last,), eigenpairs=12)
     _add(figure_4, figure_4 if data == "digits" else None)
+    # the same with enough eigenvalues beyond the outliers to measure where the bulk begins: 4 k
+    spectrum = a("-spectrum", architecture=SMALL, steps=last, eigen_steps=(last,), eigenpairs=40)
+    _add(spectrum, spectrum if data == "digits" else None)
+    held_out = Variant(f"tiny-{data}-held-out", data=data, held_out={"mnist": 2000, "digits": 297}[data])
+    _table_row(held_out)
+    _table_row(replace(held_out, name=f"tiny-{data}-held-out-random-labels", labels="permuted"))
 
 
 _family("mnist")
@@ -145,9 +177,19 @@ _table_row(SubspaceExperiment("tiny-regression", data="sine", batch=100))
 # Labels permuted and learned: 12,000 steps are 430 epochs, after which the training loss is below 0.1
 _add(SubspaceExperiment("tiny-digits-memorised", labels="permuted", steps=12_000, eigen_steps=(12_000,), eigenpairs=12))
 
+_add(SubspaceExperiment("tiny-digits-spectrum-memorised", labels="permuted", steps=12_000, eigen_steps=(12_000,), eigenpairs=40))
+# Other numbers of classes: the first three and the first five digits, 4 k eigenvalues
+for k in (3, 5):
+    few = Variant(f"tiny-digits-classes-{k}", architecture=SMALL, classes=k, steps=1120, eigen_steps=(1120,), eigenpairs=4 * k)
+    _add(few, few)
+# All eigenvalues before training and after it: 3466 parameters
+_add(Variant("tiny-digits-dense", architecture=SMALL, steps=1120, eigen_steps=(0, 1120), eigenpairs=10, dense=True))
+
 # Keras' CIFAR10 example (Chollet et al. 2015) and its port to 8 x 8 digits: half of its layers, a quarter of its channels
 KERAS = Architecture((512,), "relu", ((32, "SAME", False), (32, "VALID", True), (64, "SAME", False), (64, "VALID", True)))
 PORT = Architecture((64,), "relu", ((8, "SAME", False), (8, "VALID", True)))
+# Figures 2c and 2d, as a port; an eigenproblem takes seven seconds
+_add(SubspaceExperiment("tiny-digits-convnet", architecture=PORT, steps=600, eigen_steps=(100, 200, 600)))
 _table_row(SubspaceExperiment("tiny-digits-convnet-random-labels", architecture=PORT, labels="permuted"), LAST_SPARSE)
 _table_row(SubspaceExperiment("tiny-digits-convnet-adam", architecture=PORT, optimiser="adam", step_size=1e-3), LAST_SPARSE)
 

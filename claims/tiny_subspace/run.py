@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import sys
@@ -33,6 +34,7 @@ from .experiments import STRIDE, Architecture, SubspaceExperiment
 CODE = (descent, hessian, networks, measure, sys.modules[__name__])
 CHUNK = 2000  # examples a Hessian chunk: 64 MB of activations at most, whatever the size of the data set
 DRAWS = 8  # random vectors of the whole space a run
+PARTS = ("whole", "top", "next", "complement", "random")  # of the gradient, see harness.measure.hessian_subspace
 SINE = 1000  # regression samples; the paper does not say how many
 
 
@@ -44,6 +46,10 @@ class Examples:
     y: NDArray[Any]
     origin: str
     digest: str
+
+    def at(self, chosen: Any) -> Examples:
+        """Some of the examples."""
+        return dataclasses.replace(self, x=self.x[chosen], y=self.y[chosen])
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,22 @@ def trainer(
 
 
 _product = jax.jit(hessian.product)
+_products = jax.jit(jax.vmap(hessian.product, (None, 1), 1))
+BLOCK = 128  # columns of a dense Hessian at once
 
 
 def applied(at: hessian.Linearised) -> hessian.Product:
     """v -> H v at the linearised point, float64 in and out, in the precision of the network between."""
     return lambda v: np.asarray(_product(at.transposes, jnp.asarray(v, at.gradient.dtype)), np.float64)
+
+
+def dense(at: hessian.Linearised) -> NDArray[np.float64]:
+    """The whole Hessian (N, N) at the linearised point, symmetrised: a product carries float32's rounding."""
+    size = len(at.gradient)
+    columns = np.eye(size, dtype=at.gradient.dtype)
+    parts = [np.asarray(_products(at.transposes, columns[:, i : i + BLOCK])) for i in range(0, size, BLOCK)]
+    found = np.concatenate(parts, axis=1).astype(np.float64)
+    return (found + found.T) / 2
 
 
 class Run(runs.Run):
@@ -112,6 +129,23 @@ class Run(runs.Run):
             NotRun: the user has not said where it is.
             InvalidInput: it is there, but wrong.
         """
+        return self._split[0]
+
+    @property
+    def held_out(self) -> Examples:
+        """The examples that training never sees; none, unless the experiment holds some out."""
+        return self._split[1]
+
+    @cached_property
+    def _split(self) -> tuple[Examples, Examples]:
+        every, count = self._every_example, getattr(self.experiment, "held_out", 0)
+        if not count:
+            return every, every.at(slice(0, 0))
+        order = numpy_stream(self.experiment.data_seed, "held-out").permutation(len(every.x))
+        return every.at(np.sort(order[count:])), every.at(np.sort(order[:count]))
+
+    @property
+    def _every_example(self) -> Examples:
         if self._missing:
             raise NotRun(self._missing)
         if self.experiment.data == "sine":
@@ -119,7 +153,9 @@ class Run(runs.Run):
         held = {"mnist": self._mnist, "digits": images.digits, "cifar10": _cifar10}[self.experiment.data]()
         convolutional = bool(self.experiment.architecture.convolutions)
         x = held.pixels.reshape(*held.pixels.shape[:3], -1) if convolutional else held.flat
-        return Examples(x, relabelled(held.labels, self.experiment), held.origin, held.digest)
+        found = Examples(x, relabelled(held.labels, self.experiment), held.origin, held.digest)
+        classes = getattr(self.experiment, "classes", 0)
+        return found.at(held.labels < classes) if classes else found
 
     def _mnist(self) -> images.Images:
         return images.load_mnist(self.lab.options["mnist"], self.experiment.images)
@@ -152,6 +188,29 @@ class Run(runs.Run):
         """Hessian-gradient overlaps along training."""
         held = self.measured
         return measure.Overlaps(held["steps"], held["overlap"], held["loss"], held["gradient_norm"], held["random_overlap"])
+
+    @cached_property
+    def held_out_overlaps(self) -> measure.Overlaps:
+        """As :attr:`overlaps`, of the loss over the examples that are held out."""
+        held = self.measured
+        overlap, loss, norm = (held[f"held_out_{name}"] for name in ("overlap", "loss", "gradient_norm"))
+        return measure.Overlaps(held["steps"], overlap, loss, norm, held["random_overlap"])
+
+    @cached_property
+    def falls(self) -> dict[int, dict[str, float]]:
+        """At each eigen step, how far the loss falls in one step along each of PARTS of the gradient."""
+        rows = zip(self.measured["eigen_steps"].tolist(), self.measured["falls"].tolist(), strict=True)
+        return {step: dict(zip(PARTS, row, strict=True)) for step, row in rows}
+
+    @cached_property
+    def spectra(self) -> NDArray[np.float64]:
+        """All Hessian eigenvalues at the eigen steps, descending, (times, N), of an experiment that asks for them."""
+        return np.asarray(self.measured["spectra"])
+
+    def realisations(self, count: int) -> list[Run]:
+        """So many runs of this experiment, each with a seed of its own: no two seeds of the experiment share any."""
+        first = self.experiment.seed * count
+        return [Run(dataclasses.replace(self.experiment, seed=first + i), self.lab) for i in range(count)]
 
     @cached_property
     def layers(self) -> dict[str, slice]:
@@ -218,19 +277,33 @@ class Run(runs.Run):
 
     def _measure(self, stage: Any) -> dict[str, Any]:
         """At every stop: loss, |g|, overlap; at the eigen steps: eigenvalues, shares of the gradient, spans, leading vector."""
-        parts = hessian.chunks(self._cast(self.examples.x), self._cast(self.examples.y), CHUNK)
-        linearise = functools.partial(linearised(self._problem), x=parts[0], y=parts[1], weights=parts[2])
+        linearise = self._linearise(self.examples)
+        outside = self._linearise(self.held_out) if len(self.held_out.x) else None
         rows, pairs = [], []
         for step, theta in self._descent(lambda theta: applied(linearise(theta))):
             at = linearise(theta)
-            gradient, apply = np.asarray(at.gradient, np.float64), applied(at)
-            rows.append((step, float(at.loss), float(np.linalg.norm(gradient)), measure.overlap(gradient, apply(gradient))))
+            rows.append({"steps": step, **_row(at), **_held_out_row(outside, theta)})
             if step in self.experiment.eigen_steps:
-                pairs.append((self._eigenpairs(apply, self.experiment.eigenpairs), gradient))
+                found = self._eigenpairs(applied(at), self.experiment.eigenpairs)
+                whole = np.linalg.eigvalsh(dense(at))[::-1] if getattr(self.experiment, "dense", False) else np.zeros(0)
+                pairs.append((found, at, self._falls(linearise, theta, at, found.vectors), whole))
             stage.advance()
-        drawn = self._stream("random-vectors").standard_normal((DRAWS, self.network.size))
+        apply, drawn = applied(at), self._stream("random-vectors").standard_normal((DRAWS, self.network.size))
         random = np.array([measure.overlap(v, apply(v)) for v in drawn])
         return {**_rows(rows), **_pairs(self.experiment.eigen_steps, pairs), "random_overlap": random}
+
+    def _linearise(self, examples: Examples) -> Callable[[Any], hessian.Linearised]:
+        """theta -> the loss over all these examples, linearised."""
+        parts = hessian.chunks(self._cast(examples.x), self._cast(examples.y), CHUNK)
+        return functools.partial(linearised(self._problem), x=parts[0], y=parts[1], weights=parts[2])
+
+    def _falls(self, linearise: Any, theta: Any, at: hessian.Linearised, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far the loss falls in one step of the training's size along each of PARTS of the gradient."""
+        gradient, k = np.asarray(at.gradient, np.float64), self.experiment.outputs
+        random = np.linalg.qr(self._stream("random-subspace").standard_normal((len(gradient), k)))[0]
+        parts = measure.gradient_parts(gradient, vectors, k, random)
+        steps = (theta - self.experiment.step_size * self._cast(parts[name]) for name in PARTS)
+        return np.array([float(at.loss) - float(linearise(after).loss) for after in steps])
 
     def _eigenpairs(self, apply: hessian.Product, k: int) -> hessian.Eigenpairs:
         start = self._stream("lanczos-start").standard_normal(self.network.size)
@@ -259,20 +332,34 @@ def _cifar10() -> images.Images:
     return images.read_cifar10(Path(os.environ["CIFAR10_DIR"]))
 
 
-def _rows(rows: list[tuple[int, float, float, float]]) -> dict[str, Any]:
-    steps, loss, norm, overlap = (np.array(column) for column in zip(*rows, strict=True))
-    return {"steps": steps, "loss": loss, "gradient_norm": norm, "overlap": overlap}
+def _row(at: hessian.Linearised) -> dict[str, float]:
+    gradient = np.asarray(at.gradient, np.float64)
+    overlap = measure.overlap(gradient, applied(at)(gradient))
+    return {"loss": float(at.loss), "gradient_norm": float(np.linalg.norm(gradient)), "overlap": overlap}
 
 
-def _pairs(steps: tuple[int, ...], found: list[tuple[hessian.Eigenpairs, NDArray[np.float64]]]) -> dict[str, Any]:
+def _held_out_row(outside: Callable[[Any], hessian.Linearised] | None, theta: Any) -> dict[str, float]:
+    if outside is None:
+        return {}
+    return {f"held_out_{name}": value for name, value in _row(outside(theta)).items()}
+
+
+def _rows(rows: list[dict[str, float]]) -> dict[str, Any]:
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def _pairs(steps: tuple[int, ...], found: list[tuple[hessian.Eigenpairs, hessian.Linearised, Any, Any]]) -> dict[str, Any]:
     if not found:
         return {}
-    vectors = np.stack([pairs.vectors for pairs, _ in found])
+    vectors = np.stack([pairs.vectors for pairs, *_ in found])
+    shares = [measure.gradient_shares(pairs.vectors, np.asarray(at.gradient, np.float64)) for pairs, at, *_ in found]
     return {
         "eigen_steps": np.array(steps),
-        "values": np.stack([pairs.values for pairs, _ in found]),
-        "residuals": np.stack([pairs.residuals for pairs, _ in found]),
-        "shares": np.stack([measure.gradient_shares(pairs.vectors, gradient) for pairs, gradient in found]),
+        "values": np.stack([pairs.values for pairs, *_ in found]),
+        "residuals": np.stack([pairs.residuals for pairs, *_ in found]),
+        "shares": np.stack(shares),
         "cross": np.stack([[first.T @ second for second in vectors] for first in vectors]),
         "leading": vectors[:, :, 0].astype(np.float32),
+        "falls": np.stack([falls for _, _, falls, _ in found]),
+        "spectra": np.stack([whole for *_, whole in found]),
     }

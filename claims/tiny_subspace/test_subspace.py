@@ -6,9 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from harness.measure.hessian_subspace import History, dimension_curve, layer_shares, log_slope, outliers, root_mean_square
+from harness.engine.streams import numpy_stream
+from harness.measure.hessian_subspace import (
+    History,
+    bulk_edge,
+    dimension_curve,
+    layer_shares,
+    outliers,
+    participation,
+    root_mean_square,
+)
 from harness.measure.measurement import Measurement
-from harness.suite.claim import Control
+from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import at_least, at_most, within
 
 from . import worlds as w
@@ -16,6 +25,7 @@ from .worlds import K, both, mnist, supported
 
 UNTIL = 600  # Figures 2 and 3 follow the subspaces for up to 500 steps
 random_subspaces = Control("random subspaces, which overlap by k / N", w.random_subspaces)
+exchanged = Control("the next ten eigenvectors and the top ten exchanged", w.shuffled_eigenvectors)
 frozen = Control("subspaces that never move", w.frozen_subspaces)
 untrained = Control("nothing learned: step 0 at all times", w.untrained)
 
@@ -70,6 +80,92 @@ def test_preserved(history: History, start: int, part: slice) -> Measurement:
     )
 
 
+FIGURE_2 = "Section 2.3, Figures 2c and 2d"
+
+
+def ports_of_figure_2(function: Any) -> Any:
+    """Figures 2c and 2d, a ConvNet: CIFAR10 on an accelerator, and a port to digits."""
+    for which, part, says, accept, controls in (
+        ("top", TOP, PRESERVED, MOSTLY, [random_subspaces]),
+        ("next", NEXT, DECAYS, HARDLY, [Control("the top ten in their place", w.shuffled_eigenvectors)]),
+    ):
+        said: dict[str, Any] = {"where": FIGURE_2, "says": says, "accept": accept, "given": {"start": 100, "part": part}}
+        reading = (
+            f"Keras' ConvNet: {OVERLAP.format(which=which, start=100)}; supported if at {'least' if part is TOP else 'most'} 1/2"
+        )
+        both_kinds = {
+            **said,
+            "controls": [*controls, supported("random subspaces", w.random_subspaces)] if part is NEXT else controls,
+        }
+        claim(
+            f"tiny-subspace/top-preserved[cifar10,{which},100]",
+            on="tiny-cifar10",
+            scales=("large",),
+            reading=reading,
+            **both_kinds,
+        )(function)
+        w.digits("top-preserved", suffix="-convnet", tag=f"convnet,{which},100", reading=reading, **both_kinds)(function)
+    return function
+
+
+@ports_of_figure_2
+def test_preserved_in_convnet(history: History, start: int, part: slice) -> Measurement:
+    return test_preserved(history, start, part)
+
+
+def at_twice(function: Any) -> Any:
+    """'Decays quickly': already when t2 - t1 is as long as t1."""
+    for start in (100, 200):
+        both(
+            "top-preserved",
+            tag=f"next-quickly,{start}",
+            where="Section 2.3, Figure 2b",
+            says="even for large t1 the subspace overlap decays quickly in t2",
+            accept=at_most(0.5, reason="quickly: most of it has left when training is twice as long"),
+            reading=f"we measure Tr(P P') / 10 of the next ten eigenvectors at step {start} and at step {2 * start}; supported if at most 1/2",
+            controls=[
+                Control("the top ten in their place", w.shuffled_eigenvectors),
+                supported("random subspaces", w.random_subspaces),
+            ],
+            given={"start": start},
+        )(function)
+    return function
+
+
+@at_twice
+def test_decays_quickly(history: History, start: int) -> Measurement:
+    value = float(history.overlaps(start, 2 * start, NEXT)[-1])
+    return Measurement(
+        value, "", f"steps {start} and {2 * start}", None, {}, {"top ten": float(history.overlaps(start, 2 * start, TOP)[-1])}
+    )
+
+
+def contrasts(function: Any) -> Any:
+    """Top against next at the largest t2 - t1 that is followed."""
+    for start in (100, 200):
+        both(
+            "top-preserved",
+            tag=f"contrast,{start}",
+            where="Section 2.3, Figures 2a and 2b",
+            says="by contrast, the subspace spanned by the next k eigenvectors does not have this property",
+            reading=f"from step {start} to step 600, the largest t2 - t1: we measure how much of itself the next ten eigenvectors' span has "
+            "lost, 1 - Tr(P P') / 10, over what the top ten's has; supported if at least 2",
+            accept=at_least(2, reason="a contrast: the next ten lose at least twice as much"),
+            controls=[random_subspaces, exchanged],
+            given={"start": start},
+            smoke=True,
+        )(function)
+    return function
+
+
+@contrasts
+def test_contrast(history: History, start: int) -> Measurement:
+    top, following = (float(history.overlaps(start, UNTIL, part)[-1]) for part in (TOP, NEXT))
+    return Measurement(
+        (1 - following) / (1 - top), "", f"steps {start} and {UNTIL}", None, {}, {"top ten": top, "next ten": following}
+    )
+
+
 # --- the kink at the number of classes ----------------------------------------------------------------------------------
 
 FIGURE_3 = "Section 2.3, Figures 3 and 9"
@@ -107,7 +203,7 @@ def test_peak(history: History) -> Measurement:
     says="at d = 10 it begins to decrease monotonically with increasing dimension",
     reading=f"{AVERAGED}; supported if it falls by at least 0.1 from d = 9 to d = 20",
     accept=at_least(0.1, reason="a fall that is visible on the figure's axis, from 0 to 1"),
-    controls=[random_subspaces, frozen],
+    controls=[random_subspaces, Control("the eigenvectors in reverse, the bulk's first", w.backwards), frozen],
 )
 def test_falls(history: History) -> Measurement:
     return kink(history, lambda overlap: overlap[K - 1] - overlap[2 * K])
@@ -120,7 +216,10 @@ def test_falls(history: History) -> Measurement:
     says="at d = 10 it begins to decrease monotonically with increasing dimension",
     reading=f"{AVERAGED}; supported if from d = 10 to 20 it never rises by more than 0.02 from one dimension to the next",
     accept=at_most(0.02, reason="monotone, but for what cannot be seen on the figure's axis, from 0 to 1"),
-    controls=[Control("outliers that mix two by two", w.mixing_pairs)],
+    controls=[
+        Control("the eigenvectors in reverse, the bulk's first", w.backwards),
+        Control("outliers that mix two by two", w.mixing_pairs),
+    ],
 )
 def test_monotone(history: History) -> Measurement:
     return kink(history, lambda overlap: max(overlap[d + 1] - overlap[d] for d in range(K, 2 * K)))
@@ -144,15 +243,22 @@ def test_flat(history: History) -> Measurement:
 
 # --- outliers of the spectrum -------------------------------------------------------------------------------------------
 
-GAP = "we count the Hessian eigenvalues above the largest ratio lambda_i / lambda_(i+1) among the largest twelve"
+EDGE = (
+    "the bulk's edge is measured: log lambda_i is fitted as a line in i over i = 2 k + 1, ..., and extended to i = 0, the largest that the "
+    "bulk's trend allows"
+)
+REALISATIONS = {"mnist": 4, "digits": 8}
+MEMORISED = 0.1  # nats of training loss: labels are learned, whatever they are
+MOST = at_least(0.5, reason="the paper shows one network: what it says of networks holds if it holds of most")
 SPECTRA: list[dict[str, Any]] = [
     {
         "data": ("mnist", "digits"),
-        "suffix": "-figure-4",
+        "suffix": "-spectrum",
         "tag": "figure-4",
         "k": 10,
         "where": "Appendix B, Figure 4",
         "says": "two hidden layers of 32 neurons, 40 epochs: there are 10 nontrivial eigenvalues",
+        "smoke": True,
     },
     {
         "data": ("mnist", "digits"),
@@ -163,52 +269,162 @@ SPECTRA: list[dict[str, Any]] = [
         "says": "labelled according to whether they are even or odd, there were only 2 large eigenvalues",
     },
     {
-        "data": ("mnist",),
-        "suffix": "-random-labels",
-        "tag": "permuted",
-        "k": 10,
-        "where": "Appendix B",
-        "says": "applying a random permutation to the labels, we still find 10 large eigenvalues",
-    },
-    {
         "data": ("digits",),
-        "suffix": "-memorised",
+        "suffix": "-spectrum-memorised",
         "tag": "permuted",
         "k": 10,
         "where": "Appendix B",
         "says": "applying a random permutation to the labels, learned to high training accuracy, we still find 10 large eigenvalues",
+        "realisations": 2,
     },
+    *(
+        {
+            "data": ("digits",),
+            "suffix": f"-classes-{k}",
+            "tag": f"classes-{k}",
+            "k": k,
+            "where": "Appendix B",
+            "says": "we confirmed this effect by studying datasets with a different number of classes: k large eigenvalues",
+        }
+        for k in (3, 5)
+    ),
 ]
+
+
+def spectra(run: Any, count: int) -> tuple[Any, Any]:
+    """The largest eigenvalues at the last step (realisations, m), and the training losses there."""
+    each = run.realisations(count)
+    return np.stack([one.history.values[-1] for one in each]), np.array([one.overlaps.loss[-1] for one in each])
+
+
+def planted(count: int) -> Any:
+    """Each realisation's own bulk with that many eigenvalues lifted above it."""
+
+    def lifted(values: Any, k: int) -> Any:
+        edge = bulk_edge(values, k)
+        lift = np.where(np.arange(len(values)) < count, 3 * edge / values[count - 1], np.minimum(1, 0.9 * edge / values))
+        return values * np.maximum(lift, 0)
+
+    return lambda run: World(run, changed=lifted)
 
 
 def two_readings(function: Any) -> Any:
     """Each sentence read as k outliers, and as k - 1: footnote 9 calls the two inconclusive."""
     for sentence in SPECTRA:
-        data, k = sentence["data"], sentence["k"]
-        said = {name: sentence[name] for name in ("suffix", "where", "says")}
-        published = [supported(f"a spectrum with {k} outliers planted", w.planted_outliers(k))]
-        more = Control(f"a spectrum with {k + 1} outliers planted", w.planted_outliers(k + 1))
-        fewer = Control(f"a spectrum with {k} outliers planted", w.planted_outliers(k))
-        for name, count, controls in (("k", k, [more, *published]), ("k-minus-one", k - 1, [fewer])):
-            w.on(
-                data,
-                "k-outliers",
-                smoke=sentence["tag"] == "figure-4",
-                tag=f"{sentence['tag']},{name}",
-                **said,
-                unit="outliers",
-                controls=controls,
-                accept=within(count - 0.5, count + 0.5, reason=f"{count}: a whole number"),
-                reading=f"{GAP} at the last step; supported if there are {count}",
-            )(function)
+        k = sentence["k"]
+        for name, count in (("k", k), ("k-minus-one", k - 1)):
+            for data in sentence["data"]:
+                realisations = sentence.get("realisations", REALISATIONS[data])
+                w.on(
+                    (data,),
+                    "k-outliers",
+                    suffix=sentence["suffix"],
+                    smoke=sentence.get("smoke", False),
+                    tag=f"{sentence['tag']},{name}",
+                    where=sentence["where"],
+                    says=sentence["says"],
+                    over="trials",
+                    controls=[
+                        Control(f"{count + 1} eigenvalues lifted above the bulk", planted(count + 1)),
+                        supported(f"{count} eigenvalues lifted above the bulk", planted(count)),
+                    ],
+                    accept=MOST,
+                    reading=f"we count the Hessian eigenvalues beyond the bulk at the last step, of {realisations} networks a seed; {EDGE}; "
+                    f"supported if at least half of the networks have {count} and have learned their labels (loss below {MEMORISED})",
+                    given={"k": k, "expected": count, "count": realisations},
+                )(function)
     return function
 
 
 @two_readings
-def test_outliers(history: History) -> Measurement:
-    values = history.values[-1]
-    ratios = {f"lambda_{i + 1} / lambda_{i + 2}": float(values[i] / values[i + 1]) for i in (0, 1, 8, 9)}
-    return Measurement(float(outliers(values)), "outliers", f"{len(values)} eigenvalues", None, {"eigenvalues": values}, ratios)
+def test_outliers(run: Any, k: int, expected: int, count: int) -> Measurement:
+    values, losses = spectra(run, count)
+    changed = getattr(run, "changed", lambda each, _: each)
+    found = np.array([outliers(changed(each, k), k) for each in values])
+    learned = losses <= MEMORISED
+    right = (found == expected) & learned
+    arrays = {"eigenvalues": values, "outliers": found, "loss": losses}
+    details = {"outliers, median": float(np.median(found)), "share that learned its labels": float(learned.mean())}
+    details |= {"edge over lambda_k, median": float(np.median([bulk_edge(each, k) / each[k - 1] for each in values]))}
+    return Measurement(right.mean(), "of the networks", "networks", count, arrays, details)
+
+
+# --- the whole spectrum -------------------------------------------------------------------------------------------------
+
+FIGURE_5 = "Appendix B, Figure 5"
+WHOLE = "a 32-32 network on digits after 40 epochs, all 3466 Hessian eigenvalues"
+
+
+def random_matrix(run: Any) -> World:
+    """A symmetric Gaussian matrix with the trace of H^2: a bulk without a top."""
+    values = run.spectra[-1]
+    size = len(values)
+    drawn = numpy_stream(run.experiment.seed, "symmetric Gaussian matrix").standard_normal((size, size))
+    found = np.linalg.eigvalsh(drawn + drawn.T)[::-1]
+    return World(run, spectra=(found * np.sqrt(np.sum(values**2) / np.sum(found**2)))[None])
+
+
+@w.digits(
+    "full-spectrum",
+    suffix="-dense",
+    tag="bulk",
+    where="Appendix B, Figure 4; section 1",
+    says="the spectrum separates into two components: a bulk with many small eigenvalues, and a top of much larger positive ones",
+    reading=f"{WHOLE}: we measure the share of them whose size is below a hundredth of the largest; supported if at least 0.9",
+    accept=at_least(0.9, reason="many are small: nine in ten lie in the first bin of a histogram with a hundred of them"),
+    controls=[Control("a symmetric Gaussian matrix with the same trace of H^2", random_matrix)],
+)
+def test_small_bulk(spectra: Any) -> Measurement:
+    final = spectra[-1]
+    return Measurement(
+        float(np.mean(np.abs(final) < final[0] / 100)),
+        "of the eigenvalues",
+        f"{len(final)} eigenvalues",
+        None,
+        {"spectrum": final},
+    )
+
+
+@w.digits(
+    "full-spectrum",
+    suffix="-dense",
+    tag="positive-top",
+    where="Section 1; section 4",
+    says="a top component of much larger positive eigenvalues",
+    reading=f"{WHOLE}: we measure eigenvalue k - 1 over the size of the most negative one; supported if at least 2",
+    accept=at_least(2, reason="much larger than the bulk, whose extent on the other side is measured without knowing the top"),
+    controls=[
+        Control("a symmetric Gaussian matrix with the same trace of H^2", random_matrix),
+    ],
+)
+def test_positive_top(spectra: Any) -> Measurement:
+    final = spectra[-1]
+    return Measurement(
+        float(final[K - 2] / -final[-1]),
+        "",
+        f"{len(final)} eigenvalues",
+        None,
+        {},
+        {"most negative": float(final[-1])},
+    )
+
+
+@w.digits(
+    "full-spectrum",
+    suffix="-spectrum",
+    tag="underdensity",
+    where=FIGURE_5,
+    says="averaged over many realizations, there is a clear underdensity around the k-th eigenvalue, counting from the right edge",
+    reading="a 32-32 network: we average log(lambda_i / lambda_(i+1)) over 8 networks and measure the larger of its values at i = k - 1 and k, "
+    "over the largest at any other i from k / 2 to 2 k; supported if above 1",
+    accept=at_least(1, reason="where eigenvalues are fewest, their logarithms are farthest apart"),
+    controls=[Control("the spectrum without its first five eigenvalues", lambda run: World(run, dropped=5))],
+)
+def test_underdensity(run: Any) -> Measurement:
+    values = spectra(run, REALISATIONS["digits"])[0][:, getattr(run, "dropped", 0) :]
+    apart = np.mean(np.log(values[:, :-1] / values[:, 1:]), axis=0)  # apart[i - 1]: from eigenvalue i to the next
+    others = [apart[i - 1] for i in range(K // 2, 2 * K + 1) if i not in (K - 1, K)]
+    return Measurement(float(max(apart[K - 2 : K]) / max(others)), "", f"{len(values)} networks", None, {"apart": apart})
 
 
 # --- the leading eigenvector is spread over the network -----------------------------------------------------------------
@@ -255,20 +471,22 @@ def kernels(run: Any) -> tuple[slice, slice]:
 
 @mnist(
     "not-localised",
-    tag="largest",
+    tag="largest-with-largest",
     where=FIGURE_6,
     says="the top layer weights seem to have the largest coefficients, only ~4 x larger than typical coefficients in the first layer",
-    reading=f"we measure the largest coefficient of the last kernel over the root mean square of the first kernel's nonzero ones, {TRAINED}; "
+    reading=f"like with like: we measure the largest coefficient of the last kernel over the largest of the first's, {TRAINED}; "
     "supported if 2 to 8",
     accept=FOUR_TIMES,
     controls=[
+        Control("the leading eigenvector with nothing but its 5 largest coefficients", w.largest_alone(5)),
         Control("coefficients that are all alike", w.evenly_spread),
         supported("a last layer four times as large as the first", w.last_layer_times(4)),
     ],
 )
 def test_largest_coefficients(history: History, run: Any) -> Measurement:
     first, last = kernels(run)
-    return leading(history, run, lambda vector, _: np.abs(vector[last]).max() / root_mean_square(vector[first]))
+    tiny = np.finfo(float).tiny  # a first layer without any coefficient
+    return leading(history, run, lambda vector, _: min(np.abs(vector[last]).max() / max(np.abs(vector[first]).max(), tiny), 1e9))
 
 
 @mnist(
@@ -284,6 +502,58 @@ def test_largest_coefficients(history: History, run: Any) -> Measurement:
 def test_typical_coefficients(history: History, run: Any) -> Measurement:
     first, last = kernels(run)
     return leading(history, run, lambda vector, _: root_mean_square(vector[last]) / root_mean_square(vector[first]))
+
+
+@both(
+    "not-localised",
+    tag="not-constant",
+    where=FIGURE_6,
+    says="this vector is not constant during training; it is meaningfully changing in time",
+    reading="we measure |cos| of the leading eigenvectors at steps 0 and 400, the ends of Figure 7; supported if at most 0.9",
+    accept=at_most(0.9, reason="not constant: not the same to one decimal"),
+    controls=[Control("the last step's eigenvector at all times", w.as_at_the_end)],
+    smoke=True,
+)
+def test_not_constant(history: History) -> Measurement:
+    early, late = (np.asarray(history.leading[history.at(step)], float) for step in (0, 400))
+    cosine = abs(early @ late) / np.linalg.norm(early) / np.linalg.norm(late)
+    return Measurement(float(cosine), "", "steps 0 and 400")
+
+
+@both(
+    "not-localised",
+    tag="not-sparse",
+    where="Appendix B, Figure 7",
+    says="this makes it clear that the eigenvector is never sparse",
+    reading="we measure how many of the last layer's coefficients count, (sum v^2)^2 / sum v^4 over their number, least of steps 0 and 400; "
+    "supported if at least 0.1",
+    accept=at_least(
+        0.1, reason="a vector of which a tenth is alike and the rest zero has 0.1, a Gaussian one 1/3, one parameter 1/1010"
+    ),
+    controls=[
+        Control("nothing but its 5 largest coefficients", w.largest_alone(5)),
+        supported("coefficients that are all alike", w.evenly_spread),
+    ],
+    smoke=True,
+)
+def test_not_sparse(history: History, run: Any) -> Measurement:
+    last = list(run.layers.values())[-1]
+    parts = [np.asarray(history.leading[history.at(step)][last], float) ** 2 for step in (0, 400)]
+    return Measurement(min(participation(part) / len(part) for part in parts), "of the last layer", "steps 0 and 400")
+
+
+@both(
+    "not-localised",
+    tag="no-one-parameter",
+    where="Appendix B, Figure 7",
+    says="the eigenvector is clearly not dominated by any particular parameter",
+    reading="we measure the largest share of its squared norm in one parameter, largest of steps 0, 100, 200 and 400; supported if at most 0.1",
+    accept=at_most(0.1, reason="not dominated: nine tenths are elsewhere"),
+    controls=[Control("nothing but its 5 largest coefficients", w.largest_alone(5))],
+)
+def test_no_one_parameter(history: History) -> Measurement:
+    vectors = [np.asarray(history.leading[history.at(step)], float) ** 2 for step in (0, *FIGURE_STEPS)]
+    return Measurement(max(float(each.max() / each.sum()) for each in vectors), "of the squared norm", "4 steps")
 
 
 # --- the largest eigenvalue ---------------------------------------------------------------------------------------------
@@ -323,19 +593,3 @@ def test_grows(history: History) -> Measurement:
 )
 def test_decays(history: History) -> Measurement:
     return largest(history, float(history.values[-1, 0] / history.values[:, 0].max()), "last over largest")
-
-
-@both(
-    "lambda-max-decays",
-    tag="inverse-time",
-    where="Appendix B",
-    says="our toy model suggests that eigenvalues should decay at the late part of training like ~1/t",
-    reading="we fit lambda_max ~ t^a over the measured steps from 600 on; supported if a is within 0.2 of -1",
-    accept=within(-1.2, -0.8, reason="the exponent -1, with the 20 % by which log t bends it within a decade of t"),
-    controls=[Control("an eigenvalue that stays", w.decaying(0)), supported("the toy model's 1/t", w.decaying(-1))],
-    unit="exponent",
-)
-def test_inverse_time(history: History) -> Measurement:
-    late = history.steps >= UNTIL
-    slope = log_slope(history.steps[late], history.values[late, 0])
-    return largest(history, slope, f"fit to {late.sum()} steps")

@@ -51,9 +51,11 @@ def states(
     bias: bool = False,
     start: float = 0.0,
     times: tuple[float, ...] = TIMES,
+    draw: int = 0,
 ) -> tuple[State, ...]:
-    """The flow at ``times`` from theta_0 = start * N(0, 1), on means that are orthonormal or only of unit length."""
-    rng = numpy_stream(k, "toy-model")
+    """The flow at ``times`` from theta_0 = start * N(0, 1), on means that are orthonormal or only of unit length; ``draw`` counts
+    independent draws of means, samples and start."""
+    rng = numpy_stream(k, f"toy-model/{draw}" if draw else "toy-model")
     means = (flow.orthonormal_means if orthonormal else flow.random_unit_vectors)(k, DIMENSION, rng)
     sample = flow.mixture(means, sigma, SAMPLES if sigma else 1, rng)
     sample = (sample.with_bias() if bias else sample).in_its_span()
@@ -86,6 +88,18 @@ def two_class_eigenvalues() -> Any:
         class_of = np.argmax(np.abs(vectors[:, :2].reshape(2, 2, 2)).sum(axis=0), axis=0)
         values.append(found[:2][np.argsort(class_of)])
     return np.array(values)
+
+
+def two_class_gradients() -> Any:
+    """The gradient's component -grad_theta1 L . mu_1 and grad_theta1 L . mu_2 along :func:`two_classes`, shape (times, 2)."""
+    means = flow.orthonormal_means(2, DIMENSION, numpy_stream(2, "two-classes"))
+    slopes = np.stack([flow.gradient(theta, flow.mixture(means))[0] for theta in two_classes()[2]])
+    return slopes @ means.T * [-1, 1]
+
+
+def leading_order_gradient(eta_t: Any, c: Any) -> Any:
+    """The paper's 1 / (2 (eta t + c)) (equation 17)."""
+    return leading_order_eigenvalue(eta_t, c) / 2
 
 
 def leading_order(eta_t: Any, c: Any) -> Any:

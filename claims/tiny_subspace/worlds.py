@@ -109,15 +109,33 @@ def mixing_pairs(run: Any) -> World:
     return _changed(run, cross=np.broadcast_to(swap, run.history.cross.shape))
 
 
-def planted_outliers(count: int) -> Callable[[Any], World]:
-    """A spectrum with ``count`` eigenvalues a hundred times larger than the others."""
+def driven_to_the_top(run: Any) -> World:
+    """H^20 g in the gradient's place: twenty powers of the Hessian turn it to the top eigenvector."""
+    h: History = run.history
+    driven = h.shares * (h.values / h.values[:, :1]) ** 40
+    return _changed(run, shares=driven / driven.sum(axis=1, keepdims=True))
+
+
+def backwards(run: Any) -> World:
+    """The measured eigenvectors in reverse: what belongs to the top comes last."""
+    h: History = run.history
+    return _changed(run, shares=h.shares[:, ::-1], cross=h.cross[:, :, ::-1, ::-1])
+
+
+def as_at_the_end(run: Any) -> World:
+    """The leading eigenvector of the last step at all times."""
+    return _changed(run, leading=_same_at_all_times(run.history.leading, -1))
+
+
+def largest_alone(count: int) -> Callable[[Any], World]:
+    """The leading eigenvector with nothing but its ``count`` largest coefficients of the last layer."""
 
     def world(run: Any) -> World:
-        h: History = run.history
-        positions = np.arange(h.values.shape[1])
-        return _changed(
-            run, values=np.broadcast_to(np.where(positions < count, 100.0, 1.0) / (1 + 0.01 * positions), h.values.shape)
-        )
+        last, leading = list(run.layers.values())[-1], np.zeros_like(run.history.leading)
+        for kept, vector in zip(leading, run.history.leading, strict=True):
+            largest = last.start + np.argsort(-np.abs(vector[last]))[:count]
+            kept[largest] = vector[largest]
+        return _changed(run, leading=leading)
 
     return world
 
@@ -152,16 +170,6 @@ def share_in_top_twenty(share: float) -> Callable[[Any], World]:
     def world(run: Any) -> World:
         top = np.arange(run.history.shares.shape[1]) < 2 * K
         return _changed(run, shares=np.broadcast_to(top * share / (2 * K), run.history.shares.shape))
-
-    return world
-
-
-def decaying(exponent: float) -> Callable[[Any], World]:
-    """The largest eigenvalue goes as a power of the step."""
-
-    def world(run: Any) -> World:
-        h: History = run.history
-        return _changed(run, values=np.maximum(h.steps, 1.0)[:, None] ** exponent * np.ones_like(h.values))
 
     return world
 

@@ -170,3 +170,6 @@ register(
 )
 _variants("white-noise", Data(inputs="white-noise"))
 _variants("shuffled-labels", Data(labels="shuffled"))
+# Two more permutations from the same theta_0: what holds of one may be luck.
+_variants("shuffled-labels-2", Data(labels="shuffled", noise_seed=2))
+_variants("shuffled-labels-3", Data(labels="shuffled", noise_seed=3))

@@ -17,8 +17,8 @@ from harness.engine.precision import with_exact_dtypes
 from harness.engine.training import Training
 from harness.errors import InvalidInput
 
-from ..places import FIXTURES
 from ..networks import Params, activation, lecun_normal, normal_bias, perceptron
+from ..places import FIXTURES
 from .data import Dataset, batches
 from .experiments import Experiment, Model, Optimiser
 

@@ -22,7 +22,7 @@ from harness.engine.spectrum import Spectrum, decompose
 from harness.engine.streams import numpy_stream
 from harness.engine.training import Training, check_losses
 from harness.engine.trees import cast, flatten, unflatten
-from harness.measure import function_jacobian, influence, overlap, response, restricted
+from harness.measure import departure, function_jacobian, influence, overlap, response, restricted, rotation
 from harness.measure.function_jacobian import FunctionJacobians, NullSweep
 from harness.measure.influence import Divergences
 from harness.measure.overlap import OverlapCurve
@@ -42,6 +42,9 @@ SPECTRUM_CODE = (recipe, jacobian, decompose, structural_split)
 BULK = 0.1
 # Images of the parameter-function Jacobians: enough rows (10 an image, 9 independent) to leave no null space for want of them.
 PFJ_IMAGES = 600
+PFJ_PARTS = ("sigma", "cosine", "strength", "null_cosine")
+# Dimensions at which a null space is compared with the bulk, as multiples of its own: below 1 rounding picks its directions.
+NULL_MULTIPLES = (1, 1.5, 2, 3)
 SIDES, MEASURES = ("final", "initial"), ("mean", "max")
 
 _trajectory = jax.jit(Training.trajectory)  # with its batches as arguments: seeds and data sets share one program
@@ -142,6 +145,11 @@ class Run(runs.Run):
     def _test(self) -> tuple[Any, Any]:
         return self.dataset.x_test, self.dataset.y_test
 
+    @property
+    def initial_test_loss(self) -> float:
+        """Test loss before the first step."""
+        return float(self._loss(self._start, self._batch(*self._test)))
+
     @cached_property
     def theta_T(self) -> Any:
         """Final parameters as a float64 tree."""
@@ -192,7 +200,7 @@ class Run(runs.Run):
 
     @cached_property
     def _blocks(self) -> Any:
-        key = {"experiment": self.experiment.fingerprint(), "columns": layout(self._start, self.lab.chunk)[1]}
+        key = self._key({"columns": layout(self._start, self.lab.chunk)[1]})
         return self.lab.store.blocks("jacobian", key, (recipe, jacobian))
 
     def _decompose(self) -> Spectrum:
@@ -214,6 +222,21 @@ class Run(runs.Run):
         found = self.result("spectrum", Spectrum, self._decompose, modules=SPECTRUM_CODE)
         self._blocks.clear()
         return found
+
+    @cached_property
+    def departure(self) -> Any:
+        """Singular values of J - I, descending, shape (N,): how far perturbations are from being carried unchanged."""
+
+        def compute() -> dict[str, Any]:
+            with self.lab.progress.stage(f"{self.label}: singular values of J - I"):
+                return {"sigma": departure.from_identity(self.spectrum)}
+
+        return self.arrays("departure", compute, modules=(*SPECTRUM_CODE, departure))["sigma"]
+
+    @cached_property
+    def moved(self) -> Any:
+        """|J v_i - v_i| of each initial-space direction, shape (N,)."""
+        return departure.along_directions(self.spectrum)
 
     @cached_property
     def response_directions(self) -> Any:
@@ -251,6 +274,7 @@ class Run(runs.Run):
         """Inputs in and out of distribution; the noise images are fixed parts of the experiment."""
         d, shape = self.dataset, self.dataset.x_test.shape
         return {
+            "train": d.x_train,
             "test": d.x_test,
             "inverted": 1 - d.x_test,
             "uniform": numpy_stream(self.experiment.data.noise_seed, "probe-uniform").uniform(size=shape),
@@ -276,25 +300,44 @@ class Run(runs.Run):
         blank = Influence(*(Divergences(names, names) for _ in SIDES))
         return blank.changed(lambda side, name, how: held[f"{side}_{name}_{how}"])
 
-    def overlap(self, other: Run, *, structural: bool = True) -> OverlapCurve:
+    def overlap(self, other: Run, *, structural: bool = True, turned: bool = False) -> OverlapCurve:
         """Overlap of this run's bulk at k with another's, over a grid of k.
 
         Args:
             structural: False leaves the structural directions out of both bases, and their dimensions out of the space.
+            turned: turn the other's bulk at random within the weights that leave each input.
         """
 
         def compute() -> OverlapCurve:
             with self.lab.progress.stage(f"{self.label} and {other.label}: overlap of the bulks"):
-                cross = self._bulk_basis(structural).T @ other._bulk_basis(structural)
+                first, second = self._bulk_basis(structural), other._bulk_basis(structural)
+                if turned:
+                    second = other._rotation @ second
+                cross = self._same_space(other, first).T @ self._same_space(other, second)
                 return overlap.overlap_curve(cross, np.round(len(cross) * np.array(overlap.SHARES)).astype(int))
 
-        modules = (*SPECTRUM_CODE, overlap)
-        fingerprint = other.experiment.fingerprint()
-        return self.result("overlap", OverlapCurve, compute, modules=modules, other=fingerprint, structural=structural)
+        modules = (*SPECTRUM_CODE, overlap, rotation)
+        key = {"other": other.experiment.fingerprint(), "structural": structural, "turned": turned}
+        return self.result("overlap", OverlapCurve, compute, modules=modules, **key)
 
     def _bulk_basis(self, structural: bool) -> Any:
         order = self.spectrum.by_distance
         return self.spectrum.initial[:, order if structural else order[~self.spectrum.structural[order]]]
+
+    def _same_space(self, other: Run, basis: Any) -> Any:
+        """The basis, or its part outside both runs' structural directions, orthonormal in its order, where these are left out
+        and one run has more of them: white noise has no dead pixel."""
+        rest = min((run.structural[1] for run in (self, other)), key=lambda each: each.shape[1])
+        if basis.shape[1] == len(basis) or self.structural[1].shape == other.structural[1].shape:
+            return basis
+        return np.linalg.qr(rest.T @ basis)[0]
+
+    @property
+    def _rotation(self) -> Any:
+        sizes, seed = recipe.widths(self.experiment.model, self.dataset), self.experiment.seed
+        shift_invariant = self.experiment.loss == "cross-entropy"
+        draw = numpy_stream(seed, "turned-within-inputs")
+        return rotation.within_inputs(sizes, draw, shift_invariant=shift_invariant)
 
     @cached_property
     def function_jacobians(self) -> FunctionJacobians:
@@ -305,7 +348,7 @@ class Run(runs.Run):
             noise = numpy_stream(self.experiment.data.noise_seed, "function-jacobian-noise")
             images = {"digits": np.concatenate([d.x_test, d.x_train])[:PFJ_IMAGES]}
             images["noise"] = noise.uniform(size=images["digits"].shape)
-            bulk = self._bulk_basis(structural=True)
+            bulk, unordered = self._bulk_basis(structural=True), np.argsort(self.spectrum.by_distance)
             dimensions = np.round(self.spectrum.size * np.array(overlap.SHARES)).astype(int)
             found = {"dimensions": dimensions}
             for name, x in images.items():
@@ -313,13 +356,31 @@ class Run(runs.Run):
                 squared = function_jacobian.squared_jacobian(self.apply, self.theta_0, x, progress, label)
                 with progress.stage(f"{self.label}: null space of the PFJ on {name}"):
                     found[f"{name}_sigma"], vectors = function_jacobian.right_vectors(squared)
-                    found[f"{name}_cosine"] = overlap.overlap_curve(vectors.T @ bulk, dimensions).cosine
+                    cross = vectors.T @ bulk
+                    found[f"{name}_cosine"] = overlap.overlap_curve(cross, dimensions).cosine
+                    found[f"{name}_strength"] = np.linalg.norm(found[f"{name}_sigma"][:, None] * cross, axis=0)[unordered]
+                    del vectors, cross
+                    found.setdefault("null_dimensions", self._null_dimensions(found[f"{name}_sigma"]))
+                    found[f"{name}_null_cosine"] = self._null_overlap(squared, found["null_dimensions"])
             return found
 
         modules = (*SPECTRUM_CODE, overlap, function_jacobian)
         held = self.arrays("function-jacobian", compute, modules=modules, images=PFJ_IMAGES)
-        each = ({name: held[f"{name}_{part}"] for name in ("digits", "noise")} for part in ("sigma", "cosine"))
-        return FunctionJacobians(held["dimensions"], *each)
+        each = ({name: held[f"{name}_{part}"] for name in ("digits", "noise")} for part in PFJ_PARTS)
+        return FunctionJacobians(held["dimensions"], held["null_dimensions"], *each)
+
+    def _null_dimensions(self, sigma: Any) -> Any:
+        """Multiples of the dimension of a null space without the structural directions."""
+        size = self.structural[1].shape[1]
+        null = function_jacobian.null_count(sigma) - (self.spectrum.size - size)
+        return np.clip(np.round(max(null, 1) * np.array(NULL_MULTIPLES)).astype(int), 1, size)
+
+    def _null_overlap(self, squared: Any, dimensions: Any) -> Any:
+        """Mean cosine of the k weakest directions of F with the bulk at k, structural directions projected out of both."""
+        rest = self.structural[1]
+        _, vectors = function_jacobian.right_vectors(np.asarray(rest.T @ (rest.T @ squared).T))
+        bulk = rest.T @ self._bulk_basis(structural=False)[:, : max(dimensions)]
+        return np.array([overlap.principal_cosines(vectors[:, :k], bulk[:, :k]).mean() for k in dimensions])
 
     @cached_property
     def null_sweep(self) -> NullSweep:
@@ -373,7 +434,7 @@ class Run(runs.Run):
         """Everything up to theta_T, and J with its spectrum if this run has got so far."""
         if not (self.reached("training") or self.reached("spectrum")):
             return [definition(self.experiment)]
-        key = {"experiment": self.experiment.fingerprint()}
+        key = self._key({})
         replayed = self.lab.store.arrays("replay", key, with_exact_dtypes(self._replay), modules=(recipe, stages))
         precision, data, trained = self.experiment.precision, self.dataset, self.trained
         start = stages.start(precision, data, self.experiment.batch, self.experiment.remainder, trained.theta_0)

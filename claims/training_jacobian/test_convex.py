@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from harness.closed_form import PLAIN, Momentum
+from harness.closed_form import PLAIN, Momentum, softmax_smoothness
+from harness.engine import jacobian
+from harness.engine.jacobian import dense_jacobian
+from harness.engine.precision import with_exact_dtypes
+from harness.engine.training import Training
 from harness.measure.measurement import Measurement
-from harness.suite.claim import claim
+from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import at_most
 
+from . import recipe
+from .data import batches
 from .quadratics import HEAVY_BALL, HORIZONS, Matrix, batch_case, case, quadratic, refuted, rescued, rotating, trained
 
 CONVEX = ("definite", "singular", "ill-conditioned", "repeated", "zero")
@@ -94,7 +101,58 @@ on_convex_losses = partial(
 )
 def test_convex_nonexpansive(runs: Callable[[], Runs]) -> Measurement:
     norms: dict[str, list[float]] = {}
-    for problem, jacobian in runs():
-        norms.setdefault(problem, []).append(float(np.linalg.norm(jacobian, 2)))
+    for problem, matrix in runs():
+        norms.setdefault(problem, []).append(float(np.linalg.norm(matrix, 2)))
     largest = {f"largest norm, {problem}": max(values) for problem, values in norms.items()}
     return Measurement(max(largest.values()), counted=f"{sum(map(len, norms.values()))} training maps", details=largest)
+
+
+@with_exact_dtypes
+def softmax_regression(run: Any) -> dict[str, Any]:
+    """Singular values of J when the run's data train no hidden layer: its batches, epochs and step sizes, plain steps, float64."""
+    import optax
+    from jax import numpy as jnp
+
+    from harness.engine.losses import LOSSES, supervised
+
+    from ..networks import activation, lecun_normal, normal_bias, perceptron
+
+    experiment, data = run.experiment, run.dataset
+    x, y = batches(data, experiment.batch, experiment.remainder)
+    biased = np.concatenate([x, np.ones((*x.shape[:2], 1))], axis=-1)  # a bias is the weight of an input that is one
+    limit = min(2 / softmax_smoothness(batch) for batch in biased)
+    peak = experiment.optimiser.step_size
+    seed, sizes = experiment.seed, (data.pixels, data.classes)
+    theta = ((lecun_normal(seed, "convex-kernel", sizes), normal_bias(seed, "convex-bias", data.classes, data.pixels)),)
+    rule = optax.sgd(optax.cosine_decay_schedule(peak, experiment.steps))
+    loss = supervised(perceptron(activation("gelu")), LOSSES["cross-entropy"])
+    training = Training(loss, rule, (jnp.asarray(x), jnp.asarray(y)), experiment.epochs)
+    matrix = dense_jacobian(training, theta, progress=run.lab.progress, label=f"{run.label}: Jacobian of softmax regression")
+    return {"sigma": np.linalg.svd(matrix, compute_uv=False), "share": np.asarray(peak / limit)}
+
+
+def _held(run: Any) -> Any:
+    modules = (recipe, jacobian, softmax_regression)
+    return run.arrays("softmax-regression", lambda: softmax_regression(run), modules=modules)
+
+
+@claim(
+    "training-jacobian/convex-nonexpansive[digits]",
+    where="Section 3.1",
+    says="gradient descent on a convex objective with an appropriate step size will always have a spectral norm no greater than one",
+    reading="softmax regression on the paper's own digits, batches, epochs and step sizes (0.1 at most, below 2 / L of every batch), without "
+    "momentum, in float64: sigma_1 is at most 1 + 1e-10",
+    accept=at_most(
+        1 + 1e-10, reason="the theorem has no tolerance; 625 steps x eps is 1e-13, and 650 dimensions of it less than 1e-10"
+    ),
+    controls=[Control("the paper's network, whose loss is not convex", lambda run: World(run, convex=run.spectrum.sigma))],
+    on="digits",
+    scales=("smoke", "paper"),
+)
+def test_convex_on_digits(run: Any) -> Measurement:
+    held = _held(run)
+    sigma = getattr(run, "convex", held["sigma"])
+    details = {"largest step over 2 / L": float(held["share"])}
+    return Measurement(
+        float(sigma[0]), unit="sigma", counted=f"sigma_1 of {len(sigma)}", arrays={"sigma": sigma}, details=details
+    )

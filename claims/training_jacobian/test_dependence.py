@@ -12,26 +12,11 @@ from harness.suite.verdict import at_least, within
 from . import recipe
 from .data import load
 from .experiments import Experiment, Model
-from .test_overlap import excess_overlap, random_subspaces
+from .test_overlap import excess_overlap
+from .worlds import exact_bulk
 
-
-class _Alone:
-    """The run with a random basis in the place of the other run's."""
-
-    def __init__(self, run):
-        self._run = run
-
-    def sibling(self, name):
-        return self._run.sibling(name)
-
-    def overlap(self, other, *, structural=True):
-        return random_subspaces.world(self._run, other)[0].overlap(other, structural=structural)
-
-    def __getattr__(self, name):
-        return getattr(self._run, name)
-
-
-random_basis = Control("a random basis in place of the other run's", _Alone)
+LABELS = ("shuffled-labels", "shuffled-labels-2", "shuffled-labels-3")
+white_noise = Control("the run on white noise in this one's place", lambda run: run.sibling("white-noise"))
 
 
 def _labels(reading, structural, note):
@@ -43,8 +28,8 @@ def _labels(reading, structural, note):
         reading=f"mean cosine of the principal angles between the two bulks at k{note}: excess over the random baseline, smallest over k "
         "from 10 % to 80 % of the dimensions, at least 0.05",
         accept=at_least(0.05, reason="as for bulk-seed-overlap: far beyond the baseline's sampling spread of 1e-3"),
-        controls=[random_basis],
-        on="shuffled-labels",
+        controls=[white_noise],
+        on=LABELS,
         given={"other": "digits", "structural": structural},
         scales=("smoke", "paper"),
     )
@@ -59,7 +44,7 @@ def _labels(reading, structural, note):
     reading="mean cosine of the principal angles between bulks at k of squared error and cross-entropy from one initialisation: excess over "
     "the random baseline, smallest over k from 10 % to 80 % of the dimensions, at least 0.05",
     accept=at_least(0.05, reason="as for bulk-seed-overlap: far beyond the baseline's sampling spread of 1e-3"),
-    controls=[random_basis],
+    controls=[white_noise],
     on="squared-error",
     given={"other": "digits", "structural": True},
     scales=("smoke", "paper"),
@@ -74,30 +59,90 @@ def test_same_bulk(run, other, structural):
     says="this bulk depends only weakly on the loss function (the paper has no experiment)",
     reading="number of |sigma - 1| < 0.1 under squared error, relative to cross-entropy from the same initialisation: within 20 %",
     accept=within(0.8, 1.2, reason="'only weakly': one part in five, our reading"),
-    controls=[Control("white-noise inputs in place of squared error", lambda run: run.sibling("white-noise"))],
+    controls=[white_noise],
     on="squared-error",
     scales=("smoke", "paper"),
 )
 def test_same_count(run):
+    return _relative_count(run)
+
+
+def _relative_count(run):
     own, other = (len(r.spectrum.region(0.9, 1.1)) for r in (run, run.sibling("digits")))
     return Measurement(own / other, counted=f"{own} against {other}")
 
 
+@claim(
+    "training-jacobian/bulk-label-overlap[count]",
+    where="Section 3.5",
+    says="the bulk is not strongly dependent on the training set labels",
+    reading="number of |sigma - 1| < 0.1 with shuffled labels, relative to true ones from the same initialisation, over three permutations: within "
+    "20 %",
+    accept=within(0.8, 1.2, reason="one part in five, as for loss-independence[count]"),
+    controls=[
+        white_noise,
+        exact_bulk,
+    ],
+    on=LABELS,
+    scales=("smoke", "paper"),
+)
+def test_label_count(run):
+    return _relative_count(run)
+
+
+def _of_one_row(f):
+    """(theta, w) -> w^T J by jax.linearize: one row of J for a unit vector w."""
+    import jax
+
+    def row(theta, weights):
+        _, linear = jax.linearize(f, theta)
+        return jax.linear_transpose(linear, theta)(weights)[0]
+
+    return row
+
+
 @functools.cache
-def _temporary_bytes(width, epochs, reverse=False):
-    """Bytes of temporaries of the compiled Jacobian of a small network, and its number of parameters N."""
+def _temporary_bytes(width, epochs, mode="forward"):
+    """Bytes of temporaries of the compiled derivative of a small network, and its number of parameters N."""
     import jax
 
     experiment = Experiment("digits", "smoke", model=Model(hidden=(width,)), epochs=epochs)
     data = load(experiment.data)
     theta, f = cast(recipe.initial_parameters(experiment, data), "float32"), recipe.training(experiment, data)
-    transform = jax.jacrev(f) if reverse else jax.jacfwd(f)
-    compiled = jax.jit(transform).lower(theta).compile()
+    transform = {"forward": jax.jacfwd, "row": _of_one_row}[mode](f)
+    arguments = (theta, theta) if mode == "row" else (theta,)
+    compiled = jax.jit(transform).lower(*arguments).compile()
     return compiled.memory_analysis().temp_size_in_bytes, sum(leaf.size for leaf in jax.tree.leaves(theta))
 
 
-def _reverse():
-    return {"reverse": True}
+def _order(sizes):
+    """Order of growth from three sizes, each twice the one before: log2 of the ratio of increments, blind to what is constant; 0 if
+    nothing grows."""
+    first, second = np.diff(sizes)
+    return float(np.log2(second / first)) if first > 0 and second > 0 else 0.0
+
+
+def linear_memory(reading, vary, what, forward_grows):
+    return claim(
+        f"training-jacobian/linearize-memory[{reading}]",
+        where="Section 3, footnote 2",
+        says="row-by-row using jax.linearize, whose memory usage is linear in both the parameter count and number of training steps",
+        reading=f"temporaries of one compiled row of J by jax.linearize: order of growth {what}, from the increments of three sizes",
+        accept=within(0.9, 1.1, reason="linear, give or take a tenth"),
+        controls=[Control(f"forward mode, whose memory is {forward_grows}", lambda: {"mode": "forward"})],
+        over="once",
+        given={"vary": vary, "mode": "row"},
+    )
+
+
+@linear_memory("steps", "steps", "from 50 to 100 to 200 steps", "constant")
+@linear_memory("parameters", "width", "from 16 to 32 to 64 hidden units (N = 1210 to 4810)", "quadratic")
+def test_linearize_memory(vary, mode):
+    sizes = [(4, 2), (4, 4), (4, 8)] if vary == "steps" else [(16, 1), (32, 1), (64, 1)]
+    held = [_temporary_bytes(*size, mode)[0] for size in sizes]
+    return Measurement(
+        _order(held), unit="order", details={f"{size}": float(each) for size, each in zip(sizes, held, strict=True)}
+    )
 
 
 @claim(
@@ -106,12 +151,12 @@ def _reverse():
     says="jax.jacfwd has memory complexity constant in the number of training steps, yet quadratic in the number of parameters",
     reading="temporaries of the compiled forward-mode Jacobian: exponent of their growth from 1 to 8 epochs (25 to 200 steps)",
     accept=within(-0.05, 0.05, reason="constant: what is kept a step is one loop counter and its indices"),
-    controls=[Control("reverse mode, whose memory is linear in the steps", _reverse)],
+    controls=[Control("one row by jax.linearize, whose memory is linear in the steps", lambda: {"mode": "row"})],
     over="once",
-    given={"reverse": False},
+    given={"mode": "forward"},
 )
-def test_memory_in_steps(reverse):
-    (few, _), (many, _) = _temporary_bytes(4, 1, reverse), _temporary_bytes(4, 8, reverse)
+def test_memory_in_steps(mode):
+    (few, _), (many, _) = _temporary_bytes(4, 1, mode), _temporary_bytes(4, 8, mode)
     return Measurement(float(np.log(many / few) / np.log(8)), unit="exponent", details={"25 steps": few, "200 steps": many})
 
 

@@ -1,4 +1,4 @@
-"""Section 3.1: three regions of the spectrum, and nearly identical left and right singular vectors."""
+"""Section 3.1: how many singular values lie in each region, and nearly identical left and right singular vectors."""
 
 import numpy as np
 
@@ -7,7 +7,15 @@ from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
-from .worlds import exact_bulk, gaussian_matrix, scaled, shuffled_vectors, white_noise_inputs, zero_steps
+from .worlds import (
+    exact_bulk,
+    gaussian_matrix,
+    scaled,
+    shuffled_vectors,
+    turned_vectors,
+    white_noise_inputs,
+    zero_steps,
+)
 
 ABOUT_3000 = "'about 3000': one significant figure, so 10 % either way"
 OR_SO = "'or so' of a round number: 50 either way"
@@ -87,7 +95,7 @@ def test_chaotic_count(spectrum, above):
     says="a chaotic region of values orders of magnitude greater than one",
     reading="sigma_1 is at least one order of magnitude above one",
     accept=at_least(10, reason="one order of magnitude"),
-    controls=[gaussian_matrix, zero_steps],
+    controls=[scaled(0.2), gaussian_matrix, zero_steps],
     on="digits",
     scales=("smoke", "paper"),
     given={"rank": 1},
@@ -138,6 +146,17 @@ def test_chaotic_magnitude(spectrum, rank):
     given={"below": 0.5},
     published=750,
 )
+@claim(
+    "training-jacobian/stable-count[1]",
+    where="Section 3.1",
+    says="the last 750 or so singular values are less than one",
+    reading="number of sigma < 1, as the sentence is written",
+    accept=within(700, 800, reason=OR_SO),
+    controls=[zero_steps, Control("J multiplied by 1 / 0.65", scaled(1 / 0.65).world, Verdict.SUPPORTED)],
+    on="digits",
+    given={"below": 1.0},
+    published=750,
+)
 def test_stable_count(spectrum, below):
     return count(spectrum, -np.inf, below)
 
@@ -149,7 +168,7 @@ def test_stable_count(spectrum, below):
     reading="the threshold below which exactly 750 singular values lie: between 0.5 and 0.9, so the paper's 750 counts values "
     "that are clearly, but not all strongly, contracted",
     accept=within(0.5, 0.9, reason="between half of the perturbation cancelled and the edge of the bulk (0.9)"),
-    controls=[zero_steps, gaussian_matrix],
+    controls=[scaled(1.6), zero_steps, gaussian_matrix],
     on="digits",
     unit="sigma",
 )
@@ -163,7 +182,7 @@ def test_stable_threshold(spectrum):
     says="the left and right singular vectors corresponding to these singular values are nearly identical",
     reading="median of cos(u_i, v_i) over |sigma_i - 1| < 0.1 is at least 0.99",
     accept=at_least(0.99, reason="an angle of 8 degrees or less: 'nearly identical', our reading"),
-    controls=[shuffled_vectors],
+    controls=[turned_vectors(0.98), shuffled_vectors],
     on="digits",
     given={"structural": True, "above": None},
     scales=("smoke", "paper"),
@@ -174,7 +193,7 @@ def test_stable_threshold(spectrum):
     says="the left and right singular vectors corresponding to these singular values are nearly identical",
     reading="the same without the structural directions, whose cosine is 1 for trivial reasons",
     accept=at_least(0.99, reason="an angle of 8 degrees or less: 'nearly identical', our reading"),
-    controls=[shuffled_vectors],
+    controls=[turned_vectors(0.98), shuffled_vectors],
     on="digits",
     given={"structural": False, "above": None},
 )
@@ -186,7 +205,7 @@ def test_stable_threshold(spectrum):
     accept=at_least(
         0.9, reason="'nearly identical' for nine in ten: the cosines fall towards both ends of the bulk; our reading"
     ),
-    controls=[shuffled_vectors],
+    controls=[turned_vectors(0.955), shuffled_vectors],
     on="digits",
     given={"structural": True, "above": 0.95},
     scales=("smoke", "paper"),
@@ -208,7 +227,7 @@ def test_alignment_bulk(spectrum, structural, above):
         0.99,
         reason="0.6 is the paper's; all but one in a hundred, since the smallest of 500 says more about luck than about them",
     ),
-    controls=[shuffled_vectors],
+    controls=[turned_vectors(0.65), shuffled_vectors],
     on="digits",
 )
 def test_alignment_chaotic(spectrum):

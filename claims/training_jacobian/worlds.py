@@ -7,6 +7,7 @@ import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
 from harness.engine.streams import numpy_stream
+from harness.measure.departure import along_directions
 from harness.suite.claim import Control, World
 from harness.suite.verdict import Verdict
 
@@ -63,3 +64,14 @@ exact_bulk = Control("3000 of 4810 singular values set to one", _planted, Verdic
 def scaled(factor: float, *, expect: Verdict = Verdict.REFUTED) -> Control:
     """J multiplied by a factor."""
     return Control(f"J multiplied by {factor:g}", lambda run: with_spectrum(run, sigma=run.spectrum.sigma * factor), expect)
+
+
+def turned_vectors(cosine: float) -> Control:
+    """Each u_i turned towards another one, so that all cos(u_i, v_i) fall by this factor; J v_i moves with it."""
+
+    def world(run: Any) -> World:
+        final = cosine * np.asarray(run.spectrum.final) + np.sqrt(1 - cosine**2) * _shuffled(run).spectrum.final
+        spectrum = replace(run.spectrum, final=final)
+        return World(run, spectrum=spectrum, moved=along_directions(spectrum))
+
+    return Control(f"each left singular vector turned by {np.degrees(np.arccos(cosine)):.0f} degrees", world)

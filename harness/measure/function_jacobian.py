@@ -1,4 +1,6 @@
-"""The parameter-function Jacobian: log-probabilities on a whole data set with respect to the parameters (paper, section 3.4).
+"""The parameter-function Jacobian: log-probabilities on a whole data set with respect to the parameters.
+
+Source: Belrose & Scherlis 2024, section 3.4.
 
 With n images and c classes it has n c rows, of which the softmax leaves n (c - 1) independent: fewer than
 N / (c - 1) images have a null space for want of rows alone (at N = 4810 and ten classes, fewer than 535).
@@ -61,13 +63,19 @@ class FunctionJacobians:
 
     Attributes:
         dimensions: k, shape (dimensions,).
+        null_dimensions: k from the dimension of the null space on, structural directions left out, shape (null dimensions,).
         sigma: singular values by kind of inputs, ascending, (N,).
         cosine: by kind of inputs, mean cosine of the k smallest right singular directions with the bulk at k, (dimensions,).
+        strength: by kind of inputs, |F v_i| along the training Jacobian's right singular directions, (N,).
+        null_cosine: as ``cosine``, at ``null_dimensions`` and with the structural directions projected out of both sides.
     """
 
     dimensions: Any
+    null_dimensions: Any
     sigma: dict[str, Any]
     cosine: dict[str, Any]
+    strength: dict[str, Any]
+    null_cosine: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,16 +120,49 @@ def dimension_curve(history: History, first: int, last: int, dimensions: Sequenc
     return np.array([history.overlaps(first, last, slice(0, d)).mean() for d in dimensions])
 
 
-def outliers(values: Any) -> int:
-    """How many eigenvalues stand out: the position of the largest ratio lambda_i / lambda_{i+1} of a descending spectrum.
+def gradient_parts(gradient: Floats, vectors: Floats, k: int, random: Floats) -> dict[str, Floats]:
+    """The gradient (N,) and its projections, each of shape (N,).
 
-    The paper gives no threshold; the largest gap needs none.
+    ``top``: on the first k of the orthonormal ``vectors`` (N, m); ``next``: on the k after them (fewer, if m < 2 k);
+    ``complement``: on all that is orthogonal to the top; ``random``: on the orthonormal columns ``random`` (N, k).
     """
-    values = np.asarray(values, float)
-    positive = values[: int(np.argmax(values <= 0))] if np.any(values <= 0) else values
-    if len(positive) < 2:
-        raise InvalidInput(f"{len(positive)} positive eigenvalues: a gap needs at least two")
-    return 1 + int(np.argmax(positive[:-1] / positive[1:]))
+
+    def onto(basis: Floats) -> Floats:
+        return np.asarray(basis @ (basis.T @ gradient))
+
+    top = onto(vectors[:, :k])
+    later = onto(vectors[:, k : 2 * k])
+    return {"whole": gradient, "top": top, "next": later, "complement": gradient - top, "random": onto(random)}
+
+
+def bulk_edge(values: Any, k: int) -> float:
+    """The largest eigenvalue that the bulk's own trend allows: log lambda_i is fitted as a line in i over i = 2 k + 1 to the last
+    eigenvalue, well inside the bulk, and extended to i = 0.
+
+    Args:
+        values: the largest eigenvalues, descending, 4 k of them or more for a good fit.
+
+    Raises:
+        InvalidInput: fewer than three eigenvalues beyond the first 2 k, or one that is not positive.
+    """
+    beyond = np.asarray(values, float)[2 * k :]
+    if len(beyond) < 3 or np.any(beyond <= 0):
+        raise InvalidInput(
+            f"{len(beyond)} eigenvalues beyond the first {2 * k}, least {min(beyond, default=0)}: need three above 0"
+        )
+    _, height = np.polyfit(np.arange(2 * k + 1, len(beyond) + 2 * k + 1), np.log(beyond), 1)
+    return float(np.exp(height))
+
+
+def outliers(values: Any, k: int) -> int:
+    """How many eigenvalues stand out: those above :func:`bulk_edge`. The paper gives no threshold."""
+    return int(np.sum(np.asarray(values, float) > bulk_edge(values, k)))
+
+
+def participation(weights: Any) -> float:
+    """How many of the weights >= 0 count: (sum w)^2 / sum w^2, from 1 (one holds all) to their number (all alike)."""
+    weights = np.asarray(weights, np.float64)
+    return float(weights.sum() ** 2 / np.sum(weights**2))
 
 
 def layer_shares(vector: Any, layers: Mapping[str, slice]) -> dict[str, float]:
@@ -142,8 +175,3 @@ def root_mean_square(values: Any) -> float:
     """Typical size of the coefficients that are not exactly zero (a pixel that is always black has no coefficient)."""
     values = np.asarray(values, np.float64)
     return float(np.sqrt(np.mean(np.square(values[values != 0]))))
-
-
-def log_slope(steps: Any, values: Any) -> float:
-    """Least-squares exponent a of values ~ steps^a."""
-    return float(np.polyfit(np.log(steps), np.log(values), 1)[0])

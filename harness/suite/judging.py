@@ -193,7 +193,7 @@ def _undecided(claim: Claim, expected: Expectation, record: ClaimRecord) -> bool
         return True  # the estimate's own bounds are still open
     judged = record.measurements[0]
     seeds = len({run for runs in judged.runs for run in runs})
-    if record.verdict != Verdict.INCONCLUSIVE.name or claim.over not in ("seeds", "pairs"):
+    if record.verdict != Verdict.INCONCLUSIVE.name or claim.over not in ("seeds", "pairs", "trials"):
         return False
     if seeds < expected.seeds and expected.seeds > FEW:
         return True

@@ -12,7 +12,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from claims.outlier_eigenspaces import eigenspaces, theory
-from claims.outlier_eigenspaces.experiments import GMM_SMOKE, XOR_SMOKE
+from claims.outlier_eigenspaces.experiments import GMM_SMOKE, TILTED_SMOKE, XOR_SMOKE
 from claims.outlier_eigenspaces.mixtures import Mixture
 from claims.outlier_eigenspaces.one_pass import CHUNK, HEADS, Params, Stream, ahead, initial, loss, one_pass
 from harness.engine.streams import numpy_stream
@@ -185,6 +185,30 @@ def test_mixture_has_the_moments_it_says(task, components, random):
         assert len(part) == pytest.approx(40000 / components, rel=0.04)  # binomial: 4 standard deviations
         np.testing.assert_allclose(part.mean(axis=0), 0, atol=5 * 0.2 / np.sqrt(len(part)))
         np.testing.assert_allclose(np.cov(part.T), np.eye(8) / 25, atol=5 / 25 * np.sqrt(2 / len(part)))
+
+
+def test_tilted_means_have_their_angles_and_classes_their_weights(random):
+    mixture = Mixture("gaussians", 3, 8, cosine=0.5, weights=(0.5, 0.3, 0.2))
+    np.testing.assert_allclose(mixture.means @ mixture.means.T, 0.5 + 0.5 * np.eye(3), atol=ROUNDING)
+    x, y = mixture.draw(random, (40000,), snr=1e6)
+    np.testing.assert_allclose(np.bincount(y) / 40000, [0.5, 0.3, 0.2], atol=0.01)  # 4 standard deviations
+    np.testing.assert_allclose(x, mixture.means[y], atol=0.01)  # 10 standard deviations of the noise
+    np.testing.assert_array_equal(Mixture("gaussians", 3, 8).means, np.eye(3, 8))
+
+
+def test_block_values_are_those_of_the_dense_blocks(random):
+    x, weights = random.normal(size=(50, 12)), random.uniform(size=(2, 50))
+    values = eigenspaces.block_values(x, weights)
+    for w, found in zip(weights, values, strict=True):
+        np.testing.assert_allclose(found, np.linalg.eigvalsh((x.T * w) @ x / 50)[::-1], atol=ROUNDING)
+
+
+def test_spans_that_are_one_share_all_and_orthogonal_ones_nothing(random):
+    frame = np.linalg.qr(random.normal(size=(20, 6)))[0]
+    turned = frame[:, :3] @ np.linalg.qr(random.normal(size=(3, 3)))[0]
+    assert eigenspaces.shared(frame[:, :3], turned) == pytest.approx(1, abs=ROUNDING)
+    assert eigenspaces.shared(frame[:, :3], frame[:, 3:]) == pytest.approx(0, abs=ROUNDING)
+    assert eigenspaces.shared(frame[:, :2], frame[:, [0, 3]]) == pytest.approx(np.sqrt(0.5), abs=ROUNDING)
 
 
 def test_shuffled_labels_know_nothing_of_the_inputs(random):
@@ -362,6 +386,12 @@ def test_a_neuron_is_dead_below_a_tenth_of_the_largest(lab):
     last = np.array([[1.0, -0.5, 0.09, -0.11, 0, 2, 3, 4]])
     run._held[("one-pass",)] = {"rows": np.ones((3, 1, 8, 16)), "last": np.broadcast_to(last, (3, 1, 8))}
     np.testing.assert_array_equal(run.live, [[True, True, False, False, False, True, True, True]])
+
+
+@pytest.mark.parametrize(("field", "value"), [("cosine", 1.0), ("weights", (0.5, 0.5)), ("weights", (0.5, 0.4, 0.2))])
+def test_a_tilted_experiment_names_the_field_that_is_wrong(field, value):
+    with pytest.raises(InvalidInput, match=rf"experiment gmm-tilted: {field} = "):
+        replace(TILTED_SMOKE, **{field: value})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from claims.networks import example_losses
 from claims.tiny_subspace import softmax_flow as flow
-from claims.tiny_subspace.experiments import Architecture, SubspaceExperiment
+from claims.tiny_subspace.experiments import Architecture, SubspaceExperiment, Variant
 from claims.tiny_subspace.run import Run, relabelled
 from harness.engine.descent import advance, batch_order, stops
 from harness.errors import InvalidInput, NotFinite, NotRun
@@ -101,27 +101,45 @@ def test_a_step_that_was_not_measured_is_named():
         history([orthonormal(5, 2)] * 3).at(150)
 
 
-@given(st.integers(1, 12), st.floats(1.5, 100))
-def test_outliers_that_are_planted_are_counted(count, ratio):
-    values = np.r_[np.geomspace(1.2, 1, count) * ratio, np.geomspace(1, 0.7, 20 - count)]
-    assert measure.outliers(values) == count
+@given(st.integers(1, 10), st.floats(1.5, 100), st.floats(0.001, 0.2))
+def test_outliers_that_are_planted_are_counted(count, height, decay):
+    """A bulk that falls exponentially from rank 1 on, its edge at rank 0, and outliers above that edge."""
+    k, ranks = 10, np.arange(1, 41)
+    values = np.exp(-decay * ranks)
+    values[:count] = height * np.geomspace(1.2, 1, count)
+    assert measure.bulk_edge(values, k) == pytest.approx(1, rel=1e-9)
+    assert measure.outliers(values, k) == count
 
 
-def test_outliers_look_at_positive_eigenvalues_only():
-    assert measure.outliers([9, 8, 1, 0.9, 0, -5]) == 2
-    with pytest.raises(InvalidInput, match="1 positive eigenvalues"):
-        measure.outliers([2.0, -1.0])
+def test_a_bulk_of_its_own_has_no_outliers():
+    assert measure.outliers(np.exp(-0.05 * np.arange(1, 41)), 10) == 0
+
+
+@pytest.mark.parametrize("values", [np.ones(22), np.r_[np.ones(30), 0.0]])
+def test_a_bulk_that_cannot_be_measured_is_refused(values):
+    with pytest.raises(InvalidInput, match="eigenvalues beyond the first 20"):
+        measure.outliers(values, 10)
+
+
+def test_participation_counts_the_weights_that_matter():
+    assert measure.participation([0, 3, 0]) == 1
+    assert measure.participation(np.ones(7)) == pytest.approx(7)
+
+
+def test_the_parts_of_a_gradient_are_its_projections():
+    vectors, random = orthonormal(30, 6), orthonormal(30, 2)
+    parts = measure.gradient_parts(RNG.standard_normal(30), vectors, 2, random)
+    np.testing.assert_allclose(parts["top"] + parts["complement"], parts["whole"], atol=1e-14)
+    np.testing.assert_allclose(vectors[:, :2].T @ parts["complement"], 0, atol=1e-14)
+    np.testing.assert_allclose(vectors[:, 2:4].T @ parts["next"], vectors[:, 2:4].T @ parts["whole"], atol=1e-14)
+    np.testing.assert_allclose(vectors[:, [0, 1, 4, 5]].T @ parts["next"], 0, atol=1e-14)
+    np.testing.assert_allclose(random @ (random.T @ parts["random"]), parts["random"], atol=1e-14)
 
 
 def test_layer_shares_and_sizes():
     layers = {"first": slice(0, 3), "last": slice(3, 5)}
     assert measure.layer_shares(np.array([1.0, 1, 1, 0, 1]), layers) == {"first": 0.75, "last": 0.25}
     assert measure.root_mean_square([0, 3, 0, 4]) == pytest.approx(np.sqrt(12.5))
-
-
-def test_log_slope_of_a_power_law():
-    steps = np.array([10.0, 100, 1000])
-    assert measure.log_slope(steps, 7 * steps**-1.5) == pytest.approx(-1.5, abs=1e-12)
 
 
 # --- descent ------------------------------------------------------------------------------------------------------------
@@ -250,6 +268,49 @@ def test_a_run_agrees_with_dense_second_derivatives(tmp_path):
     assert run.overlaps.loss[1] < run.overlaps.loss[0]
     assert run.overlaps.mean(0, 20) == pytest.approx(run.overlaps.values.mean())
     assert list(run.layers) == ["layer 1"]
+
+
+VARIANT = Variant(**{**dataclasses.asdict(TINY), "architecture": TINY.architecture, "held_out": 297})
+
+
+def test_examples_that_are_held_out_are_no_training_examples(tmp_path):
+    run = Run(VARIANT, Lab(Store(tmp_path)))
+    assert (len(run.examples.x), len(run.held_out.x)) == (1500, 297)
+    whole = Run(TINY, Lab(Store(tmp_path))).examples
+    together = np.concatenate([run.examples.x, run.held_out.x])
+    np.testing.assert_array_equal(np.sort(together.sum(axis=1)), np.sort(whole.x.sum(axis=1)))
+    x, y = jnp.asarray(run.held_out.x, jnp.float64), jnp.asarray(run.held_out.y)
+    each, theta = example_losses(run.network, "cross-entropy"), jnp.asarray(run.network.init(0))
+    assert run.held_out_overlaps.loss[0] == pytest.approx(float(jnp.mean(each(theta, x, y))), rel=1e-12)
+
+
+def test_a_variant_takes_fewer_classes_and_all_eigenvalues(tmp_path):
+    run = Run(dataclasses.replace(VARIANT, held_out=0, classes=3, eigenpairs=4, dense=True), Lab(Store(tmp_path)))
+    assert set(run.examples.y) == {0, 1, 2}
+    assert run.spectra.shape == (2, run.network.size)
+    # Lanczos is asked for 1e-3 of each eigenvalue; eigenvalues are then good to its square
+    np.testing.assert_allclose(run.spectra[:, :4], run.history.values, rtol=1e-5)
+    with pytest.raises(InvalidInput, match=r"classes = 11 .*0, or 2 to 10"):
+        dataclasses.replace(VARIANT, classes=11)
+
+
+def test_one_step_falls_as_dense_derivatives_say(tmp_path):
+    """To second order the loss falls by eta g.u - eta^2 u.H u / 2 along a part u of the gradient."""
+    run = Run(dataclasses.replace(TINY, step_size=1e-3, eigenpairs=20), Lab(Store(tmp_path)))
+    x, y = jnp.asarray(run.examples.x, jnp.float64), jnp.asarray(run.examples.y)
+    each, theta = example_losses(run.network, "cross-entropy"), jnp.asarray(run.network.init(0))
+    gradient, hessian = (np.asarray(of(lambda t: jnp.mean(each(t, x, y)))(theta)) for of in (jax.grad, jax.hessian))
+    vectors = np.linalg.eigh(hessian)[1][:, ::-1]
+    top = vectors[:, :10] @ (vectors[:, :10].T @ gradient)
+    for name, part in (("whole", gradient), ("top", top)):
+        expected = 1e-3 * gradient @ part - 1e-6 * part @ hessian @ part / 2
+        # the third order of a step of 1e-3, and Lanczos' tolerance in the top subspace
+        assert run.falls[0][name] == pytest.approx(expected, rel=1e-3)
+
+
+def test_realisations_have_seeds_of_their_own(tmp_path):
+    first, second = (Run(dataclasses.replace(TINY, seed=seed), Lab(Store(tmp_path))).realisations(3) for seed in (0, 1))
+    assert [run.experiment.seed for run in first + second] == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_run_is_the_same_from_the_store(tmp_path):

@@ -18,11 +18,12 @@ SPECTRA = {"figure-4": "ten classes", "parity": "even or odd", "permuted": "perm
     "4",
     "Largest Hessian eigenvalues",
     caption="At the last step, in units of the largest, for ten classes (32-32 network), for digits labelled even or odd, and "
-    f"for permuted labels: {SPREAD}. Dotted: after the second and the tenth.",
+    f"for permuted labels that are learned: {SPREAD} and networks. Dotted: after the second and the tenth.",
     sources={
         f"{data}_{tag}": optional("eigenvalues", *(f"{PAPER}/k-outliers[{data},{tag},{count}]" for count in ("k", "k-minus-one")))
         for data in DATA
         for tag in SPECTRA
+        if (data, tag) != ("mnist", "permuted")  # 3000 steps do not learn permuted labels of 10,000 images
     },
     panels=2,
 )
@@ -30,9 +31,9 @@ def eigenvalues(axes: list[Axes], **found: Data | None) -> str:
     said = []
     for panel, name in zip(axes, DATA, strict=True):
         for (tag, words), style in zip(SPECTRA.items(), LINES, strict=False):
-            data = found[f"{name}_{tag}"]
+            data = found.get(f"{name}_{tag}")
             if data is not None:
-                values = data.stack("eigenvalues")
+                values = np.concatenate([np.atleast_2d(run["eigenvalues"]) for run in data.runs])  # all networks of all seeds
                 relative, rank = np.maximum(values / values[:, :1], 1e-6), np.arange(1, values.shape[1] + 1)
                 middle = seeds(panel, rank, relative, words, *style)
                 gap = int(np.argmax(middle[:-1] / middle[1:])) + 1
@@ -80,7 +81,7 @@ def leading(axes: list[Axes], **found: Data | None) -> str:
     "8",
     "Largest Hessian eigenvalue along training",
     caption=f"{SPREAD[0].upper()}{SPREAD[1:]}. Dotted: 1 / t from the largest value on, as in the toy model.",
-    sources=on_both("steps eigenvalue", "lambda-max-decays", "grows", "decays", "inverse-time"),
+    sources=on_both("steps eigenvalue", "lambda-max-decays", "grows", "decays"),
 )
 def largest(axes: Axes, **found: Data | None) -> str:
     said, last = [], 0.0

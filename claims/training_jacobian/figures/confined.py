@@ -13,10 +13,10 @@ from harness.report.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE,
 PAPER = "training-jacobian"
 FAILS, WORKS = f"{PAPER}/bulk-training-fails", f"{PAPER}/active-training-works"
 CURVES = "dimensions bulk complement chaotic stable random unrestricted"
-HELD = source(CURVES, f"{FAILS}[complement]", f"{FAILS}[bulk]", f"{FAILS}[no-progress]", f"{WORKS}[text,stable]")
+HELD = source(CURVES, f"{FAILS}[complement-38]", f"{FAILS}[bulk]", f"{FAILS}[no-progress,share]", f"{WORKS}[text,stable]")
 SAID = {
     f"{where}_{region}": optional("dimensions", f"{WORKS}[{where},{region}]")
-    for where in ("text", "caption", "figure")
+    for where in ("text", "figure")
     for region in ("chaotic", "stable")
 }
 READ = (
@@ -42,8 +42,8 @@ def bulk_and_complement(axes: Axes, held: Data) -> str:
     PAPER,
     "6b",
     "Training confined to the chaotic and to the stable directions",
-    caption=f"{READ} Letters at the foot, chaotic below stable: from where on it works according to the paper's text (T), "
-    "caption (C) and published curves (F).",
+    caption=f"{READ} Letters at the foot, chaotic below stable: from where on it works according to the paper's text (T) "
+    "and published curves (F).",
     sources={"held": HELD, **SAID},
 )
 def chaotic_and_stable(axes: Axes, held: Data, **said: Data | None) -> str:

@@ -25,7 +25,7 @@ def _influence(family: str, *readings: str) -> Source:
     "3a",
     "Effect on test images",
     caption=EFFECT,
-    sources={"test": _influence("invisible-in-distribution", "eq-2", "eq-2,nontrivial")},
+    sources={"test": _influence("invisible-in-distribution", "eq-2,stable", "eq-2,chaotic")},
 )
 def on_test_images(axes: Axes, test: Data) -> str:
     return _by_direction(axes, test, "kl", "KL divergence, nats")
@@ -36,7 +36,7 @@ def on_test_images(axes: Axes, test: Data) -> str:
     "3b",
     "Effect on white noise",
     caption=EFFECT,
-    sources={"noise": _influence("visible-far-ood", "noise,uniform", "larger-than-in-distribution,noise")},
+    sources={"noise": _influence("visible-far-ood", "noise,uniform,stable", "larger-than-in-distribution,noise")},
 )
 def on_white_noise(axes: Axes, noise: Data) -> str:
     return _by_direction(axes, noise, "kl", "KL divergence, nats")
@@ -47,7 +47,7 @@ def on_white_noise(axes: Axes, noise: Data) -> str:
     "3c",
     "How far training moves along each direction",
     caption=f"|vᵢ · (θ_T − θ₀)|. {EACH}",
-    sources={"moves": source("moved sigma", f"{PAPER}/bulk-barely-moves[all]", f"{PAPER}/bulk-barely-moves[nontrivial]")},
+    sources={"moves": source("moved sigma", f"{PAPER}/bulk-barely-moves[stable]", f"{PAPER}/bulk-barely-moves[chaotic]")},
 )
 def displacement(axes: Axes, moves: Data) -> str:
     return _by_direction(axes, moves, "moved", "displacement along vᵢ")
@@ -58,7 +58,7 @@ def displacement(axes: Axes, moves: Data) -> str:
     "3d",
     "Effect on inverted images",
     caption=EFFECT,
-    sources={"inverted": _influence("visible-far-ood", "inverted", "larger-than-in-distribution")},
+    sources={"inverted": _influence("visible-far-ood", "inverted,stable", "larger-than-in-distribution")},
 )
 def on_inverted_images(axes: Axes, inverted: Data) -> str:
     return _by_direction(axes, inverted, "kl", "KL divergence, nats")

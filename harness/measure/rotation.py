@@ -1,0 +1,37 @@
+"""Random rotations that keep what each input of each layer has: how much two subspaces share beyond which inputs they weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy.linalg import helmert
+from scipy.sparse import block_diag
+
+from harness.measure.restricted import random_basis
+
+
+def within_inputs(sizes: Sequence[int], rng: np.random.Generator, *, shift_invariant: bool) -> Any:
+    """A sparse orthogonal matrix that mixes the weights leaving each input (and each layer's biases) among themselves.
+
+    Structural directions stay structural: the weights of a dead input change places with each other alone, and the shifts of all
+    outputs are left where they are.
+
+    Args:
+        sizes: widths of all layers, from inputs to outputs; theta holds each layer's kernel (in, out), then its bias.
+        shift_invariant: whether the loss is blind to a constant that is added to all outputs.
+    """
+    blocks = []
+    for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
+        last = layer == len(sizes) - 2
+        turn = _beside_shifts if last and shift_invariant else random_basis
+        blocks += [turn(n_out, rng) for _ in range(n_in + 1)]
+    return block_diag(blocks, format="csr")
+
+
+def _beside_shifts(size: int, rng: np.random.Generator) -> Any:
+    """A rotation of R^size that leaves the constant vector alone."""
+    rest = helmert(size)
+    return rest.T @ random_basis(size - 1, rng) @ rest + np.full((size, size), 1 / size)

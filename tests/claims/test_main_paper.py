@@ -1,0 +1,121 @@
+"""What the first paper's claims measure, on planted truths and planted falsehoods; nothing is trained."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.linalg import svdvals
+
+import claims.training_jacobian.test_dependence as dependence
+import claims.training_jacobian.test_influence as influence
+import claims.training_jacobian.test_linearity as linearity
+import claims.training_jacobian.test_regions as regions
+import claims.training_jacobian.test_subspace_training as subspace_training
+from harness.engine.spectrum import Spectrum, decompose
+from harness.measure.departure import along_directions, from_identity
+from harness.measure.restricted import Restricted, loss_at
+from harness.measure.rotation import within_inputs
+from harness.measure.structural import structural_split
+
+SIZES, DEAD = (5, 4, 3), [1, 3]
+
+
+def spectrum_of(sigma: np.ndarray) -> Spectrum:
+    basis = np.eye(len(sigma))
+    return Spectrum(np.sort(sigma)[::-1], basis, basis, np.zeros(len(sigma), bool), 0.0, 0.0, 0.0)
+
+
+def test_departure_is_what_scipy_finds_of_j_less_the_identity() -> None:
+    jacobian = np.eye(12) + np.random.default_rng(0).normal(size=(12, 12)) / 5
+    spectrum = decompose(jacobian)
+    # both come from squares, which keep half of the digits
+    np.testing.assert_allclose(from_identity(spectrum), svdvals(jacobian - np.eye(12)), atol=1e-7)
+    moved = np.linalg.norm(jacobian @ spectrum.initial - spectrum.initial, axis=0)
+    np.testing.assert_allclose(along_directions(spectrum), moved, atol=1e-7)
+
+
+def test_a_turn_within_inputs_mixes_no_inputs_and_no_structure() -> None:
+    turn = within_inputs(SIZES, np.random.default_rng(0), shift_invariant=True).toarray()
+    np.testing.assert_allclose(turn @ turn.T, np.eye(len(turn)), atol=1e-13)
+    vector = np.random.default_rng(1).normal(size=len(turn))
+    for part in (slice(0, 20), slice(24, 36)):  # two kernels: each row is what leaves one input
+        width = 4 if part.start == 0 else 3
+        before, after = (np.linalg.norm(each[part].reshape(-1, width), axis=1) for each in (vector, turn @ vector))
+        np.testing.assert_allclose(before, after)
+    carried = structural_split(SIZES, DEAD, shift_invariant=True)[0].toarray()
+    np.testing.assert_allclose(carried @ (carried.T @ (turn @ carried)), turn @ carried, atol=1e-13)
+    assert not np.allclose(turn @ vector, vector)
+
+
+def test_loss_at_a_dimension_is_interpolated_in_its_logarithm() -> None:
+    assert loss_at(np.array([10, 1000]), np.array([3.0, 1.0]), 100) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(("noise", "share"), [(1.2, 0.0), (1.04, 1.0)])
+def test_one_delta_for_digits_and_noise(noise: float, share: float) -> None:
+    """The digits need delta = 0.05 for their bulk; noise that is farther from one has no bulk there."""
+    own = spectrum_of(np.r_[np.full(70, 1.05), np.full(30, 5.0)])
+    other = SimpleNamespace(spectrum=spectrum_of(np.full(100, noise)))
+    run = SimpleNamespace(spectrum=own, sibling=lambda name: other)
+    assert regions.test_region_joint(run).value == share
+
+
+def test_sizes_of_regions_that_one_delta_gives() -> None:
+    sigma = np.r_[np.full(750, 3.0), np.full(3000, 1.0), np.full(60, 1.07), np.full(1000, 0.2)]
+    assert regions.test_region_sizes(spectrum_of(sigma)).value == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(("away", "dips"), [(0.7, True), (0.1, False)])
+def test_valleys_are_found_where_regions_stand_apart(away: float, dips: bool) -> None:
+    rng = np.random.default_rng(0)
+    log = np.r_[rng.normal(scale=0.02, size=3000), rng.normal(away, 0.1, 700), rng.normal(-away, 0.1, 700)]
+    assert (regions.test_valleys(spectrum_of(10**log)).value > 0.2) is dips
+
+
+def test_an_even_term_cancels_in_the_mean_of_signs_and_not_on_its_own() -> None:
+    stimulus = np.array([0.1, 1.0])
+    linear = np.broadcast_to(stimulus, (6, 2, 2))
+    even = np.array([0.06, -0.06])[:, None] * stimulus
+    held = SimpleNamespace(along=linear + even, orthogonal=0 * linear, sigma=np.ones(6), stimulus=stimulus, index=np.arange(6))
+    spectrum = spectrum_of(np.ones(6))
+    found = [linearity.test_linear_bulk(held, spectrum, 1, True, each).value for each in (False, True)]
+    assert found == [1, 0]
+
+
+def test_surgical_in_amplitude_and_in_squares() -> None:
+    held = SimpleNamespace(
+        along=np.full((6, 2, 1), 4.0),
+        orthogonal=np.full((6, 2, 1), 3.0),
+        sigma=np.ones(6),
+        stimulus=np.ones(1),
+        index=np.arange(6),
+    )
+    found = [linearity.test_surgical_bulk(held, spectrum_of(np.ones(6)), power).value for power in (1, 2)]
+    np.testing.assert_allclose(found, [0.6, 0.36])
+
+
+def test_progress_is_a_share_of_the_unrestricted_fall() -> None:
+    spectrum = spectrum_of(np.ones(4810))
+    losses = {
+        "bulk": np.full(2, 1.5),
+        "complement": np.ones(2),
+        "chaotic": np.ones(2),
+        "stable": np.ones(2),
+        "random": np.ones(2),
+    }
+    held = Restricted(np.array([100, 4810]), 0.5, losses)
+    assert subspace_training.test_no_progress(held, 2.5, spectrum).value == pytest.approx(0.5)
+    assert subspace_training.test_confined_loss(held, spectrum, "bulk", 0.3).value == pytest.approx(3)
+
+
+def test_bulk_is_compared_with_each_region_on_its_own() -> None:
+    spectrum = spectrum_of(np.r_[np.full(4, 2.0), np.full(8, 1.0), np.full(2, 0.5)])
+    assert [len(part) for part in influence.regions(spectrum, "chaotic")] == [8, 4]
+    assert [len(part) for part in influence.regions(spectrum, "stable")] == [8, 2]
+
+
+@pytest.mark.parametrize(("sizes", "order"), [([107, 114, 128], 1), ([5, 20, 80], 2), ([50, 50, 50], 0)])
+def test_order_of_growth_is_blind_to_what_is_constant(sizes: list[float], order: float) -> None:
+    assert dependence._order(sizes) == pytest.approx(order)
