@@ -5,6 +5,7 @@ Source: Belrose & Scherlis 2024, section 3.3, Eq. 2.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +54,28 @@ def divergences(apply: Apply, theta: Any, directions: Any, inputs: dict[str, Any
         values = (kl(theta, step, x) + kl(theta, jax.tree.map(jnp.negative, step), x)) / 2
         return values.mean(), values.max()
 
+    return along_each(both, theta, directions, inputs, progress, label)
+
+
+def along_each(
+    effect: Callable[[Any, Any, Any], tuple[Any, Any]],
+    theta: Any,
+    directions: Any,
+    inputs: dict[str, Any],
+    progress: Progress,
+    label: str,
+) -> Divergences:
+    """What ``effect(direction, theta, x)``, a mean and a maximum over the inputs, gives along each direction, on all devices.
+
+    Args:
+        directions: unit vectors as columns, shape (N, directions).
+        inputs: name -> inputs, trees of arrays (examples, ...).
+    """
     vectors = np.ascontiguousarray(directions.T)
     out = Divergences(*({name: np.empty(len(vectors)) for name in inputs} for _ in range(2)))
     with progress.stage(label, len(vectors) * len(inputs)) as step:
         for name, x in inputs.items():
-            for rows, (mean, maximum) in over_devices(both, vectors, BATCH, theta, x):
+            for rows, (mean, maximum) in over_devices(effect, vectors, BATCH, theta, x):
                 out.mean[name][rows], out.max[name][rows] = mean, maximum
                 step.advance(len(mean))
     return out

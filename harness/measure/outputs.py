@@ -16,7 +16,7 @@ from harness.engine.devices import over_devices
 from harness.engine.training import Apply
 from harness.engine.trees import flatten, unflatten
 from harness.errors import NotFinite
-from harness.measure.influence import BATCH, Divergences
+from harness.measure.influence import Divergences, along_each
 from harness.progress import Progress
 
 EXAMPLES = 8  # whose rows are formed at once on a device
@@ -44,14 +44,7 @@ def squared_changes(
         values = jnp.sum((moved - before) ** 2, axis=(0, 2)) / 4
         return values.mean(), values.max()
 
-    vectors = np.ascontiguousarray(directions.T)
-    out = Divergences(*({name: np.empty(len(vectors)) for name in inputs} for _ in range(2)))
-    with progress.stage(label, len(vectors) * len(inputs)) as step:
-        for name, x in inputs.items():
-            for rows, (mean, maximum) in over_devices(both, vectors, BATCH, theta, x):
-                out.mean[name][rows], out.max[name][rows] = mean, maximum
-                step.advance(len(mean))
-    return out
+    return along_each(both, theta, directions, inputs, progress, label)
 
 
 def squared_jacobian(apply: Apply, params: Any, x: Any, progress: Progress, label: str) -> Any:
