@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from harness.engine.training import Training
     from harness.errors import HarnessError, InvalidInput, NotRun
     from harness.measure.measurement import Measurement
+    from harness.report.verdicts import Verdicts, judge
     from harness.runs.lab import Lab
     from harness.runs.network import Network
     from harness.runs.network_run import NetworkRun
     from harness.runs.run import Run
     from harness.runs.store import Store
-    from harness.suite.claim import Control, World, claim
+    from harness.suite.claim import ANY_NETWORK, Control, World, claim
+    from harness.suite.portable import paper_claims
     from harness.suite.verdict import Verdict, at_least, at_most, within
 
 __all__ = [
+    "ANY_NETWORK",
     "Control",
     "HarnessError",
     "InvalidInput",
@@ -38,6 +41,7 @@ __all__ = [
     "Training",
     "TrainingProducts",
     "Verdict",
+    "Verdicts",
     "World",
     "__version__",
     "at_least",
@@ -45,6 +49,8 @@ __all__ = [
     "claim",
     "decompose",
     "dense_jacobian",
+    "judge",
+    "paper_claims",
     "within",
 ]
 
@@ -55,12 +61,14 @@ _HOMES = {
     "engine.training": ("Training",),
     "errors": ("HarnessError", "InvalidInput", "NotRun"),
     "measure.measurement": ("Measurement",),
+    "report.verdicts": ("Verdicts", "judge"),
     "runs.lab": ("Lab",),
     "runs.network": ("Network",),
     "runs.network_run": ("NetworkRun",),
     "runs.run": ("Run",),
     "runs.store": ("Store",),
-    "suite.claim": ("Control", "World", "claim"),
+    "suite.claim": ("ANY_NETWORK", "Control", "World", "claim"),
+    "suite.portable": ("paper_claims",),
     "suite.verdict": ("Verdict", "at_least", "at_most", "within"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import itertools
 import json
 import os
@@ -19,12 +18,12 @@ from harness.compare import commands as stored
 from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
 from harness.report import html, json_file, markdown
 from harness.suite import ensemble
-from harness.suite.catalogue import base, declare_all, declare_papers, node_id
+from harness.suite.catalogue import base, declare_all, declare_papers, declared, node_id
 from harness.suite.claim import REGISTRY, Claim
-from harness.suite.expectation import Deviations, Expectation, read_deviations, read_ledger, unknown_id
+from harness.suite.expectation import Deviations, Expectation, expected, read_deviations, read_ledger, unknown_id
+from harness.suite.paper import home
 
 DESCRIPTION = "Look at the claims; compare, judge or render stored reports; make references. Runs no experiment."
-INSTALLED = "training_jacobian_claims"  # what the folder claims is called where it is installed
 REFUSALS = ((Unreadable, Exit.UNREADABLE), (Incomparable, Exit.INCOMPARABLE))
 EPILOG = """\
 Claims are judged by pytest, not by this command:
@@ -55,14 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def list_claims(options: argparse.Namespace) -> int:
     """A line a claim under its paper, then what is not judged and why."""
     deviations = _declare(options.claims)
-    width = max((len(_statement(claim)) for claim in REGISTRY.values()), default=0)
-    papers = sorted(REGISTRY.values(), key=lambda claim: claim.paper)
+    known = declared(options.claims)
+    width = max((len(_statement(claim)) for claim in known.values()), default=0)
+    papers = sorted(known.values(), key=lambda claim: claim.paper)
     for paper, claims in itertools.groupby(papers, key=lambda claim: claim.paper):
         print(f"{paper}/")
         for claim in claims:
-            verdicts = sorted({deviations.get((claim.id, scale), Expectation()).verdict.name for scale in claim.scales})
+            verdicts = sorted({expected(claim, scale, deviations).name or "-" for scale in claim.scales})
             print(_fit(f"  {_statement(claim):<{width}}  {','.join(claim.scales):<17}  {'/'.join(verdicts):<9}  {claim.says}"))
-    print(f"{len(REGISTRY)} claims: id, scales, expected verdict, what the paper says")
+    print(f"{len(known)} claims: id, scales, expected verdict, what the paper says")
     for entry in read_ledger(options.claims / "ledger.toml"):
         print(_fit(f"not judged: {entry.id} ({entry.where}): {entry.reason}"))
     return 0
@@ -71,12 +71,13 @@ def list_claims(options: argparse.Namespace) -> int:
 def show_claim(options: argparse.Namespace) -> int:
     """Everything that is declared about one claim, or about all readings of one."""
     deviations = _declare(options.claims)
-    chosen = [claim for id, claim in REGISTRY.items() if options.id in (id, base(id), _statement(claim), base(_statement(claim)))]
+    known = declared(options.claims)
+    chosen = [claim for id, claim in known.items() if options.id in (id, base(id), _statement(claim), base(_statement(claim)))]
     unjudged = [entry for entry in read_ledger(options.claims / "ledger.toml") if options.id == entry.id]
     for entry in unjudged:
         print(f"not judged: {entry.id} ({entry.where}): {entry.reason}")
     if not chosen and not unjudged:
-        raise InvalidInput(f"{unknown_id(options.id, REGISTRY)} (claims of {options.claims})")
+        raise InvalidInput(f"{unknown_id(options.id, known)} (claims of {options.claims})")
     for number, claim in enumerate(chosen):
         print(end="\n" if number else "")
         for name, text in _facts(claim, deviations):
@@ -86,16 +87,8 @@ def show_claim(options: argparse.Namespace) -> int:
 
 def papers_folder(options: argparse.Namespace) -> int:
     """The papers that come with this package: in its checkout, or installed beside it."""
-    print(_papers())
+    print(home())
     return 0
-
-
-def _papers() -> Path:
-    checkout = Path(__file__).resolve().parents[1]
-    if (checkout / "pyproject.toml").is_file():  # an editable installation copies the papers too, and its copy grows old
-        return checkout / "claims"
-    spec = importlib.util.find_spec(INSTALLED)
-    return Path(spec.origin).parent if spec and spec.origin else checkout / "claims"
 
 
 def make_ensemble(options: argparse.Namespace) -> int:
@@ -167,7 +160,7 @@ def _here() -> Path:
         settings = tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("pytest", {}).get("ini_options", {})
         if settings.get("claims_paths"):
             return Path(settings["claims_paths"])
-    return Path("claims") if Path("claims").is_dir() else _papers()
+    return Path("claims") if Path("claims").is_dir() else home()
 
 
 def _declare(claims: Path) -> Deviations:
@@ -181,7 +174,7 @@ def _declare(claims: Path) -> Deviations:
 
 
 def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
-    expected = [(scale, deviations.get((claim.id, scale), Expectation())) for scale in claim.scales]
+    wanted = [(scale, expected(claim, scale, deviations)) for scale in claim.scales]
     option = "" if "paper" in claim.scales else f"--claims-scale {claim.scales[-1]} "
     return [
         ("claim", claim.id),
@@ -191,9 +184,15 @@ def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
         ("accepts", f"{f'{claim.accept} {claim.unit}'.rstrip()}: {claim.accept.reason}"),
         ("measured", f"over {claim.over}, on {', '.join(claim.on) or 'no experiment'}"),
         *(("control", f"{control.name}: must come out {control.expect.name}") for control in claim.controls),
-        *(("expected", f"{scale}: {wanted.verdict.name}, {wanted.reason or 'as published'}") for scale, wanted in expected),
+        *(("expected", f"{scale}: {_wanted(one)}") for scale, one in wanted),
         ("alone", f"pytest {option}'{node_id(claim, Path.cwd())}'"),
     ]
+
+
+def _wanted(expectation: Expectation) -> str:
+    if expectation.verdict is None:
+        return "nothing: the verdict is a finding"
+    return f"{expectation.name}, {expectation.reason or 'as published'}"
 
 
 def _statement(claim: Claim) -> str:

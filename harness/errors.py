@@ -33,3 +33,7 @@ class StoreWarning(UserWarning):
 
 class NotRun(HarnessError):
     """Raised by a claim that cannot be judged here for a declared reason (never a success)."""
+
+
+class TooLarge(NotRun, InvalidInput):
+    """A network that is too large for what was asked of it: claims that need that are not judged."""

@@ -29,8 +29,8 @@ ORDER = {
     "harness.closed_form": ("exact", "quadratic softmax", "problems strategies"),
     "harness.measure": (
         "measurement",
-        "counts departure function_jacobian hessian_subspace influence overlap response restricted structural",
-        "rotation outputs",
+        "counts departure hessian_subspace influence overlap response restricted structural",
+        "function_jacobian rotation outputs",
     ),
     "harness.runs": (
         "experiment provenance shown examples programs modules",
@@ -38,7 +38,9 @@ ORDER = {
         "stages",
         "run",
         "lab differentiated",
+        "network_worlds network_hessian",
         "network_run",
+        "network_experiment",
         "network",
     ),
     "harness.suite": (
@@ -46,8 +48,9 @@ ORDER = {
         "claim evidence rejudge ensemble",
         "expectation",
         "catalogue judging",
+        "portable",
     ),
-    "harness.report": ("pages text json_file environment summary figures", "strip markdown", "html", "publish"),
+    "harness.report": ("pages text json_file environment summary figures", "strip markdown", "html", "publish", "verdicts"),
     "harness.compare": (
         "identity exchange differences",
         "measurements localise baseline",

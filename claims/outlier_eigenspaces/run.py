@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,7 +25,7 @@ from .experiments import OnePass
 from .mixtures import Mixture
 from .one_pass import CHUNK, HEADS, Params, Stream, initial, loss, one_pass
 
-CODE = (Mixture, one_pass, outliers, sys.modules[__name__])
+CODE = (Mixture, one_pass, outliers)
 # Trajectories worked on at once: more of them fall out of cache.
 GROUP = 256
 # Trajectories whose whole matrices are looked at: one tells much the same as another.

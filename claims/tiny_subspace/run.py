@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,7 +30,7 @@ from .. import images, networks
 from . import stages
 from .experiments import STRIDE, Architecture, SubspaceExperiment
 
-CODE = (descent, hessian, networks, measure, sys.modules[__name__])
+CODE = (descent, hessian, networks, measure)
 CHUNK = 2000  # examples a Hessian chunk: 64 MB of activations at most, whatever the size of the data set
 DRAWS = 8  # random vectors of the whole space a run
 PARTS = ("whole", "top", "next", "complement", "random")  # of the gradient, see harness.measure.hessian_subspace

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +23,7 @@ from harness.engine.training import Training, check_losses
 from harness.engine.trees import cast, flatten, unflatten
 from harness.measure import departure, function_jacobian, influence, overlap, response, restricted, rotation
 from harness.measure.function_jacobian import FunctionJacobians, NullSweep
-from harness.measure.influence import Divergences
+from harness.measure.influence import Divergences, Influence
 from harness.measure.overlap import OverlapCurve
 from harness.measure.response import Responses
 from harness.measure.restricted import Restricted
@@ -45,7 +44,6 @@ PFJ_IMAGES = 600
 PFJ_PARTS = ("sigma", "cosine", "strength", "null_cosine")
 # Dimensions at which a null space is compared with the bulk, as multiples of its own: below 1 rounding picks its directions.
 NULL_MULTIPLES = (1, 1.5, 2, 3)
-SIDES, MEASURES = ("final", "initial"), ("mean", "max")
 
 _trajectory = jax.jit(Training.trajectory)  # with its batches as arguments: seeds and data sets share one program
 
@@ -71,23 +69,6 @@ class Trained:
     train_loss: float
     test_loss: float
     test_accuracy: float
-
-
-@dataclass(frozen=True, eq=False)
-class Influence:
-    """What a step along each u_i (``final``) and each v_i (``initial``) does to predictions."""
-
-    final: Divergences
-    initial: Divergences
-
-    def of(self, side: str, inputs: str, how: str) -> Any:
-        """KL divergences in nats, shape (directions,): ``final`` or ``initial``, on which inputs, ``mean`` or ``max`` over them."""
-        return getattr(getattr(self, side), how)[inputs]
-
-    def changed(self, change: Callable[[str, str, str], Any]) -> Influence:
-        """With what ``change`` gives for each side, inputs and measure."""
-        names = self.final.mean
-        return Influence(*(Divergences(*({n: change(side, n, how) for n in names} for how in MEASURES)) for side in SIDES))
 
 
 class Run(runs.Run):
@@ -291,14 +272,10 @@ class Run(runs.Run):
             return influence.divergences(self.apply, self.theta_T, directions, self.probe_inputs, self.lab.progress, label)
 
         def compute() -> dict[str, Any]:
-            both = {side: along(side) for side in SIDES}
-            each = itertools.product(SIDES, self.probe_inputs, MEASURES)
-            return {f"{side}_{name}_{how}": vars(both[side])[how][name] for side, name, how in each}
+            return Influence(*map(along, influence.SIDES)).arrays()
 
         held = self.arrays("influence", compute, modules=(*SPECTRUM_CODE, influence))
-        names = dict.fromkeys(self.probe_inputs)
-        blank = Influence(*(Divergences(names, names) for _ in SIDES))
-        return blank.changed(lambda side, name, how: held[f"{side}_{name}_{how}"])
+        return Influence.of_arrays(held, self.probe_inputs)
 
     def overlap(self, other: Run, *, structural: bool = True, turned: bool = False) -> OverlapCurve:
         """Overlap of this run's bulk at k with another's, over a grid of k.

@@ -16,9 +16,11 @@ import numpy as np
 from scipy import linalg
 
 from harness.engine.devices import over_devices
+from harness.engine.spectrum import Spectrum
 from harness.engine.training import Apply
 from harness.engine.trees import flatten, unflatten
 from harness.errors import NotFinite
+from harness.measure.overlap import random_baseline
 from harness.progress import Progress
 
 # Images whose rows are formed at once on a device: 8 x 10 rows of N doubles are 3 MB at N = 4810.
@@ -76,6 +78,36 @@ class FunctionJacobians:
     cosine: dict[str, Any]
     strength: dict[str, Any]
     null_cosine: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionOverlaps:
+    """Parameter-function Jacobians on several kinds of inputs, beside the bulk.
+
+    Attributes:
+        sigma: singular values by kind of inputs, ascending, (N,).
+        strength: by kind of inputs, |F v_i| along the training Jacobian's right singular directions, (N,).
+        closeness: by kind of inputs, how far the weakest directions, as many as the bulk has, are from chance (0) to it (1):
+            (mean cosine - chance) / (1 - chance), structural directions left out.
+    """
+
+    sigma: dict[str, Any]
+    strength: dict[str, Any]
+    closeness: dict[str, Any]
+
+
+def beside(spectrum: Spectrum, gram_matrix: Any, near: float) -> dict[str, Any]:
+    """Singular values, strength and closeness (:class:`FunctionOverlaps`) of one parameter-function Jacobian F, from F^T F."""
+    sigma, vectors = right_vectors(gram_matrix)
+    strength = np.linalg.norm(sigma[:, None] * (vectors.T @ spectrum.initial), axis=0)
+    free = spectrum.initial[:, ~spectrum.structural]
+    bulk = np.flatnonzero(np.abs(spectrum.sigma[~spectrum.structural] - 1) < near)
+    if not 0 < len(bulk) < free.shape[1]:
+        return {"sigma": sigma, "strength": strength, "closeness": np.asarray(np.nan)}
+    # in the coordinates of the training Jacobian's own directions the bulk is a set of axes
+    weakest = right_vectors(free.T @ gram_matrix @ free)[1][:, : len(bulk)]
+    cosine, chance = linalg.svdvals(weakest[bulk]).mean(), random_baseline(len(bulk) / free.shape[1])
+    return {"sigma": sigma, "strength": strength, "closeness": np.asarray((cosine - chance) / (1 - chance))}
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ Source: Belrose & Scherlis 2024, section 3.3, Eq. 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from harness.progress import Progress
 
 # Perturbed networks that a device evaluates at once: the activations of 200 inputs then stay in the second-level cache.
 BATCH = 8
+SIDES, MEASURES = ("final", "initial"), ("mean", "max")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,35 @@ class Divergences:
 
     mean: dict[str, Any]
     max: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """What a step along each u_i (``final``) and each v_i (``initial``) does to predictions."""
+
+    final: Divergences
+    initial: Divergences
+
+    def of(self, side: str, inputs: str, how: str) -> Any:
+        """Divergences in nats, shape (directions,): ``final`` or ``initial``, on which inputs, ``mean`` or ``max`` over them."""
+        return getattr(getattr(self, side), how)[inputs]
+
+    def arrays(self) -> dict[str, Any]:
+        """Everything by one name each."""
+        each = itertools.product(SIDES, self.final.mean, MEASURES)
+        return {f"{side}_{name}_{how}": self.of(side, name, how) for side, name, how in each}
+
+    @classmethod
+    def of_arrays(cls, held: Mapping[str, Any], names: Iterable[str]) -> Influence:
+        """What :meth:`arrays` gave, for these inputs."""
+        known = list(names)
+        return cls(*(Divergences(*({n: held[f"{side}_{n}_{how}"] for n in known} for how in MEASURES)) for side in SIDES))
+
+    def changed(self, change: Callable[[str, str, str], Any]) -> Influence:
+        """With what ``change`` gives for each side, inputs and measure."""
+        return Influence(
+            *(Divergences(*({n: change(side, n, how) for n in self.final.mean} for how in MEASURES)) for side in SIDES)
+        )
 
 
 def divergences(apply: Apply, theta: Any, directions: Any, inputs: dict[str, Any], progress: Progress, label: str) -> Divergences:

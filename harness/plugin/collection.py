@@ -45,7 +45,8 @@ class ClaimItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, self.claim.function.__code__.co_firstlineno - 1, self.name
+        line = self.claim.function.__code__.co_firstlineno - 1 if not self.claim.file else 0
+        return self.path, line, self.name
 
 
 def collect(collector: pytest.Collector, function: Any) -> list[ClaimItem]:
@@ -54,9 +55,7 @@ def collect(collector: pytest.Collector, function: Any) -> list[ClaimItem]:
     Raises:
         CollectError: two readings of the function have the same name.
     """
-    if Path(function.__code__.co_filename) != collector.path:
-        return []
-    claims: Sequence[Claim] = function.__claims__
+    claims: Sequence[Claim] = [claim for claim in function.__claims__ if Path(claim.place) == collector.path]
     names = [item_name(claim) for claim in claims]
     if len(set(names)) < len(names):
         ids = ", ".join(claim.id for claim in claims)

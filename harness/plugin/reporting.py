@@ -20,13 +20,12 @@ from harness.plugin.settings import Settings
 from harness.report import environment, markdown, summary
 from harness.report.publish import publish
 from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
-from harness.suite.catalogue import node_id
-from harness.suite.claim import REGISTRY
+from harness.suite.catalogue import declared, node_id
 from harness.suite.expectation import read_ledger
 from harness.suite.records import ClaimRecord, ExperimentRecord, Json, Report
 
 WRITING = "stopping: the report is being written, which takes a few seconds; Ctrl-C again leaves without it"
-MARK = {"failed": "FAILED", "deviates": "listed", "open": "open", "passed": "", "not run": ""}
+MARK = {"failed": "FAILED", "deviates": "listed", "refuted": "", "open": "open", "passed": "", "not run": ""}
 
 
 class Reporting:
@@ -54,7 +53,7 @@ class Reporting:
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """Every worker collects the same items; the controller knows their claims by node id."""
         if not self.selected:
-            nodes = {node_id(claim, self.settings.root): claim.id for claim in REGISTRY.values()}
+            nodes = {node_id(claim, self.settings.root): claim.id for claim in declared(self.settings.claims).values()}
             self.selected = [nodes[id] for id in ids if id in nodes]
             for line in self.header():
                 self.config.pluginmanager.get_plugin("terminalreporter").write_line(line)  # type: ignore[union-attr]
@@ -66,7 +65,9 @@ class Reporting:
             return None
         from harness.plugin.scheduling import ByExperiment
 
-        return ByExperiment(config, log, {node_id(claim, self.settings.root): claim.on for claim in REGISTRY.values()})
+        return ByExperiment(
+            config, log, {node_id(claim, self.settings.root): claim.on for claim in declared(self.settings.claims).values()}
+        )
 
     def pytest_report_collectionfinish(self) -> list[str]:
         return [] if self.config.option.collectonly else self.header()
@@ -76,7 +77,7 @@ class Reporting:
         s = self.settings
         if not self.selected:
             return []
-        judged = f"claims: {len(self.selected)} of {len(REGISTRY)}"
+        judged = f"claims: {len(self.selected)} of {len(declared(s.claims))}"
         return [
             f"{judged}, {s.scale} scale, {s.seeds} seed(s), {s.precision}, {s.devices} device(s)",
             f"store: {s.store}{' (everything is computed again)' if s.fresh else ''}",
@@ -163,7 +164,7 @@ class Reporting:
         s = self.settings
         return Report(
             complete=not interrupted and set(self.selected) <= set(self.records),
-            partial=set(self.selected) != set(REGISTRY),
+            partial=set(self.selected) != set(declared(s.claims)),
             scale=s.scale,
             seeds=s.seeds,
             precision=s.precision,

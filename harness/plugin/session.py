@@ -30,7 +30,7 @@ from harness.report import environment
 from harness.suite import catalogue
 from harness.suite.claim import REGISTRY, Claim
 from harness.suite.ensemble import load
-from harness.suite.expectation import Deviations, Expectation, read_deviations
+from harness.suite.expectation import Deviations, expected, read_deviations
 from harness.suite.judging import Outcome, Terms, judge_claim
 from harness.suite.records import Json, plain
 
@@ -137,8 +137,9 @@ class Judging:
 
     def judge(self, item: ClaimItem) -> Outcome:
         """The outcome of one claim."""
-        expected = self.deviations.get((item.claim.id, self.settings.scale), Expectation())
-        terms = Terms(self.settings.scale, expected, self.ensembles, self.runs.of)
+        terms = Terms(
+            self.settings.scale, expected(item.claim, self.settings.scale, self.deviations), self.ensembles, self.runs.of
+        )
         with self.progress.quiet_task(item.claim.id), _exact_dtypes():
             return judge_claim(item.claim, terms, catalogue.node_id(item.claim, self.settings.root))
 

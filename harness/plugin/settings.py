@@ -15,8 +15,7 @@ from harness.compare import baseline
 from harness.errors import InvalidInput
 from harness.plugin import options
 from harness.report import json_file
-from harness.runs.experiment import PRECISIONS
-from harness.suite.claim import SCALES
+from harness.runs.experiment import PRECISIONS, SCALES
 
 
 @dataclass(frozen=True)

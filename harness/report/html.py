@@ -27,6 +27,7 @@ SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT_RUN": "
 GROUPS = {
     "failed": ("Failed", "the verdict is not the expected one, a control does not hold, or the claim broke"),
     "deviates": ("Deviate, as listed", "do not hold as published; the verdict and its reason are on record"),
+    "refuted": ("Do not hold", "on a network of one's own, where nothing is expected: the verdict is the finding"),
     "open": ("Left open", "too few seeds to decide"),
     "passed": ("Hold", "supported, as published"),
 }

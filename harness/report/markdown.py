@@ -7,11 +7,18 @@ from pathlib import Path
 from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
 from harness.suite.records import ClaimRecord, Report
 
-MARK = {"failed": "**FAILED**", "deviates": "deviates, as listed", "open": "left open", "passed": "", "not run": "declared"}
+MARK = {
+    "failed": "**FAILED**",
+    "deviates": "deviates, as listed",
+    "refuted": "does not hold",
+    "open": "left open",
+    "passed": "",
+    "not run": "declared",
+}
 
 
 def write(report: Report, folder: Path) -> None:
-    (folder / "report.md").write_text(render(report), encoding="utf-8")
+    (folder / "report.md").write_text(render(report), encoding="utf-8", errors="backslashreplace")
 
 
 def render(report: Report) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.suite.records import ClaimRecord, Report
 
-WORST_FIRST = ("failed", "deviates", "open", "passed", "not run")
+WORST_FIRST = ("failed", "deviates", "refuted", "open", "passed", "not run")
 
 
 def measured(record: ClaimRecord) -> str:
@@ -26,14 +26,15 @@ def accepted(record: ClaimRecord) -> str:
 
 
 def outcome(record: ClaimRecord) -> str:
-    """``failed``, ``not run`` (declared), ``deviates`` (as listed), ``open`` (too few seeds to decide) or ``passed``."""
+    """``failed``, ``not run`` (declared), ``deviates`` (as listed), ``refuted`` (where nothing was expected), ``open`` (too few
+    seeds to decide) or ``passed``."""
     if record.declared:
         return "not run"
     if not record.passed:
         return "failed"
     if record.deviates:
         return "deviates"
-    return "open" if record.verdict == "INCONCLUSIVE" else "passed"
+    return {"INCONCLUSIVE": "open", "REFUTED": "refuted"}.get(record.verdict, "passed")
 
 
 def reason(record: ClaimRecord) -> str:

@@ -1,32 +1,12 @@
-"""What a run of a network of one's own needs around it: an identity, a store in memory, a lab for it alone."""
+"""What a run of a network of one's own needs around it: what training gave, a store in memory, how much memory is free."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from harness.errors import InvalidInput
-from harness.progress import Progress
-from harness.runs.experiment import fingerprint
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a run of a network is to the store and to reports: an experiment."""
-
-    name: str
-    seed: int
-    precision: str
-    program: str
-    scale: str = "own"
-    fixed_seed: bool = False
-
-    def fingerprint(self) -> str:
-        return fingerprint(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,17 +41,8 @@ class InMemory:
     def blocks(self, kind: str, key: Any, modules: Any) -> Any:
         return {}
 
-
-class Bench:
-    """The lab of one run."""
-
-    def __init__(self, store: Any, progress: Progress | None) -> None:
-        self.store, self.progress = store, progress or Progress()
-        self.chunk: int | None = None
-        self.options: Mapping[str, Any] = {}
-
-    def run(self, name: str, seed: int = 0) -> Any:
-        raise InvalidInput(f"experiment {name!r}: a network of one's own has no other experiments beside it")
+    def keep_compilations(self) -> None:
+        """Compiled programs live as long as the process."""
 
 
 def free() -> int:

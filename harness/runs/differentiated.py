@@ -17,15 +17,15 @@ from harness.engine.products import TrainingProducts
 from harness.engine.spectrum import decompose
 from harness.engine.training import Training, check_losses
 from harness.engine.trees import flatten, unflatten
-from harness.errors import InvalidInput, NotFinite
-from harness.progress import Progress
+from harness.errors import InvalidInput, NotFinite, TooLarge
 from harness.runs import checks, examples, programs, run
-from harness.runs.bench import Bench, Identity, InMemory, Trained, free, gib
+from harness.runs.bench import InMemory, Trained, free, gib
 from harness.runs.shown import NEAR, NearOne, Shown, ShownSpectrum
 from harness.runs.stages import Record
 
 if TYPE_CHECKING:
-    from harness.runs.network import Network
+    from harness.runs.lab import Lab
+    from harness.runs.network_experiment import NetworkExperiment
 
 BYTES = 64  # of a dense Jacobian with its decomposition, an entry: eight float64 matrices live at the peak
 CODE = (jacobian, decompose)
@@ -42,24 +42,32 @@ class DifferentiatedRun(Shown, run.Run):
         unstored: why nothing is kept in the store, "" if something is.
     """
 
-    def __init__(self, network: Network, seed: int, *, store: Any, progress: Progress | None, memory: int | None) -> None:
-        self.network, self.seed = network, seed
-        self._start = network.initial(seed)
-        size = sum(leaf.size for leaf in jax.tree.leaves(self._start))
-        self.needed, self.memory = BYTES * size**2, free() // 2 if memory is None else memory
+    def __init__(self, experiment: NetworkExperiment, lab: Lab) -> None:
+        super().__init__(experiment, lab)
+        self.network, self.seed = experiment.network, experiment.seed
+        self._start = self.network.initial(self.seed)
+        self.size = sum(leaf.size for leaf in jax.tree.leaves(self._start))
+        self.needed, self.memory = BYTES * self.size**2, free() // 2 if lab.memory is None else lab.memory
         self.dense = self.needed <= self.memory
         relation = "fit" if self.dense else "do not fit"
         self.why = f"J and its spectrum take {gib(self.needed)}, which {relation} into {gib(self.memory)}"
-        self.unstored = "" if store is not None else "no store was given: net.run(seed, store=Store())"
-        program = "" if store is None else self._program(network.programs(seed))
-        kept = InMemory() if self.unstored else store
-        super().__init__(Identity(network.name, seed, network.precision, program), Bench(kept, progress))
-        self.size = size
+        self.unstored = self._unstored()
+        self._kept = InMemory() if self.unstored else lab.store
 
-    def _program(self, found: programs.Programs) -> str:
-        if found.callbacks:
-            self.unstored = f"its program calls Python ({', '.join(found.callbacks)}), and what that does cannot be seen"
-        return found.digest + programs.bits(self._start)
+    def _unstored(self) -> str:
+        if isinstance(self.lab.store, InMemory):
+            return "no store was given: net.run(seed, store=Store())"
+        callbacks = self.network.programs(self.seed).callbacks
+        return f"its program calls Python ({', '.join(callbacks)}), and what that does cannot be seen" if callbacks else ""
+
+    @property
+    def store(self) -> Any:
+        """Where results are kept: the lab's store, or memory alone where :attr:`unstored` says why."""
+        return self._kept
+
+    def prepare(self) -> None:
+        if self.dense:
+            self.spectrum  # noqa: B018 - the long work
 
     @property
     def title(self) -> str:
@@ -77,7 +85,7 @@ class DifferentiatedRun(Shown, run.Run):
         if self.network.classes:
             found["test accuracy"] = f"{trained.test_accuracy:.1%} (training {trained.train_accuracy:.1%})"
         found["method"] = ("dense: " if self.dense else "matrix-free: ") + self.why
-        found["kept"] = f"not: {self.unstored}" if self.unstored else str(self.lab.store.root)  # type: ignore[attr-defined]
+        found["kept"] = f"not: {self.unstored}" if self.unstored else str(self.store.root)
         return found
 
     def stage_records(self) -> list[Record]:
@@ -129,11 +137,12 @@ class DifferentiatedRun(Shown, run.Run):
         """J = d theta_T / d theta_0, shape (final, initial); it is kept in memory alone.
 
         Raises:
-            InvalidInput: it does not fit the memory, or the optimiser has no finite derivative.
+            TooLarge: it does not fit the memory.
+            InvalidInput: the optimiser has no finite derivative.
             NotFinite: training diverges, or the loss has no finite derivative.
         """
         if not self.dense:
-            raise InvalidInput(
+            raise TooLarge(
                 f"{self.label}: N = {self.size:,}: {self.why}; run.counts(seconds=60) works from products with J, "
                 "run.products are those products, and net.run(memory=BYTES) allows more"
             )
@@ -149,7 +158,7 @@ class DifferentiatedRun(Shown, run.Run):
 
     @cached_property
     def _blocks(self) -> Any:
-        return self.lab.store.blocks("network-jacobian", self._key({"columns": layout(self._start)[1]}), (jacobian,))
+        return self.store.blocks("network-jacobian", self._key({"columns": layout(self._start)[1]}), (jacobian,))
 
     @with_exact_dtypes
     def _no_derivative(self) -> InvalidInput | None:
@@ -218,7 +227,7 @@ class DifferentiatedRun(Shown, run.Run):
             self.size,
             seconds,
             confidence=0.95,
-            keep=lambda name: self.lab.store.blocks(f"network-{name}", key, code),
+            keep=lambda name: self.store.blocks(f"network-{name}", key, code),
         ).counts
         if delta not in found:
             raise InvalidInput(f"delta = {delta} with products: choose one of {', '.join(map(str, found))}")

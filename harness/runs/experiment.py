@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from harness.errors import InvalidInput
 
 PRECISIONS = ("float32", "float64")
+SCALES = ("smoke", "paper", "large")
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import InvalidInput
 from harness.progress import Progress
+from harness.runs.bench import InMemory
 from harness.runs.experiment import find
 from harness.runs.run import Run
 from harness.runs.store import Store
@@ -21,7 +22,7 @@ class Lab:
     """The runs of one session: which scale, how many seeds, which precision, where artefacts are kept.
 
     Args:
-        store: where artefacts are kept.
+        store: where artefacts are kept; None keeps them in memory alone.
         scale: ``smoke``, ``paper`` or ``large``.
         seeds: number of seeds of experiments that are not of a fixed seed.
         precision: replaces every experiment's precision before its fingerprint; None keeps them.
@@ -29,11 +30,12 @@ class Lab:
         every_seed: run fixed-seed experiments for all seeds as well (for a reference ensemble).
         chunk: columns of a Jacobian that a device works on at once; None takes what fits the machine.
         options: what the papers' own options were set to, by name: where a data set is, how long a run may take.
+        memory: bytes that the dense Jacobian of a network of one's own may take; None takes half of what is free.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: Store | None = None,
         *,
         scale: str = "paper",
         seeds: int = 3,
@@ -42,14 +44,17 @@ class Lab:
         every_seed: bool = False,
         chunk: int | None = None,
         options: Mapping[str, Any] = MappingProxyType({}),
+        memory: int | None = None,
     ) -> None:
-        self.store, self.scale, self.seeds, self.precision = store, scale, seeds, precision
+        self.store: Any = InMemory() if store is None else store
+        self.scale, self.seeds, self.precision, self.memory = scale, seeds, precision, memory
         self.progress = progress or Progress()
         self.every_seed = every_seed
         self.chunk = chunk
         self.options = options
         self._runs: dict[tuple[str, int], Any] = {}
-        store.keep_compilations()
+        self._opened: list[Any] = []
+        self.store.keep_compilations()
 
     def run(self, name: str, seed: int = 0) -> Any:
         """The run of the named experiment with that seed; the same object each time."""
@@ -59,8 +64,13 @@ class Lab:
             changes: dict[str, Any] = {"seed": seed}
             if self.precision is not None:
                 changes["precision"] = self.precision
-            self._runs[name, seed] = open_run(dataclasses.replace(experiment, **changes), self)
+            self._runs[name, seed] = self.open(dataclasses.replace(experiment, **changes))
         return self._runs[name, seed]
+
+    def open(self, experiment: Any) -> Any:
+        """A run of an experiment that need not have a name, such as a network on white noise; another object each time."""
+        self._opened.append(open_run(experiment, self))
+        return self._opened[-1]
 
     def runs(self, name: str) -> list[Any]:
         """All runs of the named experiment in this session: seeds 0, 1, ..., or the one of a fixed-seed experiment."""
@@ -69,7 +79,7 @@ class Lab:
 
     def opened(self) -> list[Any]:
         """Every run that was asked for, in order."""
-        return list(self._runs.values())
+        return list(self._opened)
 
     def _fixed(self, experiment: Any) -> bool:
         if not experiment.fixed_seed:

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from scipy import optimize
 
+from harness.engine.losses import squared_error
 from harness.engine.precision import exact_dtypes, with_exact_dtypes
 from harness.engine.streams import stream
 from harness.engine.training import Training
@@ -24,9 +25,11 @@ from harness.progress import Progress
 from harness.runs import checks, examples, modules, programs
 from harness.runs.examples import Batch
 from harness.runs.experiment import PRECISIONS, require_one_of
-from harness.runs.network_run import NetworkRun
+from harness.runs.lab import Lab
+from harness.runs.network_experiment import NetworkExperiment
 
 if TYPE_CHECKING:
+    from harness.runs.network_run import NetworkRun
     from harness.runs.store import Store
 
 
@@ -38,7 +41,7 @@ class Network:
         data: (x, y, x_test, y_test), arrays or trees of arrays with the examples first. Floating ones are taken in ``precision``.
         optimiser: an optax rule; one with a second moment needs ``eps_root``.
         epochs: passes over the training examples.
-        init: (key) -> parameters, a tree of floating arrays.
+        init: (key) -> parameters, a tree of floating arrays; with a parameter ``seed`` instead, it gets the run's seed.
         apply: (params, x) -> outputs, the examples first; with a third parameter ``key`` it gets a random key at each step, and
             None outside training.
         module: instead of both, a flax.linen module, or a function or class that makes a flax.nnx module from ``rngs`` or an
@@ -167,9 +170,14 @@ class Network:
         Raises:
             InvalidInput: a leaf that cannot be trained.
         """
-        params = self.functions.init(stream(seed, "network-init"))
+        params = self.init(seed) if self._seeded else self.functions.init(stream(seed, "network-init"))  # type: ignore[misc]
         checks.parameters(params)
         return cast(params, self.precision)
+
+    @property
+    def _seeded(self) -> bool:
+        """Whether parameters are made from the seed itself, by a program that JAX need not see."""
+        return self.init is not None and "seed" in inspect.signature(self.init).parameters
 
     @cached_property
     def mean_loss(self) -> Callable[[Any, Batch], Any]:
@@ -207,7 +215,7 @@ class Network:
         }
         if self.predicts:
             traced["apply"] = (lambda params, x: self.functions.apply(params, x, None), (theta, self.few.x))
-        if self.module is None:
+        if self.module is None and not self._seeded:
             traced["init"] = (self.functions.init, (stream(seed, "network-init"),))
         return programs.traced(traced)
 
@@ -242,7 +250,8 @@ class Network:
             progress: sink of progress reports.
             memory: bytes that a dense Jacobian may take; half of what is free by default.
         """
-        return NetworkRun(self, seed, store=store, progress=progress, memory=memory)
+        found: NetworkRun = Lab(store, progress=progress, memory=memory).open(NetworkExperiment(self, seed))
+        return found
 
     def on_white_noise(self, seed: int = 0) -> Network:
         """The same on white noise: training inputs from a normal distribution with each array's overall mean and deviation."""
@@ -255,6 +264,21 @@ class Network:
     def with_shuffled_labels(self, seed: int = 0) -> Network:
         """The same with its training labels in another order."""
         return self._changed("with shuffled labels", y=examples.shuffled(self.data[1], seed))
+
+    def with_another_order(self, seed: int = 1) -> Network:
+        """The same with its examples in another order: that of this seed, drawn anew for each epoch if it was before."""
+        order = "shuffled" if self.order == "given" else self.order
+        return dataclasses.replace(self, order=order, order_seed=seed, name=f"{self.name}, in another order")
+
+    def with_squared_error(self) -> Network:
+        """The same with half the squared distance of the outputs from the one-hot label as its loss.
+
+        Raises:
+            InvalidInput: the outputs are no scores of classes.
+        """
+        if not self.classes:
+            raise InvalidInput(f"{self.name}: its outputs are no scores of classes, so that there is no other loss to take")
+        return dataclasses.replace(self, loss=squared_error, name=f"{self.name}, with squared error")
 
     def untrained(self) -> Network:
         """The same with no epochs: J is the identity."""

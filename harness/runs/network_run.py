@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from functools import cached_property
 from typing import Any
 
@@ -10,31 +9,68 @@ import jax
 import numpy as np
 
 from harness.engine.streams import numpy_stream
-from harness.errors import InvalidInput
-from harness.measure import function_jacobian, influence, outputs, overlap, response, restricted
-from harness.measure.influence import Divergences
+from harness.engine.trees import unflatten
+from harness.errors import InvalidInput, NotRun
+from harness.measure import departure, function_jacobian, influence, outputs, overlap, response, restricted
+from harness.measure.function_jacobian import FunctionOverlaps
+from harness.measure.hessian_subspace import History
+from harness.measure.influence import Influence
 from harness.measure.overlap import OverlapCurve
 from harness.measure.response import Responses
 from harness.measure.restricted import Restricted
-from harness.runs import examples
-from harness.runs.differentiated import CODE, DifferentiatedRun
+from harness.runs import examples, network_hessian
+from harness.runs.differentiated import CODE
+from harness.runs.network_worlds import NetworkWorlds
 from harness.runs.shown import NEAR
 
 MOST_EXAMPLES = 200  # test examples that predictions are compared on
+LEAST_BULK = 10  # directions; a median over fewer says nothing
 FUNCTION_EXAMPLES = 600  # examples of the parameter-function Jacobian
 
 
-class NetworkRun(DifferentiatedRun):
+class NetworkRun(NetworkWorlds):
     """A run of a :class:`harness.Network` with all measurements of it."""
 
     @cached_property
-    def responses(self) -> Responses:
-        """Responses along directions drawn from the bulk, both signs: one in a hundred of all, and 24 at least."""
-        bulk = self.spectrum.region(1 - NEAR, 1 + NEAR)
-        if not len(bulk):
-            raise InvalidInput(f"{self.label}: no singular value lies within {NEAR} of one; use run.responses_along([0, 1])")
-        draw = numpy_stream(self.seed, "response-directions")
+    def moved(self) -> Any:
+        """|J v_i - v_i| of each initial-space direction, shape (N,)."""
+        return departure.along_directions(self.spectrum)
+
+    @cached_property
+    def initial_test_loss(self) -> float:
+        """Test loss before the first step."""
+        return float(self.network.mean_loss(self._start, self.network.test))
+
+    def tree(self, theta: Any) -> Any:
+        """A parameter vector (N,) as the network's tree, in float64."""
+        return unflatten(np.asarray(theta, np.float64), self.theta_0)
+
+    @property
+    def bulk(self) -> Any:
+        """Indices of the singular directions within 0.1 of one, structural ones left out.
+
+        Raises:
+            NotRun: fewer than ten, so that nothing can be said of them.
+        """
+        found = self.spectrum.region(1 - NEAR, 1 + NEAR, structural=False)
+        if len(found) < LEAST_BULK:
+            raise NotRun(f"{len(found)} singular values of {self.size} are within {NEAR} of one: no bulk to measure on")
+        return found
+
+    @cached_property
+    def bulk_responses(self) -> Responses:
+        """Responses along directions drawn from the bulk, both signs: one in a hundred of all, and 24 at least.
+
+        Raises:
+            NotRun: there is no bulk; :meth:`responses_along` takes any directions.
+        """
+        bulk, draw = self.bulk, numpy_stream(self.seed, "response-directions")
         return self.responses_along(np.sort(draw.choice(bulk, size=min(max(24, self.size // 100), len(bulk)), replace=False)))
+
+    @cached_property
+    def top_responses(self) -> Responses:
+        """Responses along v_1, both signs."""
+        return self.responses_along([0])
 
     def responses_along(self, indices: Any, stimuli: Any = response.COARSE, signs: tuple[int, ...] = (1, -1)) -> Responses:
         """f(theta_0 + s lambda v_i) - f(theta_0) for singular directions i, stimuli lambda and signs s."""
@@ -51,49 +87,60 @@ class NetworkRun(DifferentiatedRun):
 
     @cached_property
     def probe_inputs(self) -> dict[str, Any]:
-        """Inputs that predictions are compared on: ``test`` examples, and ``white`` noise of their mean and deviation."""
-        test = jax.tree.map(lambda leaf: leaf[:MOST_EXAMPLES], self.network.data[2])
-        return {"test": test, "white": examples.white_noise(test, self.seed)}
+        """Inputs that predictions are compared on: ``train`` and ``test`` examples, and ``white`` noise like the test's."""
+        train, test = (jax.tree.map(lambda leaf: leaf[:MOST_EXAMPLES], self.network.data[part]) for part in (0, 2))
+        return {"train": train, "test": test, "white": examples.white_noise(test, self.seed)}
 
     @cached_property
-    def influence(self) -> dict[str, Divergences]:
-        """What a step along each u_i (``final``) and each v_i (``initial``) does to predictions, in nats.
+    def influence(self) -> Influence:
+        """What a step along each u_i (``final``) and each v_i (``initial``) does to predictions on :attr:`probe_inputs`, in nats.
 
         For classes it is the Kullback-Leibler divergence of the predicted distributions; else half the squared change of outputs.
         """
         along: Any = influence.divergences if self.network.classes else outputs.squared_changes
-        sides, measures, apply = ("final", "initial"), ("mean", "max"), self._predict
+        names, apply = tuple(self.probe_inputs), self._predict
 
         def compute() -> dict[str, Any]:
-            found: dict[str, Any] = {}
-            for side in sides:
+            found = []
+            for side in influence.SIDES:
                 label = f"{self.label}: predictions along {side} directions"
-                one = along(apply, self.theta_T, getattr(self.spectrum, side), self.probe_inputs, self.lab.progress, label)
-                found |= {f"{side}_{n}_{how}": vars(one)[how][n] for n, how in itertools.product(self.probe_inputs, measures)}
-            return found
+                directions = getattr(self.spectrum, side)
+                found.append(along(apply, self.theta_T, directions, self.probe_inputs, self.lab.progress, label))
+            return Influence(*found).arrays()
 
         held = self.arrays("network-influence", compute, modules=(*CODE, influence, outputs), carried=self._carried_key)
-        return {
-            side: Divergences(*({n: held[f"{side}_{n}_{how}"] for n in self.probe_inputs} for how in measures)) for side in sides
-        }
+        return Influence.of_arrays(held, names)
 
     def _predict(self, params: Any, x: Any) -> Any:
         return self.network.functions.apply(params, x, None)
 
-    def overlap(self, other: NetworkRun) -> OverlapCurve:
+    def overlap(self, other: NetworkRun, *, structural: bool = True) -> OverlapCurve:
         """Overlap of this run's bulk at k with that of another run of as many parameters, over a grid of k.
+
+        Args:
+            structural: False leaves out the directions that training carries exactly, and their dimensions.
 
         Raises:
             InvalidInput: the other run has another number of parameters.
         """
         if other.size != self.size:
             raise InvalidInput(f"N = {self.size} and {other.size}: bulks can be compared where the parameters are as many")
-        mine, theirs = (one.spectrum.initial[:, one.spectrum.by_distance] for one in (self, other))
-        return overlap.overlap_curve(mine.T @ theirs, self._dimensions(overlap.SHARES))
+        rest = None if structural else self._free_of_both(other)
+        mine, theirs = (one._bulk_basis(rest) for one in (self, other))
+        cross = mine.T @ theirs
+        return overlap.overlap_curve(cross, _dimensions(len(cross), overlap.SHARES))
 
-    def _dimensions(self, shares: Any) -> Any:
-        """Shares of N as distinct whole numbers from 1 to N."""
-        return np.unique(np.clip(np.round(self.size * np.array(shares)), 1, self.size).astype(int))
+    def _free_of_both(self, other: NetworkRun) -> Any:
+        """Where one run has more structural directions than the other, as white noise has none: what lies outside of the more."""
+        rests = [one._split[1] for one in (self, other) if one._split[1] is not None]
+        return min(rests, key=lambda rest: rest.shape[1], default=None)
+
+    def _bulk_basis(self, rest: Any) -> Any:
+        """Singular directions by distance from one: all of them, or their parts in ``rest`` (N, n), orthonormal in that order."""
+        order = self.spectrum.by_distance
+        if rest is None:
+            return self.spectrum.initial[:, order]
+        return np.linalg.qr(rest.T @ self.spectrum.initial[:, order[~self.spectrum.structural[order]]])[0]
 
     @cached_property
     def function_jacobian(self) -> Any:
@@ -101,19 +148,41 @@ class NetworkRun(DifferentiatedRun):
 
         The functions are log-probabilities for classes, and the outputs elsewhere.
         """
+        return self.function_overlaps.sigma["data"]
+
+    @cached_property
+    def function_overlaps(self) -> FunctionOverlaps:
+        """The parameter-function Jacobian at theta_0 beside the bulk, on up to 600 examples (``data``) and on ``noise``."""
 
         def compute() -> dict[str, Any]:
             x, _, x_test, _ = self.network.data
             pool = jax.tree.map(lambda test, train: np.concatenate([test, train])[:FUNCTION_EXAMPLES], x_test, x)
-            label = f"{self.label}: parameter-function Jacobian"
-            gram = outputs.squared_jacobian(self._functions, self.theta_0, pool, self.lab.progress, label)
-            return {"sigma": function_jacobian.singular_values(gram)[::-1]}
+            found: dict[str, Any] = {}
+            for name, inputs in {"data": pool, "noise": examples.white_noise(pool, self.seed)}.items():
+                label = f"{self.label}: parameter-function Jacobian on {name}"
+                gram = outputs.squared_jacobian(self._functions, self.theta_0, inputs, self.lab.progress, label)
+                one = function_jacobian.beside(self.spectrum, gram, NEAR)
+                found |= {f"{name}_{part}": value for part, value in one.items()}
+            return found
 
-        return self.arrays("network-function-jacobian", compute, modules=(function_jacobian, outputs))["sigma"]
+        modules = (*CODE, function_jacobian, outputs)
+        held = self.arrays("network-function-jacobian", compute, modules=modules, carried=self._carried_key)
+        parts = ({name: held[f"{name}_{part}"] for name in ("data", "noise")} for part in ("sigma", "strength", "closeness"))
+        return FunctionOverlaps(*parts)
 
     def _functions(self, params: Any, x: Any) -> Any:
         found = self._predict(params, x)
         return jax.nn.log_softmax(found) if self.network.classes else found
+
+    @cached_property
+    def history(self) -> History:
+        """Top Hessian eigenpairs along training, twice as many as classes, at five times from the first step to the last.
+
+        Raises:
+            NotRun: labels are no classes.
+        """
+        modules = (network_hessian,)
+        return self.result("network-hessian", History, lambda: network_hessian.history(self), modules=modules)
 
     @cached_property
     def restricted(self) -> Restricted:
@@ -123,7 +192,7 @@ class NetworkRun(DifferentiatedRun):
             return restricted.restricted_losses(self.training, self._start, self.network.test, basis, masks)
 
         def compute() -> dict[str, Any]:
-            masks = restricted.masks(self.spectrum, dimensions := self._dimensions(restricted.SHARES))
+            masks = restricted.masks(self.spectrum, dimensions := _dimensions(self.size, restricted.SHARES))
             with self.lab.progress.stage(f"{self.label}: {5 * len(dimensions)} trainings in subspaces"):
                 losses = confined(self.spectrum.initial, np.concatenate(list(masks.values())))
                 basis = restricted.random_basis(self.size, numpy_stream(self.seed, "random-subspaces"))
@@ -133,3 +202,8 @@ class NetworkRun(DifferentiatedRun):
 
         held = dict(self.arrays("network-restricted", compute, modules=(*CODE, restricted), carried=self._carried_key))
         return Restricted(held.pop("dimensions"), float(held.pop("unrestricted")), held)
+
+
+def _dimensions(size: int, shares: Any) -> Any:
+    """Shares of a dimension as distinct whole numbers from 1 on."""
+    return np.unique(np.clip(np.round(size * np.array(shares)), 1, size).astype(int))

@@ -26,6 +26,7 @@ class Lab(Protocol):
     options: Mapping[str, Any]
 
     def run(self, name: str, seed: int = 0) -> Any: ...
+    def open(self, experiment: Any) -> Any: ...
 
 
 class Run:
@@ -50,6 +51,11 @@ class Run:
         """Name and seed, for messages."""
         return self.experiment.name if self.experiment.fixed_seed else f"{self.experiment.name}, seed {self.experiment.seed}"
 
+    @property
+    def store(self) -> Any:
+        """Where results are kept."""
+        return self.lab.store
+
     def prepare(self) -> None:
         """Do the long work, so that claims find it done."""
 
@@ -72,7 +78,7 @@ class Run:
         They are kept by the experiment, the code of ``modules`` with all that these import, and that of the run's own module.
         """
         started = time.perf_counter()
-        found = self.lab.store.arrays(kind, self._key(key), with_exact_dtypes(compute), modules=modules or (compute,))
+        found = self.store.arrays(kind, self._key(key), with_exact_dtypes(compute), modules=modules or (compute,))
         self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - started
         if (asked := f"{kind} {key}") not in self._recorded:
             self._recorded.add(asked)
@@ -81,7 +87,7 @@ class Run:
 
     def held(self, kind: str, *, modules: Sequence[Code], **key: Any) -> bool:
         """Whether the store has what :meth:`arrays` would return."""
-        return self.lab.store.holds(kind, self._key(key), modules)
+        return self.store.holds(kind, self._key(key), modules)
 
     def reached(self, kind: str) -> bool:
         """Whether a stage was reached in this session, computed or from the store."""

@@ -24,13 +24,18 @@ def item_name(claim: Claim) -> str:
 
 def node_id(claim: Claim, root: Path) -> str:
     """What runs this claim alone when given to pytest in ``root``."""
-    path = Path(claim.function.__code__.co_filename)
+    path = Path(claim.place)
     return f"{path.relative_to(root).as_posix() if path.is_relative_to(root) else path}::{item_name(claim)}"
 
 
 def base(id: str) -> str:
     """The id without its reading."""
     return id.partition("[")[0]
+
+
+def declared(folder: Path) -> dict[str, Claim]:
+    """The claims that files below ``folder`` have judged, by id: those that were only imported are another project's."""
+    return {id: claim for id, claim in REGISTRY.items() if Path(claim.place).resolve().is_relative_to(folder.resolve())}
 
 
 def check_ids(ids: Sequence[str]) -> None:
@@ -51,7 +56,7 @@ def declare_all(folder: Path, root: Path, patterns: Sequence[str] = PATTERNS) ->
     Raises:
         InvalidInput: a module that cannot be imported.
     """
-    known = {claim.function.__code__.co_filename for claim in REGISTRY.values()}
+    known = {claim.place for claim in REGISTRY.values()}
     for path in _modules(folder, patterns):
         name = _module_name(path, root)
         if str(path) not in known and name not in sys.modules:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.errors import InvalidInput
+from harness.runs.experiment import SCALES
 from harness.suite.verdict import Region, Verdict
 
-SCALES = ("smoke", "paper", "large")
 Over = Literal["seeds", "pairs", "trials", "once", "interval"]
+ANY_NETWORK = "any network"  # what a claim is on that is judged on every network of one's own
 _ID = re.compile(r"[a-z0-9-]+/[a-z0-9-]+(\[[a-z0-9.,-]+\])?")
 
 
@@ -61,6 +62,13 @@ class Claim:
     scales: tuple[str, ...] = ("paper",)
     unit: str = ""
     published: float | None = None
+    file: str = ""
+    portable: bool = False
+
+    @property
+    def place(self) -> str:
+        """The file that has it judged: where it is declared, or where it was asked for on a network."""
+        return self.file or self.function.__code__.co_filename
 
     @property
     def paper(self) -> str:
@@ -86,6 +94,7 @@ class Claim:
 
 
 REGISTRY: dict[str, Claim] = {}
+PORTABLE: dict[str, Claim] = {}  # claims on ANY_NETWORK, which harness.suite.portable binds to one
 
 
 def claim(
@@ -96,7 +105,7 @@ def claim(
     reading: str,
     accept: Region,
     controls: Sequence[Control] = (),
-    on: str | Sequence[str] = (),
+    on: Any = (),
     over: Over = "seeds",
     given: Mapping[str, Any] | None = None,
     scales: Sequence[str] = ("paper",),
@@ -112,7 +121,8 @@ def claim(
         reading: one sentence: what is measured and when it counts as support.
         accept: the accepted region with its reason.
         controls: at least one world in which the claim must come out otherwise.
-        on: name(s) of the experiment(s) whose runs the function is called on; () for a claim without runs.
+        on: what the function is called on: name(s) of experiment(s), a :class:`harness.Network` or several, or ANY_NETWORK;
+            () for a claim without runs.
         over: ``seeds``: called once a seed, Student t over seeds; ``pairs``: called once an unordered pair of runs,
             jackknife; ``trials``: the measurement is a proportion of ``Measurement.trials``, Clopper-Pearson on the pooled
             trials; ``once``: deterministic, judged against its bound; ``interval``: one run, whose measurement is an estimate
@@ -135,6 +145,8 @@ def claim(
     if not controls:
         raise InvalidInput(f"claim {id}: name at least one control, a world in which it must come out otherwise")
 
+    names = tuple(known_name(one) for one in (on if isinstance(on, list | tuple) else (on,)))
+
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         made = Claim(
             id,
@@ -144,23 +156,35 @@ def claim(
             accept,
             function,
             tuple(controls),
-            (on,) if isinstance(on, str) else tuple(on),
+            names,
             over,
             dict(given or {}),
             tuple(scales),
             unit,
             published,
+            portable=names == (ANY_NETWORK,),
         )
-        before = REGISTRY.get(id)
+        registry = PORTABLE if made.portable else REGISTRY
+        before = registry.get(id)
         if before is not None and _place(before.function) != _place(function):
             raise InvalidInput(
                 f"claim id {id} is declared twice, in {_place(before.function)} and {_place(function)}: ids are unique"
             )
-        REGISTRY[id] = made
-        function.__claims__ = (made, *getattr(function, "__claims__", ()))  # type: ignore[attr-defined]
+        registry[id] = made
+        if not made.portable:
+            function.__claims__ = (made, *getattr(function, "__claims__", ()))  # type: ignore[attr-defined]
         return function
 
     return declare
+
+
+def known_name(on: Any) -> str:
+    """An experiment's name; a network becomes known by its own."""
+    if isinstance(on, str):
+        return on
+    from harness.runs.network_experiment import known
+
+    return known(on)
 
 
 def _place(function: Callable[..., Any]) -> tuple[str, str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
-from harness.suite.claim import SCALES, Claim
+from harness.runs.experiment import SCALES
+from harness.suite.claim import Claim
 from harness.suite.records import LedgerEntry
 from harness.suite.verdict import Verdict
 
@@ -20,14 +21,27 @@ FEW = 3  # with fewer seeds a claim may always stay open
 
 @dataclass(frozen=True)
 class Expectation:
-    """The verdict that lets a claim pass; ``reason`` says why when it is not SUPPORTED, or takes more than three ``seeds``."""
+    """The verdict that lets a claim pass; ``reason`` says why when it is not SUPPORTED, or takes more than three ``seeds``.
 
-    verdict: Verdict = Verdict.SUPPORTED
+    ``verdict`` is None where nothing is expected: a paper's claim on a network of one's own, whose verdict is a finding.
+    """
+
+    verdict: Verdict | None = Verdict.SUPPORTED
     reason: str | None = None
     seeds: int = FEW
 
+    @property
+    def name(self) -> str:
+        """The verdict's name, "" where nothing is expected."""
+        return "" if self.verdict is None else self.verdict.name
+
 
 Deviations = Mapping[tuple[str, str], Expectation]
+
+
+def expected(claim: Claim, scale: str, deviations: Deviations) -> Expectation:
+    """What is expected of the claim: as listed; else that it holds, but nothing of a paper's on a network of one's own."""
+    return deviations.get((claim.id, scale), Expectation(None) if claim.portable else Expectation())
 
 
 def read_deviations(path: Path, registry: Mapping[str, Claim]) -> Deviations:

@@ -78,6 +78,8 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
         controls=[run_control(claim, control, groups[0]) for control in claim.controls],
         experiments=fingerprints,
     )
+    if claim.portable and verdict is Verdict.SUPPORTED:
+        _refuse_blind(record)
     complaints = _complaints(claim, terms.expected, record)
     record = replace(record, passed=not complaints, message="; ".join([_sentence(claim, terms.scale, record), *complaints]))
     arrays = {f"{i}/{name}": np.asarray(array) for i, m in enumerate(measured) for name, array in m.arrays.items()}
@@ -97,6 +99,13 @@ def _spread(claim: Claim, terms: Terms, fingerprints: dict[str, str]) -> Ensembl
         few = "fewer than 3 seeds give no spread and there is no reference ensemble for it"
         raise NotRun(f"{few}: ask for more ({_more_seeds(claim, FEW)})")
     return ensemble
+
+
+def _refuse_blind(record: ClaimRecord) -> None:
+    """Raise NotRun where a paper's claim holds on a network of one's own, but its control does as well."""
+    blind = [control.name for control in record.controls if control.message and control.expect == Verdict.REFUTED.name]
+    if blind:
+        raise NotRun(f"on this network it comes out no different in its control: {'; '.join(blind)}")
 
 
 def groups_of(claim: Claim, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
@@ -168,21 +177,23 @@ def _blank(claim: Claim, terms: Terms, node: str) -> ClaimRecord:
         claim.published,
         node,
         rule,
-        terms.expected.verdict.name,
+        terms.expected.name,
         terms.expected.reason,
     )
 
 
 def _complaints(claim: Claim, expected: Expectation, record: ClaimRecord) -> list[str]:
     """Why the claim fails; [] when it passes."""
+    if expected.verdict is None:
+        return []
     complaints = []
     if record.verdict == Verdict.SUPPORTED.name and expected.verdict is not Verdict.SUPPORTED:
-        complaints.append(f"listed as {expected.verdict.name} but no longer deviates: remove it from the deviations")
-    elif record.verdict != expected.verdict.name and not _undecided(claim, expected, record):
-        complaints.append(f"expected {expected.verdict.name}{_remedy(claim, record)}")
+        complaints.append(f"listed as {expected.name} but no longer deviates: remove it from the deviations")
+    elif record.verdict != expected.name and not _undecided(claim, expected, record):
+        complaints.append(f"expected {expected.name}{_remedy(claim, record)}")
     needed = Verdict.SUPPORTED if expected.verdict is Verdict.REFUTED else Verdict.REFUTED
-    if not any(control.expect is needed for control in claim.controls):
-        complaints.append(f"a claim expected {expected.verdict.name} needs a control expected {needed.name} and has none")
+    if not claim.portable and not any(control.expect is needed for control in claim.controls):
+        complaints.append(f"a claim expected {expected.name} needs a control expected {needed.name} and has none")
     return complaints + [control.message for control in record.controls if control.message]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.errors import InvalidInput
+
+INSTALLED = "training_jacobian_claims"  # what the folder claims is called where it is installed
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,12 @@ def paper(id: str, title: str, package: str) -> Paper:
 def title(id: str) -> str:
     """The paper's title; its id if it gave none."""
     return PAPERS[id].title if id in PAPERS else id
+
+
+def home() -> Path:
+    """The folder of the papers that come with this package: in its checkout, or installed beside it."""
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "pyproject.toml").is_file():  # an editable installation copies the papers too, and its copy grows old
+        return checkout / "claims"
+    spec = importlib.util.find_spec(INSTALLED)
+    return Path(spec.origin).parent if spec and spec.origin else checkout / "claims"

@@ -105,7 +105,7 @@ class ClaimRecord:
     @property
     def deviates(self) -> bool:
         """Whether a verdict other than SUPPORTED is listed for this claim."""
-        return self.expected != "SUPPORTED"
+        return self.expected not in ("SUPPORTED", "")
 
     @classmethod
     def from_json(cls, data: Json) -> ClaimRecord:

@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
 
-from claims.training_jacobian.experiments import Experiment, Model
+from claims.training_jacobian import recipe
+from claims.training_jacobian.as_network import network
+from claims.training_jacobian.data import load
+from claims.training_jacobian.experiments import SMOKE, Experiment, Model
 from claims.training_jacobian.run import Run
+from harness.engine.jacobian import dense_jacobian
+from harness.engine.precision import exact_dtypes
 from harness.engine.spectrum import Spectrum
+from harness.engine.trees import cast, flatten
 from harness.measure.overlap import SHARES
 from harness.runs.lab import Lab
 from harness.runs.store import Store
@@ -92,3 +98,15 @@ def test_training_and_its_map_end_at_the_same_parameters(tmp_path: Path) -> None
     # 25 steps of a few roundings each, which training hardly amplifies at so small a horizon
     np.testing.assert_allclose(run.trained.theta_T, mapped, rtol=0, atol=1e-13)
     assert run.trained.losses.shape == (25,)
+
+
+def test_the_experiment_as_a_network_has_the_same_bits() -> None:
+    """theta_T and J, of cross-entropy in float32 and of another seed in float64."""
+    small = replace(SMOKE, epochs=1)
+    for experiment in (small, replace(small, precision="float64", loss="squared-error", seed=1)):
+        made = network(experiment).run(experiment.seed)
+        with exact_dtypes():
+            start = cast(recipe.initial_parameters(experiment, load(experiment.data)), experiment.precision)
+            training = recipe.training(experiment, load(experiment.data))
+            assert np.array_equal(flatten(training(start)), made.trained.theta_T)
+            assert np.array_equal(dense_jacobian(training, start), made.jacobian)

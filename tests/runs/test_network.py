@@ -234,7 +234,7 @@ def test_measurements_and_what_they_show():
     assert run.responses_along([0]).along.shape == (1, 2, 13)
     small = run.responses_along([0, 5], [1e-3]).along[:, 0, 0]
     assert np.allclose(small, 1e-3 * run.spectrum.sigma[[0, 5]], rtol=1e-2)
-    assert set(run.influence["final"].mean) == {"test", "white"}
+    assert set(run.influence.final.mean) == {"train", "test", "white"}
     assert len(run.function_jacobian) == 24
     assert run.overlap(other).cosine.max() <= 1
     assert run.overlap(run).cosine == pytest.approx(1)
@@ -257,7 +257,7 @@ def test_regression_has_its_own_divergence():
     )
     run = net.run()
     direction = run.spectrum.final[:, 0]
-    assert run.influence["final"].mean["test"][0] == pytest.approx(((X_TEST @ direction) ** 2).mean() / 2)
+    assert run.influence.final.mean["test"][0] == pytest.approx(((X_TEST @ direction) ** 2).mean() / 2)
     assert run.function_jacobian == pytest.approx(np.sort(np.linalg.svd(np.concatenate([X_TEST, X]))[1]))
 
 

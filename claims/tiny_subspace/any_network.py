@@ -1,0 +1,138 @@
+"""What the paper says of gradient and Hessian without naming a number of its own, as claims on any network with classes.
+
+k is the number of classes. Eigenpairs are measured at five times, the first step, the last and evenly between; "later" is the second half.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from harness.engine.streams import numpy_stream
+from harness.measure.measurement import Measurement
+from harness.suite.claim import ANY_NETWORK, Control, World, claim
+from harness.suite.verdict import at_least, at_most
+
+on_any = functools.partial(claim, on=ANY_NETWORK)
+STARTS_SMALL = "the fraction of the gradient in the top subspace starts out small, but then quickly grows to a value close to 1"
+
+
+def _classes(history):
+    return history.shares.shape[1] // 2
+
+
+def _later(history):
+    return slice(len(history.steps) // 2, None)
+
+
+def _changed(run, **changes):
+    return World(run, history=dataclasses.replace(run.history, **changes))
+
+
+def _exchanged(run):
+    """The next k eigenvectors in the place of the top k, and the reverse."""
+    held = run.history
+    order = np.roll(np.arange(held.shares.shape[1]), _classes(held))
+    return _changed(run, shares=held.shares[:, order], cross=held.cross[:, :, order][:, :, :, order])
+
+
+def _random_gradient(run):
+    """A gradient in a random direction."""
+    held = run.history
+    squares = numpy_stream(run.experiment.seed, "random-gradient").standard_normal((len(held.steps), held.parameters)) ** 2
+    return _changed(run, shares=squares[:, : held.shares.shape[1]] / squares.sum(axis=1, keepdims=True))
+
+
+def _random_subspaces(run):
+    """Independent random subspaces at every time."""
+    held, rng = run.history, numpy_stream(run.experiment.seed, "random-subspaces")
+    frames = [np.linalg.qr(rng.standard_normal((held.parameters, held.shares.shape[1])))[0] for _ in held.steps]
+    return _changed(run, cross=np.array([[first.T @ second for second in frames] for first in frames]))
+
+
+def _trained_at_the_start(run):
+    held = run.history
+    return _changed(run, shares=np.broadcast_to(held.shares[-1], held.shares.shape))
+
+
+exchanged = Control("the next k eigenvectors in the place of the top k", _exchanged)
+
+
+def _in_top(history):
+    return history.shares[:, : _classes(history)].sum(axis=1)
+
+
+def _measured(history, value, counted):
+    arrays = {"steps": history.steps, "shares": history.shares, "f_top": _in_top(history)}
+    return Measurement(float(value), "of |g|^2", f"{counted}, k = {_classes(history)}", None, arrays)
+
+
+@on_any(
+    "tiny-subspace/gradient-in-top[start]",
+    where="Section 2.1, Figure 1",
+    says=STARTS_SMALL,
+    reading="we measure |P g|^2 / |g|^2 before the first step, P the projection on the top k eigenvectors; supported if at most 1/2",
+    accept=at_most(0.5, reason="small, in its weakest sense: most of the gradient is elsewhere"),
+    controls=[Control("the trained network in the place of the initial one", _trained_at_the_start)],
+)
+def test_starts_small(history):
+    return _measured(history, _in_top(history)[0], "before the first step")
+
+
+@on_any(
+    "tiny-subspace/gradient-in-top[training]",
+    where="Section 2.1, Figure 1",
+    says=STARTS_SMALL,
+    reading="we measure |P g|^2 / |g|^2, mean over the second half of training; supported if at least 0.9",
+    accept=at_least(0.9, reason="close to 1: rounds to 1 at one decimal or lies within 0.1 of it"),
+    controls=[Control("a random gradient", _random_gradient), exchanged],
+)
+def test_grows(history):
+    return _measured(history, _in_top(history)[_later(history)].mean(), "mean over the second half")
+
+
+@on_any(
+    "tiny-subspace/gradient-in-top[most]",
+    where="Abstract",
+    says="the gradient lies mostly in a small subspace",
+    reading="we measure |P g|^2 / |g|^2, mean over the second half of training; supported if at least 1/2",
+    accept=at_least(0.5, reason="mostly: more than half"),
+    controls=[Control("a random gradient", _random_gradient), exchanged],
+)
+def test_mostly_in_top(history):
+    return _measured(history, _in_top(history)[_later(history)].mean(), "mean over the second half")
+
+
+def preserved(reading, says, accept, control, first):
+    which = "top" if first == 0 else "next"
+    return on_any(
+        f"tiny-subspace/top-preserved[{reading}]",
+        where=f"Section 2.3, Figure 2{'a' if first == 0 else 'b'}",
+        says=says,
+        reading=f"we measure Tr(P P') / k of the {which} k eigenvectors halfway through training and at each later time, mean; supported if at "
+        f"{'least' if first == 0 else 'most'} 1/2",
+        accept=accept,
+        controls=[control],
+        given={"first": first},
+    )
+
+
+@preserved(
+    "top",
+    "the top subspace is mostly preserved over long periods of training",
+    at_least(0.5, reason="mostly: more than half of the later subspace lies in the earlier one; at random it is k / N"),
+    Control("random subspaces, which overlap by k / N", _random_subspaces),
+    0,
+)
+@preserved(
+    "next",
+    "the subspace of the next k eigenvectors is not preserved",
+    at_most(0.5, reason="decayed: most of the later subspace lies outside of the earlier one"),
+    exchanged,
+    1,
+)
+def test_preserved(history, first):
+    k, steps = _classes(history), history.steps[_later(history)]
+    part = slice(first * k, (first + 1) * k)
+    overlaps = history.overlaps(int(steps[0]), int(steps[-1]), part)
+    return Measurement(float(overlaps.mean()), counted=f"{len(overlaps)} later times, k = {k}", arrays={"overlaps": overlaps})

@@ -1,0 +1,132 @@
+"""A paper's claims judged on one's own network, in a script or a notebook: no pytest, no files unless a report is asked for."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import InvalidInput
+from harness.progress import Progress
+from harness.report import environment
+from harness.report.publish import publish
+from harness.report.text import accepted, counts, measured, reason
+from harness.runs.shown import Shown
+from harness.suite import portable
+from harness.suite.claim import Claim
+from harness.suite.ensemble import Ensembles
+from harness.suite.expectation import Expectation
+from harness.suite.judging import Outcome, Terms, judge_claim
+from harness.suite.records import ClaimRecord, ExperimentRecord, Report, plain
+
+if TYPE_CHECKING:
+    from harness.runs.network import Network
+    from harness.runs.store import Store
+
+
+@dataclass(frozen=True)
+class Verdicts(Shown):
+    """The verdicts of claims on a network.
+
+    Attributes:
+        result: everything that was measured, as a run of the claims keeps it.
+    """
+
+    result: Report
+
+    @property
+    def claims(self) -> list[ClaimRecord]:
+        """One record a claim: ``id``, ``verdict``, ``measurements``, ``controls``, ``message``."""
+        return self.result.claims
+
+    @property
+    def title(self) -> str:
+        names = {name for record in self.claims for name in record.experiments}
+        return f"{', '.join(sorted(names)) or 'nothing'}: {counts(self.result)}"
+
+    def rows(self) -> dict[str, str]:
+        """A line a claim: verdict, the 95 % interval of what was measured and the accepted region, or why it was not judged."""
+        return {record.id: _line(record) for record in self.claims}
+
+    def report(self, folder: str | Path) -> Path:
+        """Write report.html, report.md and report.json below the folder, and give the folder that they are in.
+
+        Raises:
+            InvalidInput: nothing could be written.
+        """
+        shown, problems = publish(self.result, Path(folder))
+        if shown is None:
+            raise InvalidInput("; ".join(problems))
+        return shown
+
+
+def _line(record: ClaimRecord) -> str:
+    if record.judged:
+        return f"{record.verdict:<12}  {measured(record)} in {accepted(record)}"
+    return f"{record.verdict:<12}  {reason(record)}"
+
+
+def judge(
+    network: Network,
+    *,
+    claims: str | Sequence[str] = "training-jacobian",
+    seeds: int = 3,
+    store: Store | None = None,
+    progress: Progress | None = None,
+) -> Verdicts:
+    """Judge what papers say of any network on this one.
+
+    Args:
+        network: what is trained, once for each seed and in each world that controls a claim.
+        claims: id of a paper, or several.
+        seeds: 3 or more give an interval.
+        store: where results are kept, such as ``Store()``; None keeps them in memory alone.
+        progress: sink of progress reports.
+
+    Returns:
+        The verdicts. What does not apply to the network is NOT_RUN with its reason.
+
+    Raises:
+        InvalidInput: unknown paper, fewer than 3 seeds, or the network's name is another's.
+    """
+    from harness.runs.lab import Lab
+
+    if seeds < 3:
+        raise InvalidInput(f"seeds = {seeds}: give 3 or more, since fewer have no spread and a new network has no ensemble")
+    began, created = time.monotonic(), datetime.datetime.now(datetime.UTC)
+    papers = [claims] if isinstance(claims, str) else list(claims)
+    chosen = [claim for paper in papers for claim in portable.bound(paper, network)]
+    lab = Lab(store, seeds=seeds, progress=progress)
+    terms = Terms("paper", Expectation(None), Ensembles(), lab.runs)
+    outcomes = [_outcome(claim, terms) for claim in chosen]
+    return Verdicts(
+        Report(
+            complete=True,
+            partial=False,
+            scale="paper",
+            seeds=seeds,
+            precision=network.precision,
+            created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds=time.monotonic() - began,
+            peak_memory=environment.peak_memory(),
+            environment=environment.collect(network.precision),
+            experiments=[_experiment(run) for run in lab.opened()],
+            claims=[outcome.record for outcome in outcomes],
+            evidence={o.record.evidence.file: o.evidence for o in outcomes if o.record.evidence is not None},
+        )
+    )
+
+
+def _outcome(claim: Claim, terms: Terms) -> Outcome:
+    from harness.engine.precision import exact_dtypes
+
+    with exact_dtypes():
+        return judge_claim(claim, terms, claim.id)
+
+
+def _experiment(run: Any) -> ExperimentRecord:
+    fingerprint = run.experiment.fingerprint()
+    return ExperimentRecord(run.experiment.name, run.experiment.seed, fingerprint, dict(run.seconds), plain(run.stages))

@@ -1,0 +1,83 @@
+"""The worlds beside a run of a network of one's own: the same seed on noise, with other labels, another loss, no training.
+
+Claims are controlled by them: what holds on the network's own data must come out otherwise in one of these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import InvalidInput, NotRun
+from harness.runs.differentiated import DifferentiatedRun
+
+if TYPE_CHECKING:
+    from harness.runs.network import Network
+    from harness.runs.network_run import NetworkRun
+
+DRAWS = 1000  # a second draw of a world has a seed so far from the first, so that no two seeds of a run share one
+
+
+class NetworkWorlds(DifferentiatedRun):
+    """A run of a :class:`harness.Network` that knows the same run in other worlds; each is trained when it is first asked for."""
+
+    def beside(self, network: Network) -> NetworkRun:
+        """The run of a changed network with this run's seed, in the same lab."""
+        found: NetworkRun = self.lab.open(dataclasses.replace(self.experiment, source=network, precision=""))
+        return found
+
+    @cached_property
+    def white_noise(self) -> NetworkRun:
+        """On white noise in place of the training inputs; each seed has its own."""
+        return self.beside(self.network.on_white_noise(self.seed))
+
+    @cached_property
+    def more_white_noise(self) -> NetworkRun:
+        """On another draw of white noise."""
+        return self.beside(self.network.on_white_noise(self.seed + DRAWS))
+
+    @cached_property
+    def gaussian_inputs(self) -> NetworkRun:
+        """On Gaussian inputs with the training inputs' mean and covariance.
+
+        Raises:
+            NotRun: the inputs are whole numbers.
+        """
+        return self.beside(_changed(self.network.with_gaussian_inputs, self.seed))
+
+    @cached_property
+    def shuffled_labels(self) -> NetworkRun:
+        """With the training labels in another order; each seed has its own."""
+        return self.beside(self.network.with_shuffled_labels(self.seed))
+
+    @cached_property
+    def another_order(self) -> NetworkRun:
+        """With its examples in another order."""
+        return self.beside(self.network.with_another_order(self.seed + DRAWS))
+
+    @cached_property
+    def squared_error(self) -> NetworkRun:
+        """With half the squared distance of the outputs from the one-hot label as its loss.
+
+        Raises:
+            NotRun: the outputs are no scores of classes.
+        """
+        return self.beside(_changed(self.network.with_squared_error))
+
+    @cached_property
+    def untrained(self) -> NetworkRun:
+        """Without training: J = I."""
+        return self.beside(self.network.untrained())
+
+
+def _changed(change: Any, *arguments: Any) -> Any:
+    """The changed network.
+
+    Raises:
+        NotRun: it has no such counterpart.
+    """
+    try:
+        return change(*arguments)
+    except InvalidInput as error:
+        raise NotRun(str(error)) from error
