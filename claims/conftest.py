@@ -12,9 +12,8 @@ import pytest
 
 from harness.closed_form.strategies import register_profiles
 from harness.errors import InvalidInput
+from harness.mnist import OPENML
 from harness.plugin.options import add_option, path, value
-
-from .images import OPENML
 
 register_profiles()
 

@@ -16,7 +16,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: what each floor may import stands before it.
-FLOORS = ("errors", "progress", "engine", "closed_form", "measure", "runs", "suite", "report", "compare", "plugin", "__main__")
+FLOORS = (
+    *("errors", "progress", "mnist", "engine", "datasets", "closed_form", "measure"),
+    *("runs", "suite", "report", "compare", "plugin", "__main__"),
+)
+# Data sets for users' networks: the harness names no data set but there, so that nothing in it may rest on one.
+DATA_SETS = {"harness.datasets", "harness.mnist"}
 # Inside each folder, from first to last; modules of one line may not know each other.
 ORDER = {
     "harness.engine": (
@@ -66,7 +71,10 @@ ORDER = {
         "session",
     ),
 }
-WITHOUT_JAX = ("errors", "progress", "runs.experiment", "runs.provenance", "suite", "report", "compare", "plugin", "__main__")
+WITHOUT_JAX = (
+    *("errors", "progress", "mnist", "datasets", "runs.experiment", "runs.provenance"),
+    *("suite", "report", "compare", "plugin", "__main__"),
+)
 
 
 @cache
@@ -125,6 +133,11 @@ def test_a_floor_imports_only_from_the_floors_below_it(name):
 def test_the_harness_imports_no_paper():
     for name in HARNESS:
         assert not [other for other in imports(name) if other.partition(".")[0] == "claims"], f"{name} imports a paper"
+
+
+def test_nothing_in_the_harness_rests_on_a_data_set():
+    for name in set(HARNESS) - DATA_SETS:
+        assert not imports(name) & DATA_SETS, f"{name} imports a data set"
 
 
 @pytest.mark.parametrize("folder", ORDER)

@@ -6,8 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from claims.images import RECORD, digits, load_mnist, read_cifar10, read_idx, read_mnist
+from claims.images import RECORD, digits, load_mnist, read_cifar10, read_mnist
 from harness.errors import InvalidInput
+from harness.mnist import read_idx
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (20, 28, 28), dtype=np.uint8)
