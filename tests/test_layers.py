@@ -34,7 +34,7 @@ ORDER = {
     "harness.closed_form": ("exact", "quadratic softmax", "problems strategies"),
     "harness.measure": (
         "measurement",
-        "counts departure hessian_subspace influence overlap response restricted structural",
+        "carried counts departure hessian_subspace influence overlap response restricted structural",
         "function_jacobian rotation outputs",
     ),
     "harness.runs": (

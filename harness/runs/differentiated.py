@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from scipy import linalg
 
 from harness.engine import jacobian, matrix_free
 from harness.engine.jacobian import dense_jacobian, layout
@@ -18,6 +17,7 @@ from harness.engine.spectrum import decompose
 from harness.engine.training import Training, check_losses
 from harness.engine.trees import flatten, unflatten
 from harness.errors import InvalidInput, NotFinite, TooLarge
+from harness.measure import carried
 from harness.runs import checks, examples, programs, run
 from harness.runs.bench import InMemory, Trained, free, gib
 from harness.runs.shown import NEAR, NearOne, Shown, ShownSpectrum
@@ -181,22 +181,34 @@ class DifferentiatedRun(Shown, run.Run):
         with self.lab.progress.stage(f"{self.label}: spectrum"):
             return decompose(matrix, *self._split)
 
-    @property
+    @cached_property
+    def structural(self) -> carried.Carried:
+        """Parameters that training carries exactly, found by :mod:`harness.measure.carried`; none with ``structural="none"``."""
+        if self.network.structural == "none":
+            return carried.Carried(np.zeros(0, int), 0, 0.0)
+
+        def compute() -> carried.Carried:
+            with self.lab.progress.stage(f"{self.label}: structural directions"):
+                return carried.idle_and_carried(self.training, self._start, lambda: self.products, self.seed)
+
+        return self.result("network-structural", carried.Carried, compute, modules=(carried,))
+
+    @cached_property
     def _split(self) -> tuple[Any, Any]:
-        """Orthonormal bases of the directions that are carried, and of the rest."""
-        given = self.network.carried
-        if given is None:
-            return None, None
+        """Orthonormal bases of the directions that are carried, found and given, and of the rest."""
+        found, given = self.structural.coordinates, self.network.carried
+        return carried.split(self.size, found, None if given is None else self._directions(given))
+
+    def _directions(self, given: Any) -> Any:
         directions = np.asarray(given(self.theta_0) if callable(given) else given, np.float64)
         if directions.ndim != 2 or len(directions) != self.size or directions.shape[1] >= self.size:
             raise InvalidInput(f"carried directions of shape {directions.shape}: need ({self.size}, s) with s < {self.size}")
-        q = linalg.qr(directions)[0]
-        return q[:, : directions.shape[1]], q[:, directions.shape[1] :]
+        return directions
 
     @property
     def _carried_key(self) -> str:
-        carried = self._split[0]
-        return "" if carried is None else programs.bits(carried)
+        basis = self._split[0]
+        return "" if basis is None else programs.bits(basis)
 
     @cached_property
     def products(self) -> TrainingProducts:

@@ -57,6 +57,8 @@ class Network:
         precision: ``float32`` or ``float64``, of training and of J.
         carried: directions that training carries exactly, whatever they are; (N, s), or a function of theta_0 that gives
             them. They are checked, and kept apart in the spectrum.
+        structural: ``found`` looks for parameters that training carries exactly, such as weights of inputs that are always
+            zero, and treats them likewise; ``none`` does not.
         name: for messages and reports.
 
     Raises:
@@ -78,12 +80,14 @@ class Network:
     order_seed: int = 0
     precision: str = "float32"
     carried: Any = None
+    structural: str = "found"
     name: str = "network"
 
     @with_exact_dtypes
     def __post_init__(self) -> None:
         require_one_of(self.name, "precision", self.precision, PRECISIONS)
         require_one_of(self.name, "order", self.order, examples.ORDERS)
+        require_one_of(self.name, "structural", self.structural, ("found", "none"))
         if len(self.data) != 4:
             raise InvalidInput(f"data has {len(self.data)} parts; need (x, y, x_test, y_test)")
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 0:
