@@ -4,7 +4,8 @@ A parameter is idle when its gradient is exactly zero in every batch: at every s
 parameters too, where units that are dead along the training are alive. Weights that leave an input which is zero in every
 training example are idle, and so are embeddings of tokens that never come. An idle parameter i is carried when the rule leaves it
 alone and nothing else moves with it: J e_i = e_i and e_i^T J = e_i^T. Products with J decide that. Weight decay shrinks idle
-parameters; they are then not carried.
+parameters; they are then not carried. J is the one that JAX differentiates: it hides what is behind ``stop_gradient``, as the
+gradient does, so that such parameters are carried in J although training depends on them.
 """
 
 from __future__ import annotations
