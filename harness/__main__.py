@@ -17,6 +17,7 @@ from harness.compare import Exit
 from harness.compare import commands as stored
 from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
 from harness.report import html, json_file, markdown
+from harness.report.text import said
 from harness.suite import ensemble
 from harness.suite.catalogue import base, declare_all, declare_papers, declared, node_id
 from harness.suite.claim import REGISTRY, Claim
@@ -61,8 +62,9 @@ def list_claims(options: argparse.Namespace) -> int:
         print(f"{paper}/")
         for claim in claims:
             verdicts = sorted({expected(claim, scale, deviations).name or "-" for scale in claim.scales})
-            print(_fit(f"  {_statement(claim):<{width}}  {','.join(claim.scales):<17}  {'/'.join(verdicts):<9}  {claim.says}"))
-    print(f"{len(known)} claims: id, scales, expected verdict, what the paper says")
+            print(_fit(f"  {_statement(claim):<{width}}  {','.join(claim.scales):<17}  {'/'.join(verdicts):<9}  {said(claim)}"))
+    print(f"{len(known)} claims: id, scales, expected verdict, what is claimed, the paper's own words in quotation marks")
+    print("[derived]: our own statement, not the paper's; [calibrated]: accepts what was chosen to give the paper's number")
     for entry in read_ledger(options.claims / "ledger.toml"):
         print(_fit(f"not judged: {entry.id} ({entry.where}): {entry.reason}"))
     return 0
@@ -130,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         "--claims", type=Path, default=_here(), metavar="DIR", help="folder of claims; before COMMAND (%(default)s)"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", help="every claim: id, scales, expected verdict, what the paper says")
+    listing = commands.add_parser("list", help="every claim: id, scales, expected verdict, what is claimed, the paper's words")
     listing.set_defaults(command=list_claims)
     show = commands.add_parser("show", help="one claim: reading, accepted region and its reason, controls, how to run it")
     show.add_argument("id", metavar="ID", help="a claim's id, as `list` shows it")
@@ -179,9 +181,12 @@ def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
     return [
         ("claim", claim.id),
         ("where", claim.where),
+        *([("quotes", f'"{claim.quotes}"')] if claim.quotes else []),
         ("says", claim.says),
+        *([("mark", "derived: our own statement, not the paper's")] if claim.derived else []),
         ("reading", claim.reading),
         ("accepts", f"{f'{claim.accept} {claim.unit}'.rstrip()}: {claim.accept.reason}"),
+        *([("mark", "calibrated: what is accepted was chosen so that the paper's number comes out")] if claim.calibrated else []),
         ("measured", f"over {claim.over}, on {', '.join(claim.on) or 'no experiment'}"),
         *(("control", f"{control.name}: must come out {control.expect.name}") for control in claim.controls),
         *(("expected", f"{scale}: {_wanted(one)}") for scale, one in wanted),

@@ -49,7 +49,7 @@ ORDER = {
         "network",
     ),
     "harness.suite": (
-        "paper records verdict",
+        "paper records verdict quotations",
         "claim evidence rejudge ensemble",
         "expectation",
         "catalogue judging",

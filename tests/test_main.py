@@ -20,8 +20,8 @@ def declare(id, **more):
     return claim(id, where="Section 2", says="it is small", reading="size", accept=at_most(1, reason="one"),
                  controls=[Control("doubled", lambda run: run)], **more)
 
-@declare("paper/size[strict]", unit="ells", on="digits")
-@declare("paper/size[lenient]", scales=["smoke", "paper"])
+@declare("paper/size[strict]", unit="ells", on="digits", quotes="it is quite small", calibrated=True)
+@declare("paper/size[lenient]", scales=["smoke", "paper"], derived=True)
 def test_size(run):
     return 1
 """
@@ -49,8 +49,8 @@ def test_list_shows_every_claim_and_what_is_not_judged(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "paper/"
     assert {tuple(line.split()) for line in lines[1:3]} == {
-        ("size[strict]", "paper", "REFUTED", "it", "is", "small"),
-        ("size[lenient]", "smoke,paper", "SUPPORTED", "it", "is", "small"),
+        ("size[strict]", "paper", "REFUTED", "it", "is", "small", "[calibrated]", '"it', "is", "quite", 'small"'),
+        ("size[lenient]", "smoke,paper", "SUPPORTED", "it", "is", "small", "[derived]"),
     }
     assert lines[-1] == "not judged: paper/sound (Section 3): nobody can hear it"
 
@@ -59,7 +59,10 @@ def test_show_tells_everything_about_a_claim(capsys):
     assert main(["show", "paper/size[strict]"]) == 0
     shown = capsys.readouterr().out
     for line in (
+        'quotes    "it is quite small"',
+        "says      it is small",
         "accepts   <= 1 ells: one",
+        "mark      calibrated: what is accepted was chosen so that the paper's number comes out",
         "measured  over seeds, on digits",
         "control   doubled: must come out REFUTED",
         "expected  paper: REFUTED, it is large",

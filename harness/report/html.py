@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report import pages
 from harness.report.strip import letter, strip
-from harness.report.text import WORST_FIRST, accepted, counts, measured, outcome, reason
+from harness.report.text import WORST_FIRST, accepted, counts, marks, measured, outcome, reason
 from harness.suite.evidence import slug
 from harness.suite.paper import title
 from harness.suite.records import ClaimRecord, ControlRecord, Report
@@ -42,7 +42,7 @@ def write(report: Report, folder: Path) -> None:
 def render(report: Report, folder: Path) -> str:
     """The whole page. The same report and evidence give the same bytes."""
     drawings, problem = _drawings(report, folder)
-    functions = {f.__name__: f for f in (measured, accepted, outcome, reason, complaint, letter, strip, held)}
+    functions = {f.__name__: f for f in (measured, accepted, marks, outcome, reason, complaint, letter, strip, held)}
     page = pages.render(
         TEMPLATE,
         {"anchor": slug} | {f.__name__: f for f in (number, duration, breakable, typeset)},

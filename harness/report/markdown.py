@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
+from harness.report.text import accepted, counts, marks, measured, outcome, reason, said, worst_first
 from harness.suite.records import ClaimRecord, Report
 
 MARK = {
@@ -42,7 +42,7 @@ def _top(report: Report) -> str:
 def _table(report: Report) -> str:
     rows = [
         f"| {record.verdict} | {_cell(record.id)} | {measured(record)} {_cell(_unit(record))} | {accepted(record)} | "
-        f"{_controls(record)} | {MARK[outcome(record)]} |"
+        f"{_controls(record)} | {', '.join(filter(None, [MARK[outcome(record)], *marks(record)]))} |"
         for record in worst_first(report.claims)
     ]
     return "\n".join(["| verdict | claim | measured (95 %) | accepted | controls | |", "|---|---|---|---|---|---|", *rows])
@@ -61,7 +61,7 @@ def _story(record: ClaimRecord) -> str:
             return f"**{record.id}** ({record.where}): {_text(reason(record))}. Alone: `pytest '{record.node}'`"
         case "deviates":
             why = _text(record.expected_reason or "")
-            return f'{record.id} ({record.where}): "{_text(record.says)}" is {record.verdict}: {why}'
+            return f"{record.id} ({record.where}): {_text(said(record))} is {record.verdict}: {why}"
         case _:
             return f"{record.id}: {_text(reason(record))}"
 

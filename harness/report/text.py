@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.suite.claim import Claim
 from harness.suite.records import ClaimRecord, Report
 
 WORST_FIRST = ("failed", "deviates", "refuted", "open", "passed", "not run")
@@ -23,6 +24,16 @@ def accepted(record: ClaimRecord) -> str:
     if low is None or high is None:
         return "anything" if low == high else (f"<= {high:.4g}" if low is None else f">= {low:.4g}")
     return f"[{low:.4g}, {high:.4g}]"
+
+
+def marks(stated: Claim | ClaimRecord) -> list[str]:
+    """``derived`` for a statement that is not the paper's, ``calibrated`` for a region that was set to the paper's number."""
+    return [mark for mark in ("derived", "calibrated") if getattr(stated, mark)]
+
+
+def said(stated: Claim | ClaimRecord) -> str:
+    """Our words and the claim's marks, then the paper's words in quotation marks."""
+    return " ".join([stated.says, *(f"[{mark}]" for mark in marks(stated)), *([f'"{stated.quotes}"'] if stated.quotes else [])])
 
 
 def outcome(record: ClaimRecord) -> str:
@@ -52,11 +63,17 @@ def worst_first(records: Sequence[ClaimRecord], *, last: bool = False) -> list[C
 
 def counts(report: Report) -> str:
     """How many claims came out how, in one line."""
-    verdicts = [record.verdict for record in report.claims]
-    parts = [f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(verdicts, reverse=True))]
+    verdicts = sorted({record.verdict for record in report.claims}, reverse=True)
+    parts = [_count([record for record in report.claims if record.verdict == verdict]) for verdict in verdicts]
     failed = sum(outcome(record) == "failed" for record in report.claims)
     listed = sum(outcome(record) == "deviates" for record in report.claims)
     judged = sum(record.judged for record in report.claims)
     selected = len(report.claims) + len(report.unreached)
     total = f"{judged} of {selected} claims judged: {', '.join(parts) or 'none'}"
     return f"{total}; {listed} deviate as listed, {failed} failed"
+
+
+def _count(records: Sequence[ClaimRecord]) -> str:
+    """How many came out alike; those whose region was set to the paper's number apart."""
+    calibrated = sum(record.calibrated and record.judged for record in records)
+    return f"{len(records)} {records[0].verdict}" + (f" ({calibrated} calibrated)" if calibrated else "")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from harness.errors import InvalidInput
 from harness.runs.experiment import SCALES
+from harness.suite.quotations import fragments
 from harness.suite.verdict import Region, Verdict
 
 Over = Literal["seeds", "pairs", "trials", "once", "interval"]
@@ -64,6 +65,9 @@ class Claim:
     published: float | None = None
     file: str = ""
     portable: bool = False
+    quotes: str = ""
+    derived: bool = False
+    calibrated: bool = False
 
     @property
     def place(self) -> str:
@@ -111,13 +115,16 @@ def claim(
     scales: Sequence[str] = ("paper",),
     unit: str = "",
     published: float | None = None,
+    quotes: str = "",
+    derived: bool = False,
+    calibrated: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a claim; stack several on one function for several readings.
 
     Args:
         id: ``paper/statement`` or ``paper/statement[reading]``.
         where: section, figure or equation of the paper.
-        says: the paper's sentence or number.
+        says: what the paper states, in one line of our own words.
         reading: one sentence: what is measured and when it counts as support.
         accept: the accepted region with its reason.
         controls: at least one world in which the claim must come out otherwise.
@@ -131,9 +138,12 @@ def claim(
         scales: scales at which it can be judged, ``paper`` unless others are named; elsewhere it is declared NOT_RUN.
         unit: unit of the measured value.
         published: the paper's own number, if it has one, for the report's figures.
+        quotes: the paper's own words, verbatim; fragments are joined with " ... ". "" where the text does not have them.
+        derived: the statement is our own theorem or derivation, not the paper's.
+        calibrated: the region, or the threshold it is measured with, was chosen so that the paper's number comes out.
 
     Raises:
-        InvalidInput: malformed or duplicate id, unknown scale, or no control.
+        InvalidInput: malformed or duplicate id, unknown scale, no control, or a quotation that is derived or too short.
     """
     if not _ID.fullmatch(id):
         raise InvalidInput(
@@ -144,6 +154,9 @@ def claim(
         raise InvalidInput(f"claim {id}: scale {unknown} is unknown; allowed: {', '.join(SCALES)}")
     if not controls:
         raise InvalidInput(f"claim {id}: name at least one control, a world in which it must come out otherwise")
+    if derived and quotes:
+        raise InvalidInput(f"claim {id}: a derived statement is not the paper's: leave out quotes, or derived")
+    fragments(quotes)
 
     names = tuple(known_name(one) for one in (on if isinstance(on, list | tuple) else (on,)))
 
@@ -163,6 +176,9 @@ def claim(
             unit,
             published,
             portable=names == (ANY_NETWORK,),
+            quotes=quotes,
+            derived=derived,
+            calibrated=calibrated,
         )
         registry = PORTABLE if made.portable else REGISTRY
         before = registry.get(id)

@@ -179,6 +179,9 @@ def _blank(claim: Claim, terms: Terms, node: str) -> ClaimRecord:
         rule,
         terms.expected.name,
         terms.expected.reason,
+        quotes=claim.quotes,
+        derived=claim.derived,
+        calibrated=claim.calibrated,
     )
 
 

@@ -70,6 +70,7 @@ class Evidence:
 class ClaimRecord:
     """One claim: what the paper says, what was measured, the verdict, and why it passed or failed.
 
+    ``quotes``, ``derived`` and ``calibrated`` are those of the claim; reports made before they were there have none.
     ``declared`` tells a NOT_RUN that was declared (a skip) from one by failure; ``experiments`` maps each experiment's
     name to its fingerprint at seed 0; ``node`` runs the claim alone when given to pytest.
     """
@@ -97,6 +98,9 @@ class ClaimRecord:
     experiments: dict[str, str] = field(default_factory=dict)
     evidence: Evidence | None = None
     seconds: float = 0.0
+    quotes: str = ""
+    derived: bool = False
+    calibrated: bool = False
 
     @property
     def judged(self) -> bool:

@@ -164,6 +164,7 @@ class TestPage:
         record = dataclasses.replace(
             REFUTED,
             says=nasty,
+            quotes=nasty,
             where=nasty,
             reading=nasty,
             unit=nasty,
@@ -175,7 +176,7 @@ class TestPage:
         ledger = [LedgerEntry("paper/unjudged", nasty, nasty, nasty)]
         experiments = [ExperimentRecord(nasty, 0, "a", failure=nasty)]
         page = render(record, ledger=ledger, environment={"cpu": nasty}, experiments=experiments)
-        assert checked(page).text.count(nasty) >= 10
+        assert checked(page).text.count(nasty) >= 11
 
     def test_two_renderings_are_the_same_bytes(self):
         assert render() == render()
@@ -259,7 +260,7 @@ class TestClaims:
     def test_a_card_tells_everything_about_its_claim(self):
         told = text(HELD)
         facts = (
-            "“x is about one” Section 1",
+            "x is about one Section 1",
             "Reading. x within 10 %",
             "[0.95, 1.05] ells (95 %, t; runs): 0.98, 1, 1.02",
             "[0.9, 1.1] one significant figure",
@@ -268,6 +269,13 @@ class TestClaims:
             "nox -s claims -- --claims-id 'paper/statement[strict]' (< 0.1 s)",
         )
         assert [fact for fact in facts if fact not in told.replace("\N{NO-BREAK SPACE}", " ")] == []
+
+    def test_the_papers_words_and_ours_and_the_marks_are_told_apart(self):
+        told = text(dataclasses.replace(HELD, quotes="nearly one", calibrated=True), dataclasses.replace(REFUTED, derived=True))
+        assert "“nearly one” Section 1 In our words. x is about one Reading." in told
+        assert told.count("✓ SUPPORTED calibrated") == 2
+        assert told.count("✗ REFUTED derived") == 2
+        assert "1 SUPPORTED (1 calibrated), 1 REFUTED;" in told
 
     def test_a_failure_and_a_deviation_say_why(self):
         told = text()

@@ -129,6 +129,14 @@ class TestJson:
         with pytest.raises(InvalidInput, match=r"report\.json"):
             json_file.read(tmp_path)
 
+    def test_a_report_from_before_quotations_can_be_read(self):
+        data = json.loads(json.dumps(REPORT.to_json()))
+        for record in data["claims"]:
+            for field in ("quotes", "derived", "calibrated"):
+                del record[field]
+        jsonschema.validate(data, json_file.schema())
+        assert Report.from_json(data).claims == REPORT.claims
+
     def test_infinite_bounds_are_null(self):
         record = measured([0.0], "once", rule=RuleRecord([None, 1e-10], "rounding"))
         assert region_of(record).low == -np.inf
@@ -204,10 +212,22 @@ class TestPages:
         page = markdown.render(REPORT)
         assert "3 of 4 claims judged: 1 SUPPORTED, 2 REFUTED, 1 NOT_RUN; 1 deviate as listed, 1 failed" in page
         assert "- **paper/failed** (Section 1): [digits, paper]: REFUTED, measured 5; it should not be. Alone: `pytest '" in page
-        assert '- paper/listed (Section 1): "x | y is <about> one" is REFUTED: it is five' in page
+        assert "- paper/listed (Section 1): x | y is <about> one is REFUTED: it is five" in page
         assert "- paper/skipped: MNIST is not there" in page
         assert "| paper/unjudged | Section 9 | it also flies | no wings here |" in page
         assert page.index("paper/failed") < page.index("paper/listed") < page.index("paper/statement")
+
+    def test_quoted_derived_and_calibrated_claims_are_told_apart(self):
+        quoted = dataclasses.replace(LISTED, quotes="about one in all cases", calibrated=True)
+        derived = dataclasses.replace(HELD, id="paper/ours", derived=True)
+        calibrated = dataclasses.replace(HELD, id="paper/set", calibrated=True)
+        skipped = dataclasses.replace(SKIPPED, calibrated=True)
+        page = markdown.render(dataclasses.replace(REPORT, claims=[HELD, quoted, derived, calibrated, skipped]))
+        assert "judged: 3 SUPPORTED (1 calibrated), 1 REFUTED (1 calibrated), 1 NOT_RUN; 1 deviate as listed" in page
+        assert '(Section 1): x | y is <about> one [calibrated] "about one in all cases" is REFUTED: it is five' in page
+        rows = {row.split("|")[2].strip(): row.split("|")[-2].strip() for row in page.splitlines() if row.startswith("| ")}
+        assert (rows["paper/listed"], rows["paper/ours"]) == ("deviates, as listed, calibrated", "derived")
+        assert (rows["paper/set"], rows[HELD.id]) == ("calibrated", "")
 
     def test_every_row_of_a_table_has_the_columns_of_its_header(self):
         rows = [line.replace("\\|", "") for line in markdown.render(REPORT).splitlines() if line.startswith("|")]

@@ -41,6 +41,8 @@ def test_a_malformed_id_is_refused(id):
         ({"scales": ["huge"]}, "allowed: smoke, paper, large"),
         ({"scales": []}, "allowed: smoke, paper, large"),
         ({"controls": []}, "at least one control"),
+        ({"quotes": "the paper's own words", "derived": True}, "a derived statement is not the paper's"),
+        ({"quotes": "nearly one ... and nothing else"}, "'nearly one' has 2 words: quote 3 or more in a row"),
     ],
 )
 def test_a_claim_that_cannot_be_judged_is_refused(changes, says):
