@@ -16,6 +16,7 @@ from .worlds import (
     ALIGNED,
     ALIGNS,
     DATA,
+    EMERGE,
     MATRIX,
     USUALLY,
     counted_right,
@@ -34,7 +35,8 @@ def aligned(matrix, data):
     return claim(
         f"outlier-eigenspaces/gmm-alignment[{matrix}-{data}]",
         where="Abstract",
-        says=ALIGNS,
+        quotes=ALIGNS,
+        says="SGD moves every class into the outlier eigenspace of its block",
         reading=f"after 40 d steps the least aligned class has ||P_E x|| / ||x|| of 0.95 or more, with E the top k eigenvectors of its "
         f"block of {MATRIX[matrix]} on {DATA[data]}; mean over trajectories; d = 200, k = 3, lambda = 100 (smoke: d = 50)",
         accept=ALIGNED,
@@ -58,7 +60,8 @@ def whole_aligned(matrix, rank):
     return claim(
         f"outlier-eigenspaces/gmm-alignment[{matrix}-whole]",
         where="Abstract",
-        says=ALIGNS,
+        quotes=ALIGNS,
+        says="SGD moves all parameters into the outlier eigenspace of the whole matrix",
         reading=f"after 40 d steps the parameters of all classes together are aligned with the top {rank} eigenvectors of "
         f"{MATRIX[matrix]} on fresh test data, which has that many outliers",
         accept=ALIGNED,
@@ -81,7 +84,8 @@ def linear_time(matrix):
     return claim(
         f"outlier-eigenspaces/gmm-alignment-time[{matrix}]",
         where="Abstract",
-        says=ALIGNS,
+        quotes=ALIGNS,
+        says="SGD aligns within O(d) steps",
         reading="'rapidly' is in O(d) steps: the number of steps to an alignment of 0.9 (first class, mean over trajectories) grows as "
         "d^a with a within 0.1 of 1, by least squares over d = 50 to 800",
         accept=within(
@@ -124,7 +128,8 @@ def counted(matrix, data):
     return claim(
         f"outlier-eigenspaces/gmm-outliers[{matrix}-{data}]",
         where="Abstract",
-        says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
+        quotes=EMERGE,
+        says="every class's block has as many outliers as there are classes",
         reading=f"share of trajectories in which every class's block of {MATRIX[matrix]} on {DATA[data]} has exactly k eigenvalues beyond "
         "twice the edge of its bulk (the Marchenko-Pastur edge of the same weights on noise alone)",
         accept=USUALLY,
@@ -151,7 +156,8 @@ def emerging(matrix):
     return claim(
         f"outlier-eigenspaces/gmm-emergence[{matrix}-in-lambda]",
         where="Abstract",
-        says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
+        quotes=EMERGE,
+        says="the outliers rise over the bulk with the signal",
         reading=f"the k-th eigenvalue of a class's block of {MATRIX[matrix]} rises over the next, the measured edge of its bulk, in proportion to "
         "lambda: slope of the logarithm of their ratio (median over blocks) against log lambda, from 100 to 1000, within 0.1 of 1",
         accept=within(
@@ -182,7 +188,8 @@ def absent_at_first(matrix):
     return claim(
         f"outlier-eigenspaces/gmm-emergence[{matrix}-in-time]",
         where="Abstract",
-        says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
+        quotes=EMERGE,
+        says="the outliers come with training",
         reading="'emerging' taken in time: share of trajectories in which, before the first step, some class's block of "
         f"{MATRIX[matrix]} on fresh test data has not yet its k outliers: its k-th eigenvalue is below twice the next, the measured bulk",
         accept=USUALLY,
@@ -227,7 +234,8 @@ def spans(function):
             claim(
                 f"outlier-eigenspaces/gmm-span[{pair}{tag}]",
                 where="derived: abstract, section 3",
-                says=f"{says} (in our words)",
+                derived=True,
+                says=says,
                 reading=f"{words}: after 40 d steps on fresh test data, least of the classes, mean over trajectories; supported if at least 0.95",
                 accept=at_least(0.95, reason=SPAN),
                 controls=[
@@ -259,7 +267,8 @@ def tilted(matrix):
     return claim(
         f"outlier-eigenspaces/gmm-alignment[{matrix}-tilted]",
         where="Abstract",
-        says=ALIGNS,
+        quotes=ALIGNS,
+        says="SGD aligns for unlike classes as well",
         reading=f"means at 60 degrees and classes of weight 0.5, 0.3 and 0.2: as [{matrix}-test], at lambda = 1000",
         accept=ALIGNED,
         controls=[sibling("gmm-tilted-snr-1", "lambda = 1: no outliers"), random_directions, zero_steps],
@@ -279,7 +288,8 @@ def separated(matrix, rank):
     return claim(
         f"outlier-eigenspaces/gmm-outliers[{matrix}-whole]",
         where="Abstract",
-        says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
+        quotes=EMERGE,
+        says="the whole matrix has low rank up to noise",
         reading=f"the whole of {MATRIX[matrix]} has rank {rank} up to noise: eigenvalue number {rank} is at least twice the next",
         accept=at_least(
             2, reason="outliers are of order one and the bulk of order 1 / lambda: at lambda = 100 any separation exceeds 2"
@@ -304,8 +314,9 @@ def along_top(matrix):
     return claim(
         f"outlier-eigenspaces/gmm-top-eigenvector[{matrix}]",
         where="derived: abstract",
-        says="for orthonormal means sqrt((k - 1) / k) of a class lies along the top eigenvector of its block (in our words; "
-        "claims/outlier_eigenspaces/theory.py)",
+        derived=True,
+        says="for orthonormal means sqrt((k - 1) / k) of a class lies along the top eigenvector of its block "
+        "(claims/outlier_eigenspaces/theory.py)",
         reading=f"share |v_1.x^c| / ||x^c|| along the top eigenvector of the class's block of {MATRIX[matrix]}, at lambda = 1000 after 100 d steps",
         accept=within(
             top_share(3) - 0.01,
@@ -333,7 +344,8 @@ def late(matrix, which, words):
     return claim(
         f"outlier-eigenspaces/gmm-late-eigenvalues[{matrix}-{which}]",
         where="derived: abstract",
-        says="at the ridge's fixed point the outliers are known in closed form (in our words; claims/outlier_eigenspaces/theory.py)",
+        derived=True,
+        says="at the ridge's fixed point the outliers are known in closed form (claims/outlier_eigenspaces/theory.py)",
         reading=f"{words} of each class's block of {MATRIX[matrix]} at lambda = 1000 after 100 d steps, over its prediction; mean over blocks",
         accept=within(
             0.95,

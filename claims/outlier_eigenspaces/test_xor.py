@@ -12,6 +12,7 @@ from .theory import TYPES, late_last_layer, optimal_below, optimal_probability
 from .worlds import (
     ALIGNED,
     DATA,
+    EMERGE,
     MATRIX,
     PER_LAYER,
     USUALLY,
@@ -22,6 +23,7 @@ from .worlds import (
     zero_steps,
 )
 
+EVOLVES = "the final layer's outlier eigenspace evolving over the course of training"
 SCALES = ("smoke", "paper")
 LIVE = "live: |v_i| at least a tenth of the largest of its network"
 RANK = (
@@ -35,7 +37,8 @@ def first_layer(matrix, data):
     return claim(
         f"outlier-eigenspaces/xor-first-layer[{matrix}-{data}]",
         where="Abstract",
-        says=PER_LAYER,
+        quotes=PER_LAYER,
+        says="every neuron aligns with the outlier eigenspace of its own block",
         reading=f"after 40 d steps the least aligned live neuron has ||P_E W_i|| / ||W_i|| of 0.95 or more, E the top 2 eigenvectors of its "
         f"own block of {MATRIX[matrix]} on {DATA[data]}; mean over trajectories ({LIVE}); K = 8, d = 200, lambda = 100 (smoke: d = 50)",
         accept=ALIGNED,
@@ -65,7 +68,8 @@ def rank_two(matrix):
     return claim(
         f"outlier-eigenspaces/xor-first-layer-outliers[{matrix}]",
         where="Abstract",
-        says="emerging low-rank outlier eigenspaces of the Hessian and gradient matrices",
+        quotes=EMERGE,
+        says="every neuron's block has two outliers",
         reading=f"share of trajectories in which every live neuron's block of {MATRIX[matrix]} has exactly two eigenvalues beyond twice the "
         f"edge of its bulk ({LIVE})",
         accept=USUALLY,
@@ -89,8 +93,9 @@ def stays(matrix):
     return claim(
         f"outlier-eigenspaces/xor-first-layer-stays[{matrix}]",
         where="derived: abstract",
-        says="the first layer's outlier eigenspaces stay where they are while the final layer's evolve (in our words: the abstract names the "
-        "final layer alone as evolving)",
+        derived=True,
+        says="the first layer's outlier eigenspaces stay where they are while the final layer's evolve (the abstract names the final layer "
+        "alone as evolving)",
         reading=f"share of the final outlier space of a live neuron's block of {MATRIX[matrix]} that lies in its top 2 eigenvectors at the start "
         f"(mean squared cosine, mean over live neurons and trajectories; {LIVE}): at least 3/4, the bound that the last layer is below",
         accept=at_least(0.75, reason="nearer to a space that stays, 1, than to one that the last layer's region calls evolving"),
@@ -120,7 +125,8 @@ def last_aligned(matrix):
     return claim(
         f"outlier-eigenspaces/xor-last-layer[{matrix}-alignment]",
         where="Abstract",
-        says=PER_LAYER,
+        quotes=PER_LAYER,
+        says="the last layer aligns with the outlier eigenspace of its own block",
         reading=f"the last layer v is aligned with the top 4 eigenvectors of its block of {MATRIX[matrix]}; mean over trajectories; K = 8",
         accept=ALIGNED,
         controls=[random_directions, zero_steps],
@@ -141,7 +147,8 @@ def evolves(matrix):
     return claim(
         f"outlier-eigenspaces/xor-last-layer[{matrix}-evolves]",
         where="Abstract",
-        says="the final layer's outlier eigenspace evolving over the course of training",
+        quotes=EVOLVES,
+        says="training turns the last layer's outlier eigenspace",
         reading=f"share of the final outlier space of the last layer's block of {MATRIX[matrix]} that lies in its top 4 eigenvectors at the "
         "start (mean squared cosine): at most 3/4, the middle between unchanged, 1, and unrelated, 4 / K = 1/2",
         accept=at_most(0.75, reason="halfway between a space that stays and one that is unrelated to the start; our reading"),
@@ -177,7 +184,8 @@ def at_most_four(matrix):
     return claim(
         f"outlier-eigenspaces/xor-last-layer[{matrix}-count]",
         where="Abstract",
-        says="the final layer's outlier eigenspace evolving over the course of training",
+        quotes=f"{EMERGE} ... {EVOLVES}",
+        says="the last layer has four outliers at most, throughout training",
         reading=f"share of trajectories with at most 4 outliers of the last layer's block of {MATRIX[matrix]} at 4 d, 10 d, 20 d and 40 d steps "
         f"({RANK}); K = 8",
         accept=USUALLY,
@@ -203,8 +211,9 @@ def late(matrix):
     return claim(
         f"outlier-eigenspaces/xor-late-eigenvalues[{matrix}]",
         where="derived: abstract",
-        says="at the ridge's fixed point the last layer's outliers are known in closed form (in our words; "
-        "claims/outlier_eigenspaces/theory.py)",
+        derived=True,
+        says="at the ridge's fixed point the last layer's outliers are known in closed form "
+        "(claims/outlier_eigenspaces/theory.py)",
         reading=f"mean outlier of the last layer's block of {MATRIX[matrix]} at lambda = 10^4, over its prediction; mean over trajectories",
         accept=within(
             0.95,
@@ -237,7 +246,8 @@ def deficient(matrix, outcome, expected):
     return claim(
         f"outlier-eigenspaces/xor-rank-deficient[{matrix}-{outcome}]",
         where="Abstract",
-        says="exhibiting rank deficiency when the SGD converges to sub-optimal classifiers",
+        quotes="exhibiting rank deficiency when the SGD converges to sub-optimal classifiers",
+        says="the last layer lacks outliers exactly when SGD ends in a sub-optimal classifier",
         reading=f"among trajectories that ended {outcome}, the share whose last layer's block of {MATRIX[matrix]} has {expected} outliers "
         f"({RANK}; {OPTIMAL}); K = 4",
         accept=at_least(
@@ -281,7 +291,8 @@ def fitted(matrix):
     return claim(
         f"outlier-eigenspaces/xor-rank-types[{matrix}]",
         where="derived: abstract",
-        says="the rank of the last layer's outlier eigenspace is the number of the four means that its live neurons have fitted (in our words)",
+        derived=True,
+        says="the rank of the last layer's outlier eigenspace is the number of the four means that its live neurons have fitted",
         reading=f"share of trajectories whose last layer's block of {MATRIX[matrix]} has as many outliers as there are means that a live neuron "
         f"points to, nearest in angle ({RANK}; {LIVE}); K = 4",
         accept=at_least(0.95, reason="as for xor-rank-deficient: every time, up to finite d"),
@@ -305,8 +316,9 @@ def test_rank_types(run, matrix):
 def probability(neurons, half_width, reason):
     return claim(
         f"outlier-eigenspaces/xor-probability[k-{neurons}]",
-        where="derived: abstract; arXiv 2206.04030, section 2",
-        says="SGD converges to sub-optimal classifiers: with K = 4 neurons the optimal one has probability 3/32"
+        where="arXiv 2206.04030, section 2" if neurons == TYPES else "derived: arXiv 2206.04030, section 2",
+        derived=neurons != TYPES,
+        says="with K = 4 neurons SGD ends in the optimal classifier with probability 3/32"
         if neurons == TYPES
         else "the optimal classifier needs a neuron of each of four types, which K random types cover with the coupon collector's probability",
         reading=f"share of trajectories that end optimal ({OPTIMAL}); K = {neurons}, d = 100, lambda = 10^4",

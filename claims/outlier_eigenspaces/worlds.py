@@ -11,6 +11,7 @@ from harness.suite.verdict import at_least
 
 from .eigenspaces import outlier_count
 
+EMERGE = "emerging low-rank outlier eigenspaces of the Hessian and gradient matrices"
 ALIGNS = "the SGD trajectory rapidly aligns with emerging low-rank outlier eigenspaces of the Hessian and gradient matrices"
 PER_LAYER = "in multi-layer settings this alignment occurs per layer"
 MATRIX = {"hessian": "the Hessian", "gradients": "the second moment of per-example gradients"}

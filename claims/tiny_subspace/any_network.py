@@ -13,8 +13,9 @@ from harness.measure.measurement import Measurement
 from harness.suite.claim import ANY_NETWORK, Control, World, claim
 from harness.suite.verdict import at_least, at_most
 
+from .sentences import DECAYS, STARTS_SMALL
+
 on_any = functools.partial(claim, on=ANY_NETWORK)
-STARTS_SMALL = "the fraction of the gradient in the top subspace starts out small, but then quickly grows to a value close to 1"
 
 
 def _classes(history):
@@ -70,7 +71,8 @@ def _measured(history, value, counted):
 @on_any(
     "tiny-subspace/gradient-in-top[start]",
     where="Section 2.1, Figure 1",
-    says=STARTS_SMALL,
+    quotes=STARTS_SMALL,
+    says="little of the initial gradient lies in the top subspace",
     reading="we measure |P g|^2 / |g|^2 before the first step, P the projection on the top k eigenvectors; supported if at most 1/2",
     accept=at_most(0.5, reason="small, in its weakest sense: most of the gradient is elsewhere"),
     controls=[Control("the trained network in the place of the initial one", _trained_at_the_start)],
@@ -82,7 +84,8 @@ def test_starts_small(history):
 @on_any(
     "tiny-subspace/gradient-in-top[training]",
     where="Section 2.1, Figure 1",
-    says=STARTS_SMALL,
+    quotes=STARTS_SMALL,
+    says="nearly all of the gradient of a training network lies in the top subspace",
     reading="we measure |P g|^2 / |g|^2, mean over the second half of training; supported if at least 0.9",
     accept=at_least(0.9, reason="close to 1: rounds to 1 at one decimal or lies within 0.1 of it"),
     controls=[Control("a random gradient", _random_gradient), exchanged],
@@ -94,7 +97,8 @@ def test_grows(history):
 @on_any(
     "tiny-subspace/gradient-in-top[most]",
     where="Abstract",
-    says="the gradient lies mostly in a small subspace",
+    quotes="gradient descent may happen mostly in this subspace",
+    says="most of the gradient of a training network lies in the top subspace",
     reading="we measure |P g|^2 / |g|^2, mean over the second half of training; supported if at least 1/2",
     accept=at_least(0.5, reason="mostly: more than half"),
     controls=[Control("a random gradient", _random_gradient), exchanged],
@@ -103,11 +107,12 @@ def test_mostly_in_top(history):
     return _measured(history, _in_top(history)[_later(history)].mean(), "mean over the second half")
 
 
-def preserved(reading, says, accept, control, first):
+def preserved(reading, quotes, says, accept, control, first):
     which = "top" if first == 0 else "next"
     return on_any(
         f"tiny-subspace/top-preserved[{reading}]",
         where=f"Section 2.3, Figure 2{'a' if first == 0 else 'b'}",
+        quotes=quotes,
         says=says,
         reading=f"we measure Tr(P P') / k of the {which} k eigenvectors halfway through training and at each later time, mean; supported if at "
         f"{'least' if first == 0 else 'most'} 1/2",
@@ -119,14 +124,16 @@ def preserved(reading, says, accept, control, first):
 
 @preserved(
     "top",
-    "the top subspace is mostly preserved over long periods of training",
+    "is mostly preserved over long periods of training",
+    "the top k eigenvectors keep most of their span",
     at_least(0.5, reason="mostly: more than half of the later subspace lies in the earlier one; at random it is k / N"),
     Control("random subspaces, which overlap by k / N", _random_subspaces),
     0,
 )
 @preserved(
     "next",
-    "the subspace of the next k eigenvectors is not preserved",
+    DECAYS,
+    "the next k eigenvectors lose most of their span",
     at_most(0.5, reason="decayed: most of the later subspace lies outside of the earlier one"),
     exchanged,
     1,

@@ -10,9 +10,9 @@ from harness.suite.verdict import within
 
 from .worlds import both, supported
 
-SAYS = (
-    "if the gradient is mostly contained within this subspace, then doing gradient descent with g_top instead of g will yield a "
-    "similar decrease in the loss, assuming the linear approximation is valid"
+SIMILAR_DECREASE = (
+    "If the gradient is mostly contained within this subspace, then doing gradient descent with g_top instead of g will yield a "
+    "similar decrease in the loss, assuming the linear approximation is valid."
 )
 SIMILAR = within(0.9, 1.1, reason="a similar decrease: the same to one decimal")
 
@@ -30,7 +30,8 @@ def readings(function: Any) -> Any:
             "one-step",
             tag=str(step),
             where="Section 1; section 4",
-            says=SAYS,
+            quotes=SIMILAR_DECREASE,
+            says="a step along the gradient's part in the top subspace lowers the loss as the whole gradient does",
             reading=f"after {step} steps of SGD we take one step of the same size along the gradient of the whole set, and one along its "
             "projection on the top ten eigenvectors: the fall of the training loss along the projection over that along the gradient; "
             "supported if 0.9 to 1.1",

@@ -21,6 +21,7 @@ from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import at_least, at_most, within
 
 from . import worlds as w
+from .sentences import DECAYS, PRESERVED
 from .worlds import K, both, mnist, supported
 
 UNTIL = 600  # Figures 2 and 3 follow the subspaces for up to 500 steps
@@ -31,10 +32,7 @@ untrained = Control("nothing learned: step 0 at all times", w.untrained)
 
 # --- the top subspace is preserved, the next is not ---------------------------------------------------------------------
 
-PRESERVED = "after about t1 = 100 steps the overlap remains significant even when t2 - t1 >> t1"
-DECAYS = (
-    "the subspace spanned by the next k eigenvectors does not have this property: even for large t1 the overlap decays quickly"
-)
+STAYS, LEAVES = "the top ten eigenvectors keep their span", "the next ten eigenvectors lose their span"
 OVERLAP = (
     "we measure Tr(P P') / 10 of the {which} ten eigenvectors at step {start} and at each later measured step up to 600, mean"
 )
@@ -51,7 +49,8 @@ def readings(function: Any) -> Any:
             "top-preserved",
             tag=f"top,{start}",
             where="Section 2.3, Figure 2a",
-            says=PRESERVED,
+            quotes=PRESERVED,
+            says=STAYS,
             accept=MOSTLY,
             reading=OVERLAP.format(which="top", start=start) + "; supported if at least 1/2",
             controls=[random_subspaces],
@@ -62,7 +61,8 @@ def readings(function: Any) -> Any:
             "top-preserved",
             tag=f"next,{start}",
             where="Section 2.3, Figure 2b",
-            says=DECAYS,
+            quotes=DECAYS,
+            says=LEAVES,
             accept=HARDLY,
             reading=OVERLAP.format(which="next", start=start) + "; supported if at most 1/2",
             controls=[frozen, supported("random subspaces", w.random_subspaces)],
@@ -85,11 +85,12 @@ FIGURE_2 = "Section 2.3, Figures 2c and 2d"
 
 def ports_of_figure_2(function: Any) -> Any:
     """Figures 2c and 2d, a ConvNet: CIFAR10 on an accelerator, and a port to digits."""
-    for which, part, says, accept, controls in (
-        ("top", TOP, PRESERVED, MOSTLY, [random_subspaces]),
-        ("next", NEXT, DECAYS, HARDLY, [Control("the top ten in their place", w.shuffled_eigenvectors)]),
+    for which, part, quotes, says, accept, controls in (
+        ("top", TOP, PRESERVED, STAYS, MOSTLY, [random_subspaces]),
+        ("next", NEXT, DECAYS, LEAVES, HARDLY, [Control("the top ten in their place", w.shuffled_eigenvectors)]),
     ):
-        said: dict[str, Any] = {"where": FIGURE_2, "says": says, "accept": accept, "given": {"start": 100, "part": part}}
+        said: dict[str, Any] = {"where": FIGURE_2, "quotes": quotes, "says": says, "accept": accept}
+        said["given"] = {"start": 100, "part": part}
         reading = (
             f"Keras' ConvNet: {OVERLAP.format(which=which, start=100)}; supported if at {'least' if part is TOP else 'most'} 1/2"
         )
@@ -120,7 +121,8 @@ def at_twice(function: Any) -> Any:
             "top-preserved",
             tag=f"next-quickly,{start}",
             where="Section 2.3, Figure 2b",
-            says="even for large t1 the subspace overlap decays quickly in t2",
+            quotes=DECAYS,
+            says="the next ten eigenvectors lose their span quickly",
             accept=at_most(0.5, reason="quickly: most of it has left when training is twice as long"),
             reading=f"we measure Tr(P P') / 10 of the next ten eigenvectors at step {start} and at step {2 * start}; supported if at most 1/2",
             controls=[
@@ -147,7 +149,8 @@ def contrasts(function: Any) -> Any:
             "top-preserved",
             tag=f"contrast,{start}",
             where="Section 2.3, Figures 2a and 2b",
-            says="by contrast, the subspace spanned by the next k eigenvectors does not have this property",
+            quotes=DECAYS,
+            says="the next ten eigenvectors lose more of their span than the top ten",
             reading=f"from step {start} to step 600, the largest t2 - t1: we measure how much of itself the next ten eigenvectors' span has "
             "lost, 1 - Tr(P P') / 10, over what the top ten's has; supported if at least 2",
             accept=at_least(2, reason="a contrast: the next ten lose at least twice as much"),
@@ -169,6 +172,7 @@ def test_contrast(history: History, start: int) -> Measurement:
 # --- the kink at the number of classes ----------------------------------------------------------------------------------
 
 FIGURE_3 = "Section 2.3, Figures 3 and 9"
+DECREASES = "At d = 10 it begins to decrease monotonically with increasing dimension."
 DIMENSIONS = np.arange(2, 2 * K + 1)
 AVERAGED = "we average the overlap of the top d eigenvectors at step 100 with those at later measured steps up to 600"
 
@@ -186,7 +190,8 @@ def kink(history: History, value_of: Any) -> Measurement:
     "kink-at-classes",
     tag="peak",
     where=FIGURE_3,
-    says="the maximally (i.e. largest dimensional) preserved subspace seems to peak around the number of classes",
+    quotes="The maximally (i.e. largest dimensional) preserved subspace seems to peak around the number of classes.",
+    says="the best preserved top subspace has as many dimensions as there are classes, or one less",
     reading=f"{AVERAGED}; supported if the best preserved dimension is k - 1 or k (the paper leaves open which of the two)",
     accept=within(9, 10, reason="k - 1 to k with k = 10 classes (footnote 9)"),
     controls=[random_subspaces],
@@ -200,7 +205,8 @@ def test_peak(history: History) -> Measurement:
     "kink-at-classes",
     tag="falls",
     where=FIGURE_3,
-    says="at d = 10 it begins to decrease monotonically with increasing dimension",
+    quotes=DECREASES,
+    says="top subspaces of more dimensions than classes are less preserved",
     reading=f"{AVERAGED}; supported if it falls by at least 0.1 from d = 9 to d = 20",
     accept=at_least(0.1, reason="a fall that is visible on the figure's axis, from 0 to 1"),
     controls=[random_subspaces, Control("the eigenvectors in reverse, the bulk's first", w.backwards), frozen],
@@ -213,7 +219,8 @@ def test_falls(history: History) -> Measurement:
     "kink-at-classes",
     tag="monotone",
     where=FIGURE_3,
-    says="at d = 10 it begins to decrease monotonically with increasing dimension",
+    quotes=DECREASES,
+    says="each dimension beyond the number of classes makes the top subspace less preserved",
     reading=f"{AVERAGED}; supported if from d = 10 to 20 it never rises by more than 0.02 from one dimension to the next",
     accept=at_most(0.02, reason="monotone, but for what cannot be seen on the figure's axis, from 0 to 1"),
     controls=[
@@ -229,7 +236,8 @@ def test_monotone(history: History) -> Measurement:
     "kink-at-classes",
     tag="flat",
     where=FIGURE_3,
-    says="increasing the subspace until d = 9 leads to a pretty fixed overlap as a function of dimension",
+    quotes="increasing the subspace until d = 9 leads to a pretty fixed overlap as a function of dimension",
+    says="top subspaces of up to k - 1 dimensions are equally preserved",
     reading=f"{AVERAGED}; supported if it varies by at most 0.1 over d = 2..9",
     accept=at_most(0.1, reason="pretty fixed: the same to one decimal"),
     controls=[
@@ -257,7 +265,9 @@ SPECTRA: list[dict[str, Any]] = [
         "tag": "figure-4",
         "k": 10,
         "where": "Appendix B, Figure 4",
-        "says": "two hidden layers of 32 neurons, 40 epochs: there are 10 nontrivial eigenvalues",
+        "quotes": "The hidden layers each have 32 neurons, and the network was trained on MNIST for 40 epochs. The eigenvalues belonging to the "
+        "top subspace are clearly visible, and for clarity, we labeled them showing that there's 10 nontrivial eigenvalues.",
+        "says": "the Hessian of a small network has as many outliers as there are classes",
         "smoke": True,
     },
     {
@@ -266,7 +276,9 @@ SPECTRA: list[dict[str, Any]] = [
         "tag": "parity",
         "k": 2,
         "where": "Appendix B",
-        "says": "labelled according to whether they are even or odd, there were only 2 large eigenvalues",
+        "quotes": "we artificially label the digits according to whether they are even or odd ... In this case, there were only 2 large "
+        "eigenvalues",
+        "says": "ten digits in two classes give two outliers",
     },
     {
         "data": ("digits",),
@@ -274,7 +286,9 @@ SPECTRA: list[dict[str, Any]] = [
         "tag": "permuted",
         "k": 10,
         "where": "Appendix B",
-        "says": "applying a random permutation to the labels, learned to high training accuracy, we still find 10 large eigenvalues",
+        "quotes": "applying a random permutation to the MNIST labels ... but the network could still get very high training accuracy ... In this "
+        "case, we still find 10 large eigenvalues.",
+        "says": "ten classes of memorised random labels give ten outliers",
         "realisations": 2,
     },
     *(
@@ -284,7 +298,8 @@ SPECTRA: list[dict[str, Any]] = [
             "tag": f"classes-{k}",
             "k": k,
             "where": "Appendix B",
-            "says": "we confirmed this effect by studying datasets with a different number of classes: k large eigenvalues",
+            "quotes": "We further confirmed this effect by studying datasets with a different number of classes",
+            "says": "another number of classes gives as many outliers",
         }
         for k in (3, 5)
     ),
@@ -322,6 +337,7 @@ def two_readings(function: Any) -> Any:
                     smoke=sentence.get("smoke", False),
                     tag=f"{sentence['tag']},{name}",
                     where=sentence["where"],
+                    quotes=sentence["quotes"],
                     says=sentence["says"],
                     over="trials",
                     controls=[
@@ -352,6 +368,10 @@ def test_outliers(run: Any, k: int, expected: int, count: int) -> Measurement:
 # --- the whole spectrum -------------------------------------------------------------------------------------------------
 
 FIGURE_5 = "Appendix B, Figure 5"
+TWO_COMPONENTS = (
+    "the spectrum separates into two components: a bulk component with many small eigenvalues, and a top component of much larger positive "
+    "eigenvalues"
+)
 WHOLE = "a 32-32 network on digits after 40 epochs, all 3466 Hessian eigenvalues"
 
 
@@ -369,7 +389,8 @@ def random_matrix(run: Any) -> World:
     suffix="-dense",
     tag="bulk",
     where="Appendix B, Figure 4; section 1",
-    says="the spectrum separates into two components: a bulk with many small eigenvalues, and a top of much larger positive ones",
+    quotes=TWO_COMPONENTS,
+    says="nearly all eigenvalues of the Hessian are small",
     reading=f"{WHOLE}: we measure the share of them whose size is below a hundredth of the largest; supported if at least 0.9",
     accept=at_least(0.9, reason="many are small: nine in ten lie in the first bin of a histogram with a hundred of them"),
     controls=[Control("a symmetric Gaussian matrix with the same trace of H^2", random_matrix)],
@@ -390,7 +411,8 @@ def test_small_bulk(spectra: Any) -> Measurement:
     suffix="-dense",
     tag="positive-top",
     where="Section 1; section 4",
-    says="a top component of much larger positive eigenvalues",
+    quotes=TWO_COMPONENTS,
+    says="the top eigenvalues are far larger than any negative one",
     reading=f"{WHOLE}: we measure eigenvalue k - 1 over the size of the most negative one; supported if at least 2",
     accept=at_least(2, reason="much larger than the bulk, whose extent on the other side is measured without knowing the top"),
     controls=[
@@ -414,7 +436,8 @@ def test_positive_top(spectra: Any) -> Measurement:
     suffix="-spectrum",
     tag="underdensity",
     where=FIGURE_5,
-    says="averaged over many realizations, there is a clear underdensity around the k-th eigenvalue, counting from the right edge",
+    quotes="there is a clear underdensity around the 100th eigenvalue, counting from the right edge",
+    says="eigenvalues are fewest around the k-th, averaged over networks",
     reading="a 32-32 network: we average log(lambda_i / lambda_(i+1)) over 8 networks and measure the larger of its values at i = k - 1 and k, "
     "over the largest at any other i from k / 2 to 2 k; supported if above 1",
     accept=at_least(1, reason="where eigenvalues are fewest, their logarithms are farthest apart"),
@@ -450,8 +473,9 @@ last_layer_only = Control("the leading eigenvector with nothing but its last lay
     "not-localised",
     tag="spread",
     where=FIGURE_6,
-    says="one hypothesis is that the eigenvectors would just correspond to the last layer; there are many nonzero elements across the "
-    "entire range of model parameters",
+    quotes="One hypothesis is that the corresponding eigenvectors to the k largest eigenvalues would just correspond to either the weights or "
+    "biases in the last layer ... there are many nonzero elements of the vectors across the entire range of model parameters",
+    says="the leading eigenvector is not confined to the last layer",
     reading=f"we measure the last layer's share of the leading eigenvector's squared norm, {TRAINED}; supported if at most 1/2",
     accept=at_most(0.5, reason="most of the eigenvector is elsewhere; by the hypothesis the share would be 1"),
     controls=[last_layer_only],
@@ -460,6 +484,9 @@ def test_spread(history: History, run: Any) -> Measurement:
     return leading(history, run, lambda _, shares: list(shares.values())[-1])
 
 
+LARGER = (
+    "the top layer weights seem to have the largest coefficients ... larger than typical coefficients in the first hidden layer"
+)
 FOUR_TIMES = within(2, 8, reason="'~4 x' is read off a plot: within a factor of two")
 
 
@@ -473,7 +500,8 @@ def kernels(run: Any) -> tuple[slice, slice]:
     "not-localised",
     tag="largest-with-largest",
     where=FIGURE_6,
-    says="the top layer weights seem to have the largest coefficients, only ~4 x larger than typical coefficients in the first layer",
+    quotes=LARGER,
+    says="the largest coefficients of the last layer are about four times those of the first",
     reading=f"like with like: we measure the largest coefficient of the last kernel over the largest of the first's, {TRAINED}; "
     "supported if 2 to 8",
     accept=FOUR_TIMES,
@@ -493,7 +521,8 @@ def test_largest_coefficients(history: History, run: Any) -> Measurement:
     "not-localised",
     tag="typical",
     where=FIGURE_6,
-    says="the top layer weights seem to have the largest coefficients, only ~4 x larger than typical coefficients in the first layer",
+    quotes=LARGER,
+    says="typical coefficients of the last layer are about four times those of the first",
     reading=f"we measure the root mean square of the last kernel's coefficients over that of the first kernel's nonzero ones, {TRAINED}; "
     "supported if 2 to 8",
     accept=FOUR_TIMES,
@@ -508,7 +537,8 @@ def test_typical_coefficients(history: History, run: Any) -> Measurement:
     "not-localised",
     tag="not-constant",
     where=FIGURE_6,
-    says="this vector is not constant during training; it is meaningfully changing in time",
+    quotes="this vector is not constant during training ... is meaningfully changing in time",
+    says="training turns the leading eigenvector",
     reading="we measure |cos| of the leading eigenvectors at steps 0 and 400, the ends of Figure 7; supported if at most 0.9",
     accept=at_most(0.9, reason="not constant: not the same to one decimal"),
     controls=[Control("the last step's eigenvector at all times", w.as_at_the_end)],
@@ -524,7 +554,8 @@ def test_not_constant(history: History) -> Measurement:
     "not-localised",
     tag="not-sparse",
     where="Appendix B, Figure 7",
-    says="this makes it clear that the eigenvector is never sparse",
+    quotes="This makes it clear that the eigenvector is never sparse and is evolving in time.",
+    says="the leading eigenvector has many coefficients that count",
     reading="we measure how many of the last layer's coefficients count, (sum v^2)^2 / sum v^4 over their number, least of steps 0 and 400; "
     "supported if at least 0.1",
     accept=at_least(
@@ -546,7 +577,8 @@ def test_not_sparse(history: History, run: Any) -> Measurement:
     "not-localised",
     tag="no-one-parameter",
     where="Appendix B, Figure 7",
-    says="the eigenvector is clearly not dominated by any particular parameter",
+    quotes="eigenvector is clearly not dominated by any particular parameter",
+    says="no parameter holds much of the leading eigenvector",
     reading="we measure the largest share of its squared norm in one parameter, largest of steps 0, 100, 200 and 400; supported if at most 0.1",
     accept=at_most(0.1, reason="not dominated: nine tenths are elsewhere"),
     controls=[Control("nothing but its 5 largest coefficients", w.largest_alone(5))],
@@ -559,6 +591,7 @@ def test_no_one_parameter(history: History) -> Measurement:
 # --- the largest eigenvalue ---------------------------------------------------------------------------------------------
 
 FIGURE_8 = "Appendix B, Figure 8a"
+GROWS_THEN_DECAYS = "In both cases, we see an initial period of growth, then the eigenvalue remains very large as the model is training, then it decays."
 
 
 def largest(history: History, value: float, counted: str) -> Measurement:
@@ -572,7 +605,8 @@ def largest(history: History, value: float, counted: str) -> Measurement:
     tag="grows",
     smoke=True,
     where=FIGURE_8,
-    says="we see an initial period of growth",
+    quotes=GROWS_THEN_DECAYS,
+    says="the largest eigenvalue grows at first",
     reading="we measure how often the largest eigenvalue doubles from step 0 to its largest; supported if at least once",
     accept=at_least(1, reason="growth that is plain on the figure: it doubles at least"),
     controls=[untrained],
@@ -586,7 +620,8 @@ def test_grows(history: History) -> Measurement:
     "lambda-max-decays",
     tag="decays",
     where=FIGURE_8,
-    says="then the eigenvalue remains very large as the model is training, then it decays",
+    quotes=GROWS_THEN_DECAYS,
+    says="the largest eigenvalue decays late",
     reading="we measure the largest eigenvalue at the last step over the largest of all steps; supported if at most 1/2",
     accept=at_most(0.5, reason="decay that is plain on the figure: it halves at least"),
     controls=[untrained],

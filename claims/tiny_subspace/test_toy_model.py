@@ -19,6 +19,9 @@ from . import toy
 
 on_toy_model = partial(claim, over="once", scales=("smoke", "paper"))
 INTEGRATED = at_most(1e-8, reason="the integrator's tolerance, 1e-10 a step, over some hundred steps")
+EQUATION_19 = (
+    "At leading order in the limit ... we find two non-trivial eigenvectors, given by ... both with eigenvalue (eta t)^-1"
+)
 AT_ALL_TIMES = "largest over both classes and eta t = 1, 10, ..., 10^4"
 
 
@@ -33,7 +36,8 @@ def world(name: str, expect: Verdict = Verdict.REFUTED, **replaced: Any) -> Cont
 @on_toy_model(
     "tiny-subspace/toy-flow[margin]",
     where="derived: section 3, equation 7",
-    says="the margin is exactly log W, W = wrightomega(eta t + c), at all times (in our words; claims/tiny_subspace/softmax_flow.py)",
+    derived=True,
+    says="the margin is exactly log W, W = wrightomega(eta t + c), at all times (claims/tiny_subspace/softmax_flow.py)",
     reading="two orthonormal means in R^1000, theta_0 ~ N(0, 1): we measure |e^m / W - 1|, m = (theta_1 - theta_2).mu, "
     f"{AT_ALL_TIMES}; supported if within the integrator's error",
     accept=INTEGRATED,
@@ -48,7 +52,8 @@ def test_margin(formula: Any) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-flow[eigenvalues]",
     where="derived: section 3, equation 9",
-    says="the two positive eigenvalues are exactly W / (1 + W)^2, each with its class's W (in our words; softmax_flow.py)",
+    derived=True,
+    says="the two positive eigenvalues are exactly W / (1 + W)^2, each with its class's W (claims/tiny_subspace/softmax_flow.py)",
     reading="the same flow: we measure |lambda / (W / (1 + W)^2) - 1| of the two largest Hessian eigenvalues, "
     f"{AT_ALL_TIMES}; supported if within the integrator's error",
     accept=INTEGRATED,
@@ -63,7 +68,8 @@ def test_eigenvalues(formula: Any) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-flow[leading-order]",
     where="Section 3, equation 9; appendix E, equation 19",
-    says="at leading order in the limit t -> infinity both eigenvalues are 1 / (eta t)",
+    quotes=EQUATION_19,
+    says="late, both positive eigenvalues are 1 / (eta t)",
     reading="the same flow: we measure |lambda (eta t + c) - 1| at eta t = 100 over its true order, log(eta t) / (eta t); "
     "supported if at most 1",
     accept=at_most(1, reason="W = s - log s + ..., s = eta t + c, so that lambda s = 1 + (log s - 2) / s + ..."),
@@ -85,7 +91,8 @@ ORDER = "of log(eta t) / (eta t)"
 @on_toy_model(
     "tiny-subspace/toy-flow[margin-leading-order]",
     where="Section 3, equation 7; appendix E, equations 15 and 16",
-    says="the solution at late times is theta_1 = ... + mu_1 log(eta t + c_1) / 2 - mu_2 log(eta t + c_2) / 2",
+    quotes="At late-times in a continuous-time approximation, the solution is",
+    says="late, theta_1 grows by mu_1 log(eta t + c_1) / 2 - mu_2 log(eta t + c_2) / 2",
     reading="two orthonormal means in R^1000, theta_0 ~ N(0, 1): we measure |m - log(eta t + c)|, m = (theta_1 - theta_2).mu, at "
     "eta t = 10^4, largest over both classes, over log(eta t) / (eta t); supported if at most 2",
     accept=at_most(
@@ -105,7 +112,8 @@ def test_margin_leading_order(at: int, factor: float) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-flow[gradient]",
     where="Appendix E, equation 17",
-    says="the gradient is -mu_1 / (2 (eta t + c_1)) + mu_2 / (2 (eta t + c_2))",
+    quotes="The gradient along the optimization trajectory is then given by",
+    says="late, the gradient is -mu_1 / (2 (eta t + c_1)) + mu_2 / (2 (eta t + c_2))",
     reading="the same flow: we measure |2 (eta t + c) g - 1| of both components at eta t = 100 over log(eta t) / (eta t); supported if at "
     "most 1",
     accept=at_most(1, reason="g = 1 / (2 (1 + W)), W = s - log s + ..., so that 2 s g = 1 + (log s - 1) / s + ..."),
@@ -122,8 +130,8 @@ def test_gradient(factor: float) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-flow[gradient-limit]",
     where="Section 3, equation 8; appendix E, equation 17",
-    says="in the limit t -> infinity the gradient approaches a vector that is independent of the solution parameters: (mu_2 - mu_1) / "
-    "(2 eta t)",
+    quotes="the gradient approaches a vector that is independent of the solution parameters",
+    says="in the end the gradient is (mu_2 - mu_1) / (2 eta t), wherever the flow began",
     reading="the same flow: we measure |2 eta t g - 1| of both components at eta t = 10^4, over (1 + c + log(eta t)) / (eta t) with the larger "
     "constant c; supported if at most 1",
     accept=at_most(
@@ -150,7 +158,8 @@ def paired_with_means(state: toy.State, sign: float) -> float:
 @on_toy_model(
     "tiny-subspace/toy-flow[eigenvectors]",
     where="Appendix E, equation 19",
-    says="at leading order we find two non-trivial eigenvectors, (mu_1, -mu_1) and (mu_2, -mu_2)",
+    quotes=EQUATION_19,
+    says="the two top eigenvectors are (mu_1, -mu_1) and (mu_2, -mu_2)",
     reading="two orthonormal means, random start: we measure 1 - |cos| of the two top eigenvectors with these, largest over eta t = 1, ..., "
     "10^4; supported if at most 1e-8",
     accept=at_most(1e-8, reason="they are exact, not at leading order only; rounding over a gap of the eigenvalues of 1e-4"),
@@ -168,7 +177,8 @@ def test_eigenvectors(states: Any, sign: float) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-flow[preserved]",
     where="Section 3, structure 1",
-    says="the top subspace is always preserved",
+    quotes="The top subspace is always preserved.",
+    says="the two top eigenvectors keep their span",
     reading="two orthonormal means, random start: we measure 1 - Tr(P P') / 2 of the two top eigenvectors at eta t = 1 and at each later time "
     "up to 10^4, largest; supported if within rounding",
     accept=at_most(1e-12, reason="rounding of projections in four dimensions: about 1e-15 a product"),
@@ -189,7 +199,8 @@ def next_gradient(state: toy.State, eta: float, gradient: Any) -> Any:
 @on_toy_model(
     "tiny-subspace/toy-flow[one-step]",
     where="Section 3.1, equation 10",
-    says="under a single gradient descent step, the gradient evolves as g(t+1) = (1 - eta H) g(t) + O(eta^2)",
+    quotes="Under a single gradient descent step, the gradient evolves as",
+    says="g(t+1) = (1 - eta H) g(t) + O(eta^2)",
     reading="two orthonormal means, random start, eta t = 1: we measure the exponent of eta in |g(t+1) - (1 - eta H) g(t)| between eta = 0.01 "
     "and 0.02; supported if within 0.1 of 2",
     accept=within(1.9, 2.1, reason="eta^2, with the next order, a few eta"),
@@ -209,8 +220,9 @@ def test_one_step(predicted: Any) -> Measurement:
 @on_toy_model(
     "tiny-subspace/quadratic-alignment",
     where="Section 3.1, footnote 15",
-    says="for linear regression with quadratic loss the Hessian is constant, and the gradient will converge to the leading eigenvector of "
-    "(1 - eta H)",
+    quotes="the mechanism above holds exactly for linear regression with quadratic loss. In this setting the Hessian is constant and there are no "
+    "higher-order corrections, and so the gradient will converge to the leading eigenvector of (1 - eta H).",
+    says="in linear regression the gradient turns to the least curved direction",
     reading="gradient descent on 50 random samples of 5 features, eta = 1 / lambda_1: we measure 1 - |cos| of the gradient after 400 steps and "
     "the eigenvector of the smallest eigenvalue; supported if at most 1e-6",
     accept=at_most(
@@ -250,7 +262,8 @@ exact_eigenvalue = partial(flow.two_class_eigenvalue, c=1.0)
 @on_toy_model(
     "tiny-subspace/toy-flow[remainder]",
     where="Section 3, equation 9; appendix E, equation 18",
-    says="H = ... / (eta t) + O(t^-2)",
+    quotes="the Hessian along the optimization trajectory is given by",
+    says="the positive eigenvalues are 1 / (eta t) up to O(t^-2)",
     reading="theta_0 = 0: we measure (eta t + c)^2 |lambda - 1 / (eta t + c)| at eta t = 10^8 over the same at 10^4; "
     "supported if at most 1.1, as for a remainder that is O(t^-2)",
     accept=at_most(1.1, reason="an O(t^-2) remainder gives 1 up to 1e-4; a logarithm doubles it"),
@@ -267,7 +280,8 @@ def test_remainder(eigenvalue: Any) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-flow[remainder-with-log]",
     where="derived: section 3, equation 9",
-    says="the remainder of the paper's 1 / (eta t) is log(t) / t^2 (in our words; claims/tiny_subspace/softmax_flow.py)",
+    derived=True,
+    says="the remainder of the paper's 1 / (eta t) is log(t) / t^2 (claims/tiny_subspace/softmax_flow.py)",
     reading="theta_0 = 0: we measure the slope of (eta t + c)^2 |lambda - 1 / (eta t + c)| against log(eta t) from 10^4 to 10^8; "
     "supported if within 0.01 of 1, as for a remainder log(t) / t^2",
     accept=within(0.99, 1.01, reason="the slope is 1 + O(log^2 s / s), below 0.01 at s = 10^4"),
@@ -291,7 +305,8 @@ def rank(state: toy.State) -> int:
 @on_toy_model(
     "tiny-subspace/toy-flow[rank]",
     where="Section 3, structure 1",
-    says="the Hessian has two positive eigenvalues (the top subspace), while the rest vanish",
+    quotes="The Hessian has two positive eigenvalues (the top subspace), while the rest vanish.",
+    says="the Hessian has rank two",
     reading="two orthonormal means: we count the Hessian eigenvalues above 1e-10 of the largest, mean over eta t = 1, ..., 10^4; "
     "supported if 2",
     accept=within(2, 2, reason="a whole number"),
@@ -319,7 +334,8 @@ def of_the_gradient(state: toy.State, k: int) -> float:
 @on_toy_model(
     "tiny-subspace/toy-flow[gradient-in-top]",
     where="Section 3, structure 2",
-    says="the gradient evolves during training but is always contained within the top subspace",
+    quotes="The gradient evolves during training but is always contained within the top subspace.",
+    says="the gradient lies in the span of the two top eigenvectors",
     reading="two orthonormal means, random start: we measure 1 - f_top of the two top eigenvectors, largest over eta t = 1, ..., 10^4; "
     "supported if within rounding",
     accept=at_most(1e-12, reason="rounding of projections in four dimensions: about 1e-15 a product"),
@@ -340,7 +356,8 @@ MANY = tuple(range(2, 11))
 @on_toy_model(
     "tiny-subspace/toy-k-classes[rank]",
     where=FOOTNOTE_14,
-    says="symmetries of the loss lead to k(k-1) nontrivial directions, meaning the Hessian is naturally rank k(k-1)",
+    quotes="symmetries of the loss lead to k(k - 1) nontrivial directions, meaning the Hessian is naturally rank k(k - 1)",
+    says="with k classes the Hessian has rank k(k-1)",
     reading="k orthonormal means: we count the k from 2 to 10 for which k(k-1) Hessian eigenvalues are above 1e-10 of the largest at "
     "eta t = 100; supported if all nine",
     accept=within(9, 9, reason="a whole number"),
@@ -356,7 +373,8 @@ def test_k_rank(sigma: float) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-k-classes[closed-form]",
     where="derived: section 3, footnote 14",
-    says="both kinds of eigenvalue are known in closed form at all times (in our words; see symmetric_eigenvalues in softmax_flow.py)",
+    derived=True,
+    says="both kinds of eigenvalue are known in closed form at all times (symmetric_eigenvalues in claims/tiny_subspace/softmax_flow.py)",
     reading="k = 2..10 orthonormal means, theta_0 = 0: we measure the largest relative error of lambda_1 and lambda_(k+1) at eta t = 100 "
     "against e^m / (e^m + k - 1)^2 and 1 / (k (e^m + k - 1)), e^m = (k-1) wrightomega((eta t + 1) / (k-1) - log(k-1)); supported if "
     "within the integrator's error",
@@ -375,7 +393,8 @@ def test_k_closed_form(formula: Any) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-k-classes[dominant]",
     where="derived: section 3, footnote 14",
-    says="the k top eigenvalues become k times as large as the rest of the k(k-1) (in our words)",
+    derived=True,
+    says="the k top eigenvalues become k times as large as the rest of the k(k-1)",
     reading="k = 3..10 orthonormal means, theta_0 = 0: we measure |lambda_k / lambda_(k+1) / k - 1| at eta t = 10^4, largest over k; "
     "supported if at most 2 (k-1) / (eta t)",
     accept=at_most(2e-3, reason="the ratio is k e^m / (e^m + k - 1), so it is off k by (k - 1) / (eta t) = 9e-4 at most, k = 10"),
@@ -400,7 +419,8 @@ def share_of_top(k: int, eta_t: float) -> float:
 @on_toy_model(
     "tiny-subspace/toy-k-classes[dominated]",
     where=FOOTNOTE_14,
-    says="this k(k-1) subspace dynamically becomes dominated by k top eigenvalues",
+    quotes="in fact this k(k - 1) subspace dynamically becomes dominated by k top eigenvalues",
+    says="late, k of the k(k-1) eigenvalues hold nearly all of the trace",
     reading="k = 3..10 orthonormal means, theta_0 = 0: we measure the share of the Hessian's trace in its k largest eigenvalues at "
     "eta t = 10^4, least over k; supported if at least 0.9",
     accept=at_least(0.9, reason="dominated: what is not in them is a tenth at most"),
@@ -418,8 +438,9 @@ def test_dominated(eta_t: float, classes: tuple[int, ...]) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-k-classes[share]",
     where="derived: section 3, footnote 14",
-    says="late, the k top eigenvalues hold k / (2 k - 2) of the trace: three quarters for k = 3, towards one half for many classes (in our "
-    "words; see symmetric_eigenvalues in claims/tiny_subspace/softmax_flow.py)",
+    derived=True,
+    says="late, the k top eigenvalues hold k / (2 k - 2) of the trace: three quarters for k = 3, towards one half for many classes "
+    "(symmetric_eigenvalues in claims/tiny_subspace/softmax_flow.py)",
     reading="k = 3..10 orthonormal means, theta_0 = 0: we measure that share at eta t = 10^4 over k / (2 k - 2), less 1, largest size over k; "
     "supported if at most 2 (k - 1) / (eta t)",
     accept=at_most(2e-3, reason="both kinds of eigenvalue are off their limits by (k - 1) / (eta t) = 9e-4 at most, k = 10"),
@@ -433,14 +454,18 @@ def test_share(eta_t: float) -> Measurement:
 
 # --- biases -------------------------------------------------------------------------------------------------------------
 
-BIASED = "If we add biases, then the degeneracy in the top subspace will be broken"
+BIASED = "If we add biases to our model parameters, then the degeneracy in the top subspace will be broken."
+ONE_SMALLER = (
+    "If the degeneracy is broken by including biases, there will be k-1 large eigenvalues and one smaller (positive) eigenvalue"
+)
 with_bias = partial(toy.states, bias=True, times=(1e-6, toy.LATE))
 
 
 @on_toy_model(
     "tiny-subspace/toy-bias[ratio]",
     where="Section 3, footnote 12",
-    says=BIASED,
+    quotes=BIASED,
+    says="with biases the two positive eigenvalues differ, by a factor of three",
     reading="two orthonormal means, biases, random start: we measure lambda_1 / lambda_2 at eta t = 1000; supported if 3",
     accept=within(
         2.99, 3.01, reason="(mu_1, 1) and (mu_2, 1) have the Gram matrix [[2, 1], [1, 2]], of eigenvalues 3 and 1; O(1 / eta t)"
@@ -456,8 +481,9 @@ def test_bias_ratio(states: Any) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-bias[aligned]",
     where="Section 3",
-    says="During training, the gradient will become aligned with the eigenvector that has the smaller of the two eigenvalues; ... there "
-    "will be k-1 large eigenvalues and one smaller (positive) eigenvalue, with which the gradient will become aligned",
+    quotes="During training, the gradient will become aligned with the eigenvector that has the smaller of the two eigenvalues. ... there will "
+    "be k-1 large eigenvalues and one smaller (positive) eigenvalue, with which the gradient will become aligned",
+    says="with biases the gradient turns to the eigenvector of the smallest positive eigenvalue",
     reading="k = 2, 5, 10 random unit means, biases, random start: we measure |cos| of the gradient and the k-th eigenvector at "
     "eta t = 1000, smallest over k; supported if at least 0.99",
     accept=at_least(0.99, reason="aligned: within 8 degrees; random directions of the top subspace have 1 / sqrt(k)"),
@@ -472,7 +498,8 @@ def test_aligned(at: int, rank_of: Any) -> Measurement:
 @on_toy_model(
     "tiny-subspace/toy-bias[one-smaller]",
     where="Section 3",
-    says="If the degeneracy is broken by including biases, there will be k-1 large eigenvalues and one smaller (positive) eigenvalue",
+    quotes=ONE_SMALLER,
+    says="with biases one of the k top eigenvalues is smaller than the others",
     reading="k = 2, 5, 10 random unit means, biases: we measure lambda_(k-1) / lambda_k at eta t = 1000, smallest over k; "
     "supported if at least 2",
     accept=at_least(2, reason="one is smaller than the others: by a factor of two at least"),
@@ -490,6 +517,10 @@ def test_one_smaller(states: Any) -> Measurement:
 # --- sample noise -------------------------------------------------------------------------------------------------------
 
 DRAWS = 6
+SAMPLE_NOISE = (
+    "then the bulk of the Hessian spectrum will contain small non-zero eigenvalues (suppressed by sigma^2), and the gradient will still "
+    "evolve into the top subspace"
+)
 NOISY = f"d = 1000, random unit means, 10 samples a class, random start, mean over {DRAWS} draws of all of these"
 noisy = partial(toy.states, orthonormal=False, start=toy.START, times=(100.0,))
 
@@ -524,7 +555,8 @@ def over_draws(values: Sequence[float], unit: str, k: int, **details: float) -> 
     "toy-noise",
     "bulk",
     where="Section 3, footnote 13",
-    says="with small sample noise the bulk of the Hessian spectrum will contain small non-zero eigenvalues (suppressed by sigma^2)",
+    quotes=SAMPLE_NOISE,
+    says="sample noise gives the bulk eigenvalues in proportion to sigma^2",
     reading=f"{NOISY}: we measure the exponent of sigma in lambda_(k(k-1)+1) / lambda_1 at eta t = 100 between sigma = 0.01 and 0.02; "
     "supported if within 0.2 of 2",
     accept=within(1.8, 2.2, reason="sigma^2, with the next order (sigma^2 d)^(1/2) of a finite sample"),
@@ -545,7 +577,8 @@ def bulk_over_top(k: int, sigma: float, draw: int) -> float:
     "toy-noise",
     "gradient",
     where="Section 3, footnote 13",
-    says="and the gradient will still evolve into the top subspace",
+    quotes=SAMPLE_NOISE,
+    says="with sample noise, too, the gradient lies in the top subspace",
     reading=f"{NOISY}, sigma = 0.02: we measure |P g|^2 / |g|^2 of the top k eigenvectors at eta t = 100; supported if at least 0.99",
     accept=at_least(0.99, reason="contained up to sigma^2: about sigma^2 d / samples a class = 0.04 of its norm at most"),
     controls=[world("noise larger than the means", sigma=0.2)],

@@ -21,6 +21,7 @@ from harness.runs.shown import NEAR
 from harness.suite.claim import ANY_NETWORK, Control, World, claim
 from harness.suite.verdict import at_least, at_most, within
 
+from . import sentences
 from .test_influence import _on, regions, shuffled_influence
 from .test_influence import test_inverted as against_others
 from .test_influence import test_larger_than_in_distribution as larger_on
@@ -59,7 +60,8 @@ def _share(spectrum):
 @on_any(
     "training-jacobian/bulk-exists[more-than-on-noise]",
     where="Section 3.5, Figure 5b",
-    says="the bulk is strongly dependent on the input data: on white noise few singular values are close to one",
+    quotes="depends strongly on the data distribution; in particular, random data does not have a bulk",
+    says="the data give a larger bulk than white noise",
     reading="share of |sigma - 1| < 0.1, less that of the same network trained on white-noise inputs, is at least 0.05",
     accept=at_least(0.05, reason="one direction in twenty: more than seeds move the share; our reading"),
     controls=[Control("white noise in the data's place, another draw beside it", _noise)],
@@ -73,7 +75,8 @@ def test_more_than_on_noise(run):
 @on_any(
     "training-jacobian/bulk-exists[more-than-random-matrix]",
     where="Section 3.1, Figure 1a",
-    says="a large share of the singular values is extremely close to one, unlike those of a random matrix",
+    quotes='a large "bulk" region of values extremely close to one',
+    says="more singular values are near one than those of a random matrix",
     reading="share of |sigma - 1| < 0.1, less that of a Gaussian random matrix of the same size, is at least 0.05",
     accept=at_least(0.05, reason="one direction in twenty: more than seeds move the share; our reading"),
     controls=[gaussian_matrix],
@@ -86,7 +89,8 @@ def test_more_than_random_matrix(spectrum):
 @on_any(
     "training-jacobian/three-regions[peak]",
     where="Abstract",
-    says="the singular value spectrum consists of three distinctive regions",
+    quotes=sentences.THREE,
+    says="singular values are dense around one, and sparse on either side",
     reading="the density of log sigma within 10 % of one is at least ten times that of the windows of the same width above and below",
     accept=at_least(10, reason="an order of magnitude: 'distinctive' as seen on a logarithmic axis; our reading"),
     controls=[scaled(1.1)],
@@ -98,7 +102,8 @@ def test_three_regions(spectrum):
 @on_any(
     "training-jacobian/noise-no-bulk[strict]",
     where="Section 3.5, Figure 5b",
-    says="white noise yields a training Jacobian with very few singular values close to one",
+    quotes=sentences.NOISE,
+    says="trained on white noise, the network has no bulk",
     reading="share of |sigma - 1| < 0.01 on white-noise inputs is at most 5 %",
     accept=at_most(0.05, reason="'very few': one in twenty, our reading"),
     controls=[Control("the network's own data in place of noise", lambda run: World(run, white_noise=run))],
@@ -110,7 +115,8 @@ def test_noise_has_no_bulk(run):
 @on_any(
     "training-jacobian/alignment-bulk[median]",
     where="Section 3.1, Figure 1b",
-    says="the left and right singular vectors corresponding to these singular values are nearly identical",
+    quotes=sentences.IDENTICAL,
+    says="along the bulk u_i and v_i nearly agree",
     reading="median of cos(u_i, v_i) over |sigma_i - 1| < 0.1 is at least 0.99",
     accept=at_least(0.99, reason="an angle of 8 degrees or less: 'nearly identical', our reading"),
     controls=[turned_vectors(0.98), shuffled_vectors],
@@ -123,7 +129,8 @@ def test_bulk_is_aligned(run):
 @on_any(
     "training-jacobian/bulk-unmoved[median]",
     where="Section 3.1",
-    says="perturbations along the bulk are carried through training virtually unchanged",
+    quotes=sentences.ALMOST_UNCHANGED,
+    says="J v is nearly v along the bulk",
     reading="median of |J v_i - v_i| over the bulk is at most 0.1",
     accept=at_most(0.1, reason="the bulk's own width: as much as sigma alone may be off"),
     controls=[turned_vectors(0.98)],
@@ -144,7 +151,8 @@ def linear(reading, up_to):
     return on_any(
         f"training-jacobian/linear-bulk[{reading}]",
         where="Section 3.2, Figure 2a",
-        says="along the bulk the response of training matches the Jacobian's prediction over orders of magnitude of the stimulus",
+        quotes=sentences.SEVEN_ORDERS,
+        says="along the bulk the response is lambda sigma_i, over orders of magnitude of lambda",
         reading=f"at every lambda up to {up_to:g} at least 80 % of directions drawn from the bulk respond within 5 % of lambda sigma_i, with "
         "either sign",
         accept=at_least(0.8, reason="4 of 5 directions, as on the paper's network; our reading"),
@@ -169,7 +177,8 @@ def surgical(reading, power, what):
     return on_any(
         f"training-jacobian/surgical-bulk[{reading}]",
         where="Section 3.2, Figure 2a",
-        says="perturbations along bulk directions are surgical: the response orthogonal to u_i stays small even for large stimuli",
+        quotes=sentences.SURGICAL,
+        says="along the bulk hardly any of the response is orthogonal to u_i",
         reading=f"the median, over drawn bulk directions, of the share of the response's {what} orthogonal to u_i is at most 5 % at every lambda "
         "from 0.01 to 1000",
         accept=at_most(0.05, reason="the 5 % that linear-bulk allows the response itself; the paper gives no number"),
@@ -187,7 +196,8 @@ def test_bulk_is_surgical(bulk_responses, spectrum, power):
 @on_any(
     "training-jacobian/nonlinear-top[before-bulk]",
     where="Section 3.2, Figure 2",
-    says="along the top singular vector training leaves the linear regime where bulk directions are still linear",
+    quotes=sentences.LONGER,
+    says="training along v_1 leaves the line while the bulk is still linear",
     reading="log10 of the lambda at which the response along v_1 is 20 % off, less that of the median bulk direction, is at most -1",
     accept=at_most(-1, reason="an order of magnitude; the paper's are 0.1 to 1 and more than 1000"),
     controls=[Control("the bulk's responses in place of the top's", lambda run: World(run, top_responses=run.bulk_responses))],
@@ -223,7 +233,8 @@ def invisible(against):
     return on_any(
         f"training-jacobian/invisible-in-distribution[{against}]",
         where="Section 3.3, Eq. 2, Figure 3a",
-        says="perturbations along bulk directions have virtually no effect on test set predictions, unlike chaotic and stable ones",
+        quotes=sentences.FIGURE_3A,
+        says="a step along the bulk changes predictions far less than one along the other regions",
         reading=f"mean divergence over test examples after a unit step along u_i: median over the bulk at most a tenth of that over the {against} "
         "directions",
         accept=at_most(0.1, reason="an order of magnitude: 'virtually no' against 'notable'; our reading"),
@@ -254,7 +265,8 @@ def notable(region):
     return on_any(
         f"training-jacobian/notable-in-distribution[{region}]",
         where="Section 3.3, Eq. 2, Figure 3a",
-        says="perturbations along the chaotic and stable subspaces do have a notable effect on test set predictions",
+        quotes=sentences.FIGURE_3A,
+        says="a step along a chaotic or stable direction changes predictions visibly",
         reading=f"median over the {region} directions of the mean divergence over test examples after a unit step along u_i is at least 0.01 nats",
         accept=at_least(0.01, reason="by Pinsker's inequality up to 7 % of the probability moves; our reading"),
         controls=[Control("the bulk in the region's place", _in_place(region))],
@@ -272,7 +284,8 @@ def test_notable(run, against):
 @on_any(
     "training-jacobian/visible-far-ood[larger-than-in-distribution,noise]",
     where="Section 3.3",
-    says="bulk directions have a much larger effect on behaviour far out of distribution than on the test set",
+    quotes=sentences.FAR,
+    says="a step along the bulk changes predictions far from the distribution more than within it",
     reading="median over the bulk of the mean divergence on white noise is at least ten times that on test examples",
     accept=at_least(10, reason="an order of magnitude: 'much larger'; our reading"),
     controls=[Control("training examples in place of noise", _on("train"))],
@@ -287,7 +300,8 @@ def same_on_noise(against):
     return on_any(
         f"training-jacobian/visible-far-ood[noise,{against}]",
         where="Section 3.3, Figure 3b",
-        says="on white noise, perturbations along bulk directions have roughly the same effect size as along other subspaces",
+        quotes=sentences.FIGURE_3B,
+        says="on white noise the bulk moves predictions about as much as the other regions",
         reading=f"mean divergence on white noise: bulk median within a factor of 3 of the {against} directions' median",
         accept=within(1 / 3, 3, reason="'roughly the same': half an order of magnitude either way"),
         controls=[Control("test examples in place of noise", _on("test"))],
@@ -306,7 +320,8 @@ def barely_moves(against):
     return on_any(
         f"training-jacobian/bulk-barely-moves[{against}]",
         where="Figure 3c",
-        says="parameters change little along the bulk compared to the chaotic and stable subspaces",
+        quotes=sentences.LITTLE,
+        says="training moves the parameters less along the bulk than along the other regions",
         reading=f"median |v_i . (theta_T - theta_0)| over the bulk is at most a quarter of that over the {against} directions",
         accept=at_most(0.25, reason="'little' against the others: a factor of four, our reading; the paper gives no number"),
         controls=[random_move],
@@ -331,7 +346,8 @@ def _with_closeness(run, **changes):
 @on_any(
     "training-jacobian/pfj-overlap[data]",
     where="Section 3.4, Figure 4b",
-    says="the null space of the parameter-function Jacobian overlaps strongly with the bulk",
+    quotes=sentences.NULLSPACES,
+    says="directions that hardly move predictions on the data lie in the bulk",
     reading="the weakest directions at initialisation, as many as the bulk has: their mean cosine with the bulk is at least 0.4 of the way from "
     "chance to one",
     accept=at_least(
@@ -348,7 +364,8 @@ def _with_closeness(run, **changes):
 @on_any(
     "training-jacobian/pfj-overlap[white-noise]",
     where="Section 3.4, Figure 4b",
-    says="the white-noise null space has no more overlap with the bulk than a random subspace",
+    quotes=sentences.NULLSPACES,
+    says="directions that hardly move predictions on white noise lie in the bulk no more than chance",
     reading="the directions weakest on white noise, as many as the bulk has: their mean cosine with the bulk is at most 0.1 of the way from "
     "chance to one",
     accept=at_most(0.1, reason="a tenth: the edge below which an overlap cannot be seen in the paper's figure; our reading"),
@@ -373,7 +390,8 @@ def _shuffled_strength(run):
 @on_any(
     "training-jacobian/active-by-strength",
     where="Section 4",
-    says="the active subspace is selected in part by how strongly each direction affects in-distribution behaviour at initialisation",
+    quotes=sentences.STRENGTH,
+    says="training stretches or shrinks those directions that move predictions at initialisation",
     reading="the rank correlation of |F v_i|, F the parameter-function Jacobian at initialisation, with |sigma_i - 1| is at least 0.3",
     accept=at_least(0.3, reason="'in part': what Cohen calls a medium correlation"),
     controls=[Control("strengths shuffled among directions", _shuffled_strength)],
@@ -390,7 +408,8 @@ def test_active_is_strong(function_overlaps, spectrum):
 @on_any(
     "training-jacobian/bulk-seed-overlap",
     where="Section 3.5, Figure 5a",
-    says="independent random initialisations have similar bulks, much more similar than by chance",
+    quotes=sentences.SIMILAR,
+    says="bulks of independent initialisations overlap beyond chance",
     reading="mean cosine of the principal angles between bulks at k: excess over chance, smallest over k from 10 % to 80 % of the dimensions, is "
     "at least 0.05",
     accept=EXCESS,
@@ -403,10 +422,11 @@ def test_seeds_share_a_bulk(first, second):
     return excess_overlap(first.overlap(second, structural=False))
 
 
-def other_world(id, where, says, world, what):
+def other_world(id, where, quotes, says, world, what):
     return on_any(
         f"training-jacobian/{id}",
         where=where,
+        quotes=quotes,
         says=says,
         reading=f"mean cosine of the principal angles between the bulks at k of the network and of the same {what}, from one initialisation: "
         "excess over chance, smallest over k from 10 % to 80 % of the dimensions, is at least 0.05",
@@ -419,14 +439,16 @@ def other_world(id, where, says, world, what):
 @other_world(
     "bulk-label-overlap",
     "Section 3.5, Figure 5a",
-    "the bulk is not strongly dependent on the training labels",
+    sentences.NOT_ON_LABELS,
+    "bulks of real and of shuffled labels overlap beyond chance",
     "shuffled_labels",
     "with shuffled labels",
 )
 @other_world(
     "loss-independence[overlap]",
     "Section 1",
-    "the bulk depends only weakly on the loss function",
+    sentences.WEAKLY,
+    "bulks of two loss functions overlap beyond chance",
     "squared_error",
     "with squared error",
 )
@@ -455,6 +477,7 @@ def confined(reading, says, region, accept, control):
     return on_any(
         f"training-jacobian/bulk-training-fails[{reading}]",
         where="Section 3.6, Figure 6a",
+        quotes=sentences.FIGURE_6,
         says=says,
         reading=f"confined to the {region}, the test loss falls by {'at most' if math.isinf(accept.low) else 'at least'} "
         f"{accept.high if math.isinf(accept.low) else accept.low:g} of what it falls by without confinement",
@@ -467,14 +490,14 @@ def confined(reading, says, region, accept, control):
 
 @confined(
     "no-progress",
-    "restricting training to the bulk makes it impossible for SGD to make progress",
+    "training confined to the bulk hardly lowers the loss",
     "bulk",
     at_most(0.1, reason="an order of magnitude less than training: 'impossible'; our reading"),
     "the complement in place of the bulk",
 )
 @confined(
     "complement",
-    "training restricted to the complement of the bulk performs essentially just as well as unconstrained training",
+    "training confined to what the bulk leaves lowers the loss as without confinement",
     "complement",
     at_least(WORKS, reason="'essentially just as well': all but a tenth; our reading"),
     "the bulk in place of its complement",
@@ -506,7 +529,8 @@ def _works_from(run, region):
 @on_any(
     "training-jacobian/active-training-works[order]",
     where="Section 3.6",
-    says="training is effective in relatively few dimensions of the stable subspace, and in somewhat more of the chaotic one",
+    quotes=sentences.SMALL_K,
+    says="fewer stable than chaotic directions suffice",
     reading="from some k on training in a subspace takes nine tenths of the fall of the test loss: log10 (k chaotic / k stable) is positive",
     accept=at_least(0, reason="'relatively small' against 'somewhat larger': the order alone"),
     controls=[Control("the stable subspace needs half as much again as the chaotic one", _later)],

@@ -66,12 +66,16 @@ def every_problem(shares: Sequence[float] = STABLE, momentum: Momentum = PLAIN, 
     yield from regressions(shares, momentum)
 
 
+CONVEX_LOSS = (
+    "gradient descent on a convex objective with an appropriate step size will always have a spectral norm no greater than one"
+)
+NONEXPANSIVE = "on a convex loss training magnifies no direction"
 heavy_ball = partial(fixed_quadratics, shares=(*STABLE, 1.5), momentum=HEAVY_BALL)
 on_convex_losses = partial(
     claim,
     where="Section 3.1",
-    says="gradient descent on a convex objective with an appropriate step size will always have a spectral norm no greater "
-    "than one",
+    quotes=CONVEX_LOSS,
+    says=NONEXPANSIVE,
     accept=at_most(1 + 1e-10, reason="each factor I - eta H has norm at most 1; float64 rounding adds less at N <= 12, T <= 512"),
     over="once",
     scales=("smoke", "paper"),
@@ -139,7 +143,8 @@ def _held(run: Any) -> Any:
 @claim(
     "training-jacobian/convex-nonexpansive[digits]",
     where="Section 3.1",
-    says="gradient descent on a convex objective with an appropriate step size will always have a spectral norm no greater than one",
+    quotes=CONVEX_LOSS,
+    says=NONEXPANSIVE,
     reading="softmax regression on the paper's own digits, batches, epochs and step sizes (0.1 at most, below 2 / L of every batch), without "
     "momentum, in float64: sigma_1 is at most 1 + 1e-10",
     accept=at_most(

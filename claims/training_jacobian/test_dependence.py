@@ -12,9 +12,17 @@ from harness.suite.verdict import at_least, within
 from . import recipe
 from .data import load
 from .experiments import Experiment, Model
+from .sentences import NOT_ON_LABELS, WEAKLY
 from .test_overlap import excess_overlap
 from .worlds import exact_bulk
 
+FORWARD = (
+    "jax.jacfwd, which has memory complexity constant in the number of training steps, yet quadratic in the number of parameters"
+)
+BY_ROWS = (
+    "we can compute the Jacobian row-by-row using jax.linearize, whose memory usage is linear in both the parameter count and number of "
+    "training steps"
+)
 LABELS = ("shuffled-labels", "shuffled-labels-2", "shuffled-labels-3")
 white_noise = Control("the run on white noise in this one's place", lambda run: run.sibling("white-noise"))
 
@@ -23,8 +31,8 @@ def _labels(reading, structural, note):
     return claim(
         f"training-jacobian/bulk-label-overlap[{reading}]",
         where="Section 3.5, Figure 5a",
-        says="the bulk is not strongly dependent on the training set labels: bulks of real and shuffled labels from one initialisation "
-        "are much closer than random subspaces",
+        quotes=NOT_ON_LABELS,
+        says="bulks of real and of shuffled labels, from one initialisation, overlap beyond chance",
         reading=f"mean cosine of the principal angles between the two bulks at k{note}: excess over the random baseline, smallest over k "
         "from 10 % to 80 % of the dimensions, at least 0.05",
         accept=at_least(0.05, reason="as for bulk-seed-overlap: far beyond the baseline's sampling spread of 1e-3"),
@@ -40,7 +48,8 @@ def _labels(reading, structural, note):
 @claim(
     "training-jacobian/loss-independence[overlap]",
     where="Section 1",
-    says="this bulk depends only weakly on the loss function (the paper has no experiment)",
+    quotes=WEAKLY,
+    says="bulks of two loss functions, from one initialisation, overlap beyond chance (the paper has no experiment)",
     reading="mean cosine of the principal angles between bulks at k of squared error and cross-entropy from one initialisation: excess over "
     "the random baseline, smallest over k from 10 % to 80 % of the dimensions, at least 0.05",
     accept=at_least(0.05, reason="as for bulk-seed-overlap: far beyond the baseline's sampling spread of 1e-3"),
@@ -56,7 +65,8 @@ def test_same_bulk(run, other, structural):
 @claim(
     "training-jacobian/loss-independence[count]",
     where="Section 1",
-    says="this bulk depends only weakly on the loss function (the paper has no experiment)",
+    quotes=WEAKLY,
+    says="another loss function leaves the bulk its size (the paper has no experiment)",
     reading="number of |sigma - 1| < 0.1 under squared error, relative to cross-entropy from the same initialisation: within 20 %",
     accept=within(0.8, 1.2, reason="'only weakly': one part in five, our reading"),
     controls=[white_noise],
@@ -75,7 +85,8 @@ def _relative_count(run):
 @claim(
     "training-jacobian/bulk-label-overlap[count]",
     where="Section 3.5",
-    says="the bulk is not strongly dependent on the training set labels",
+    quotes=NOT_ON_LABELS,
+    says="shuffled labels leave the bulk its size",
     reading="number of |sigma - 1| < 0.1 with shuffled labels, relative to true ones from the same initialisation, over three permutations: within "
     "20 %",
     accept=within(0.8, 1.2, reason="one part in five, as for loss-independence[count]"),
@@ -126,7 +137,8 @@ def linear_memory(reading, vary, what, forward_grows):
     return claim(
         f"training-jacobian/linearize-memory[{reading}]",
         where="Section 3, footnote 2",
-        says="row-by-row using jax.linearize, whose memory usage is linear in both the parameter count and number of training steps",
+        quotes=BY_ROWS,
+        says="memory of one row of J grows linearly",
         reading=f"temporaries of one compiled row of J by jax.linearize: order of growth {what}, from the increments of three sizes",
         accept=within(0.9, 1.1, reason="linear, give or take a tenth"),
         controls=[Control(f"forward mode, whose memory is {forward_grows}", lambda: {"mode": "forward"})],
@@ -148,7 +160,8 @@ def test_linearize_memory(vary, mode):
 @claim(
     "training-jacobian/forward-mode-memory[steps]",
     where="Section 3, footnote 2",
-    says="jax.jacfwd has memory complexity constant in the number of training steps, yet quadratic in the number of parameters",
+    quotes=FORWARD,
+    says="memory of the forward mode does not grow with the number of steps",
     reading="temporaries of the compiled forward-mode Jacobian: exponent of their growth from 1 to 8 epochs (25 to 200 steps)",
     accept=within(-0.05, 0.05, reason="constant: what is kept a step is one loop counter and its indices"),
     controls=[Control("one row by jax.linearize, whose memory is linear in the steps", lambda: {"mode": "row"})],
@@ -163,7 +176,8 @@ def test_memory_in_steps(mode):
 @claim(
     "training-jacobian/forward-mode-memory[parameters]",
     where="Section 3, footnote 2",
-    says="jax.jacfwd has memory complexity constant in the number of training steps, yet quadratic in the number of parameters",
+    quotes=FORWARD,
+    says="memory of the forward mode grows with the square of the number of parameters",
     reading="temporaries of the compiled forward-mode Jacobian: exponent of their growth from 16 to 64 hidden units (N = 1210 to 4810)",
     accept=within(1.8, 2.2, reason="quadratic, give or take a tenth: what grows slower bends the exponent at these sizes"),
     controls=[Control("growth in steps, which is none", lambda: {"vary": "steps"})],

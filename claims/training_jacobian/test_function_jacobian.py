@@ -15,7 +15,15 @@ from harness.measure.overlap import principal_cosines, random_baseline
 from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
-DROP = "the sharp dropoff in singular value for the test set occurs before the last 597 values"
+from .sentences import NULLSPACES, STRENGTH
+
+DROP = (
+    "The sharp dropoff in singular value for the test set occurs before the last 597 values; for the white-noise dataset there is a "
+    "dropoff before the last 65 values."
+)
+CLUSTER = "the PFJ for the test set has a distinct cluster of approximately 600 extremely-small singular values"
+ON_DIGITS = "on digits, directions that do not move predictions lie in the bulk"
+ON_NOISE = "on white noise, directions that do not move predictions lie in the bulk no more than chance"
 
 
 def _swapped(run):
@@ -78,7 +86,8 @@ independent = Control("the structural directions alone: the rest of the null spa
 @claim(
     "training-jacobian/pfj-nullspace[digits]",
     where="Section 3.4, Figure 4a",
-    says=DROP,
+    quotes=DROP,
+    says="on digits, some 600 directions do not move predictions",
     reading="number of singular values below 1e-5 of the largest, on 600 images, within 10 % of 597",
     accept=within(537, 657, reason="'approximately 600' in the text: one significant figure, 10 % either way"),
     controls=[
@@ -92,7 +101,8 @@ independent = Control("the structural directions alone: the rest of the null spa
 @claim(
     "training-jacobian/pfj-nullspace[white-noise]",
     where="Section 3.4, Figure 4a",
-    says="for the white-noise dataset there is a dropoff before the last 65 values",
+    quotes=DROP,
+    says="on white noise, 65 directions do not move predictions",
     reading="number of singular values below 1e-5 of the largest, on 600 white-noise images: the 65 shifts of the logits and no more",
     accept=within(65, 65, reason="an identity: 64 + 1 shifts, and no other direction leaves all predictions unchanged"),
     controls=[swapped],
@@ -108,7 +118,8 @@ def test_null_count(function_jacobians, images):
 @claim(
     "training-jacobian/pfj-nullspace[gap]",
     where="Section 3.4, Figure 4a",
-    says=DROP,
+    quotes=DROP,
+    says="on digits, some 600 directions do not move predictions",
     reading="the largest gap of the logarithmic spectrum, on 600 images, has within 10 % of 597 values below it",
     accept=within(537, 657, reason="'approximately 600' in the text: one significant figure, 10 % either way"),
     controls=[swapped, Control("what lies below 1e-5 lowered to rounding: the gap is there", _threshold_at_gap)],
@@ -122,7 +133,8 @@ def test_null_gap(function_jacobians):
 @claim(
     "training-jacobian/pfj-nullspace[sweep]",
     where="Section 3.4, Figure 4a",
-    says="the PFJ for the test set has a distinct cluster of approximately 600 extremely small singular values",
+    quotes=CLUSTER,
+    says="on digits, some 600 directions do not move predictions",
     reading="with every digit there is (1797 images) the null space still has within 10 % of 600 dimensions: it belongs to the data "
     "distribution and not to the number of images",
     accept=within(540, 660, reason="'approximately 600': one significant figure, 10 % either way"),
@@ -149,7 +161,8 @@ def test_null_sweep(null_sweep):
 @claim(
     "training-jacobian/pfj-overlap[digits]",
     where="Section 3.4, Figure 4b",
-    says="the nullspace for the digits dataset overlaps strongly with the training Jacobian bulk",
+    quotes=NULLSPACES,
+    says=ON_DIGITS,
     reading="every direction, as the paper: mean cosine of the principal angles between the k smallest right singular directions and the bulk at "
     "k, k = 10 % of N: excess over the random baseline at least 0.3, of which the structural directions alone give some .28",
     accept=at_least(0.3, reason="half of what lies between chance (0.27) and identity, rounded down; our reading of 'strongly'"),
@@ -161,7 +174,8 @@ def test_null_sweep(null_sweep):
 @claim(
     "training-jacobian/pfj-overlap[white-noise]",
     where="Section 3.4, Figure 4b",
-    says="the white-noise dataset nullspace has no more overlap than a random subspace",
+    quotes=NULLSPACES,
+    says=ON_NOISE,
     reading="every direction, as the paper, on white noise: excess over the random baseline at most 0.05; the 65 shifts of the logits, which are "
     "in every null space and in every bulk, alone give more",
     accept=at_most(
@@ -191,7 +205,8 @@ def strong_overlap(reading, where_judged, at):
     return claim(
         f"training-jacobian/pfj-overlap[{reading}]",
         where="Section 3.4, Figure 4b",
-        says="the nullspace for the digits dataset overlaps strongly with the training Jacobian bulk",
+        quotes=NULLSPACES,
+        says=ON_DIGITS,
         reading="structural directions projected out of both: mean cosine of the principal angles between the k weakest directions and the "
         f"bulk at k, excess over the random baseline at least 0.3 {where_judged}",
         accept=at_least(0.3, reason="as for [digits]; below the null space's own dimension rounding picks the directions"),
@@ -207,7 +222,8 @@ def strong_overlap(reading, where_judged, at):
 @claim(
     "training-jacobian/pfj-overlap[white-noise,nontrivial]",
     where="Section 3.4, Figure 4b",
-    says="the white-noise dataset nullspace has no more overlap than a random subspace",
+    quotes=NULLSPACES,
+    says=ON_NOISE,
     reading="structural directions projected out of both: the same on white noise, largest excess over the random baseline at the same k, is at "
     "most 0.05, from the dimension of the digits' null space to three times it",
     accept=at_most(0.05, reason="as for [white-noise]: bulk-seed-overlap counts an excess of 0.05 as overlap"),
@@ -235,8 +251,8 @@ def _shuffled_strength(run):
 @claim(
     "training-jacobian/active-by-strength",
     where="Section 4",
-    says="the active subspace seems to be selected in part based on how strongly each direction in parameter space affects in-distribution "
-    "behavior at initialization",
+    quotes=STRENGTH,
+    says="training stretches or shrinks those directions that move predictions at initialisation",
     reading="structural directions left out, the rank correlation of |F v_i|, F the parameter-function Jacobian on 600 digits at initialisation, "
     "with |sigma_i - 1| is at least 0.3",
     accept=at_least(0.3, reason="'in part': what Cohen calls a medium correlation"),

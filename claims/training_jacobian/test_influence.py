@@ -16,7 +16,13 @@ from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
+from .sentences import FAR, FIGURE_3A, FIGURE_3B
+
 SIDES = ("chaotic", "stable")
+FIGURE_3D = (
+    "When evaluating on images with inverted colors, perturbations along the bulk have at least as much impact as perturbations along "
+    "other subspaces."
+)
 EQ_2, NOTEBOOK = ("final", "mean"), ("initial", "max")
 WHAT = {EQ_2: "mean KL over {}, along u_i (Eq. 2)", NOTEBOOK: "largest KL over {}, along v_i (the notebook)"}
 
@@ -80,8 +86,8 @@ def invisible(reading, how, inputs, against):
     return claim(
         f"training-jacobian/invisible-in-distribution[{reading},{against}]",
         where="Section 3.3, Eq. 2, Figure 3a",
-        says="perturbations along bulk directions have virtually no effect on test set predictions, while perturbations along the "
-        "chaotic and stable subspaces do have a notable effect",
+        quotes=FIGURE_3A,
+        says="a step along the bulk changes predictions far less than one along the other regions",
         reading=f"{WHAT[how].format(f'{inputs} images')}: median over the bulk at most a tenth of the median over the {against} directions",
         accept=at_most(0.1, reason="an order of magnitude: 'virtually no' against 'notable'; our reading"),
         controls=[inverted_images, shuffled_influence],
@@ -103,7 +109,8 @@ def notable(region):
     return claim(
         f"training-jacobian/notable-in-distribution[{region}]",
         where="Section 3.3, Eq. 2, Figure 3a",
-        says="perturbations along the chaotic and stable subspaces do have a notable effect on test set predictions",
+        quotes=FIGURE_3A,
+        says="a step along a chaotic or stable direction changes predictions visibly",
         reading=f"median over the {region} directions of the mean KL over test images after a unit step along u_i (Eq. 2) is at least 0.01 nats",
         accept=at_least(
             0.01,
@@ -140,7 +147,8 @@ def larger_than_in_distribution(reading, inputs, name):
     return claim(
         f"training-jacobian/visible-far-ood[{reading}]",
         where="Section 3.3",
-        says="bulk directions have a much larger behavioral effect on far OOD behavior than they do on the test set",
+        quotes=FAR,
+        says="a step along the bulk changes predictions far from the distribution more than within it",
         reading=f"median bulk KL (Eq. 2, u_i) on {name} at least ten times that on test images, structural directions left out",
         accept=at_least(10, reason="an order of magnitude: 'much larger'; our reading"),
         controls=[training_images],
@@ -164,8 +172,8 @@ def same_on_noise(reading, how, noise, against):
     return claim(
         f"training-jacobian/visible-far-ood[{reading},{against}]",
         where="Section 3.3, Figure 3b",
-        says="on white noise images, perturbations along bulk directions have roughly the same effect size as perturbations along "
-        "other subspaces",
+        quotes=FIGURE_3B,
+        says="on white noise the bulk moves predictions about as much as the other regions",
         reading=f"{WHAT[how].format(f'{noise} noise')}: bulk median within a factor of 3 of the {against} directions' median",
         accept=within(1 / 3, 3, reason="'roughly the same': half an order of magnitude either way"),
         controls=[test_images, Control("effects shuffled among directions", _shuffled, Verdict.SUPPORTED)],
@@ -186,8 +194,8 @@ def inverted(reading, how, against):
     return claim(
         f"training-jacobian/visible-far-ood[{reading},{against}]",
         where="Section 3.3, Figure 3d",
-        says="on images with inverted colors, perturbations along the bulk have at least as much impact as perturbations along other "
-        "subspaces",
+        quotes=FIGURE_3D,
+        says="on inverted images the bulk moves predictions no less than the other regions",
         reading=f"{WHAT[how].format('inverted images')}: bulk median at least the {against} directions' median",
         accept=at_least(1, reason="'at least as much': the sentence has no tolerance"),
         controls=[test_images, Control("bulk effects multiplied by 10", _scaled_bulk(10), Verdict.SUPPORTED)],

@@ -9,9 +9,11 @@ from harness.measure.response import COARSE, Responses, crossing, linear_fractio
 from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
+from .sentences import SEVEN_ORDERS, SURGICAL
+
 # Neighbours on the paper's grid of 30 stimuli over six decades; nothing read off its figure is finer.
 GRID_STEP = 6 / 29
-SIX_DECADES = "the response in the trained model matches the Jacobian's prediction across seven orders of magnitude, up to 1e3"
+LINEAR = "along the bulk the response is lambda sigma_i, for steps of any size up to 1000"
 EIGHTY = "4 of 5 directions: the paper shows one representative direction and calls the match almost perfect; our reading"
 
 
@@ -36,7 +38,8 @@ def linear_bulk(reading, up_to, structural):
     return claim(
         f"training-jacobian/linear-bulk[{reading}]",
         where="Section 3.2, Figure 2a",
-        says=SIX_DECADES,
+        quotes=SEVEN_ORDERS,
+        says=LINEAR,
         reading=f"at every lambda up to {up_to:g} at least 80 % of directions drawn from the bulk"
         f"{'' if structural else ', structural ones left out,'} respond within 5 % of lambda sigma_i, mean of both signs",
         accept=at_least(0.8, reason=EIGHTY),
@@ -50,7 +53,8 @@ def linear_bulk(reading, up_to, structural):
 @claim(
     "training-jacobian/linear-bulk[each-sign]",
     where="Section 3.2, Figure 2a",
-    says=SIX_DECADES,
+    quotes=SEVEN_ORDERS,
+    says=LINEAR,
     reading="as [nontrivial,strict], with both signs of lambda within 5 % on their own, so that no even term can cancel",
     accept=at_least(0.8, reason=EIGHTY),
     controls=[top_direction, Control("an even term of 6 % added to every response", lambda run: _even(run))],
@@ -102,8 +106,8 @@ def surgical_bulk(reading, power, what):
     return claim(
         f"training-jacobian/surgical-bulk[{reading}]",
         where="Section 3.2, Figure 2a",
-        says="perturbations along bulk directions are surgical: the Euclidean norm of the response orthogonal to u_i stays remarkably small "
-        "even for large stimulus sizes",
+        quotes=SURGICAL,
+        says="along the bulk hardly any of the response is orthogonal to u_i",
         reading=f"the median, over drawn non-structural bulk directions, of the share of the response's {what} orthogonal to u_i "
         "is at most 5 % at every lambda from 0.01 to 1000 (below 0.01 the float32 rounding of theta_T is all there is)",
         accept=at_most(0.05, reason="the same 5 % that linear-bulk allows the response itself; the paper gives no number"),
@@ -161,7 +165,8 @@ def _crossing(top_responses, excess):
 @claim(
     "training-jacobian/nonlinear-top[leaves]",
     where="Section 3.2, Figure 2b",
-    says="along the top singular vector training leaves the linear regime between lambda = 0.1 and 1",
+    quotes="training leaves the linear regime between lambda = 10^-1 and lambda = 10^0",
+    says="along v_1 training is no longer linear from a step of 0.1 to 1 on",
     reading="log10 of the lambda at which the response falls 20 % below lambda sigma_1 lies between -1 and 0, give or take one grid step",
     accept=within(-1 - GRID_STEP, GRID_STEP, reason="0.1 to 1, widened by one step of the paper's grid of 30 stimuli"),
     controls=[bulk_direction],
@@ -175,7 +180,8 @@ def test_nonlinear_top(top_responses):
 @claim(
     "training-jacobian/nonlinear-top[overtakes]",
     where="Section 3.2, Figure 2b",
-    says="the projection onto the complement of u_1 overtakes the projection onto it when lambda > 1",
+    quotes="with the projection onto span(u_i)^perp (orange) overtaking the projection onto span(u_i) (blue) when lambda > 1",
+    says="along v_1 most of the response is orthogonal to u_1 from a step of 1 on",
     reading="log10 of the lambda at which the orthogonal part of the response exceeds the part along u_1 is between 0 and 1, give or "
     "take one grid step",
     accept=within(-GRID_STEP, 1 + GRID_STEP, reason="past 1 and within the decade that follows, widened by one grid step"),
@@ -190,7 +196,8 @@ def test_orthogonal_overtakes(top_responses):
 @claim(
     "training-jacobian/nonlinear-top[rapidly]",
     where="Section 3.2, Figure 2b",
-    says="the perturbation rapidly becomes non-surgical as the stimulus size increases from 1e-3 to 1e-1",
+    quotes="The perturbation rapidly becomes non-surgical as the stimulus size increases from 10^-3 to 10^-1",
+    says="along v_1 a noticeable part of the response is orthogonal to u_1 at a step of 0.1",
     reading="log10 of (orthogonal part / part along u_1) at lambda = 0.1 is at least -1",
     accept=at_least(
         -1, reason="a tenth is off the line at 0.1, where a bulk direction has a thousandth; growth alone shows in any curved map"

@@ -7,9 +7,15 @@ from harness.measure.overlap import random_baseline, random_geodesic
 from harness.suite.claim import Control, claim
 from harness.suite.verdict import Verdict, at_least
 
+from .sentences import SIMILAR
+
 # At the ends of the grid every pair agrees: k near n spans everything, and few k are mostly structural.
 JUDGED = (0.1, 0.8)
-SAYS = "training trajectories with independent random initializations have similar bulks, much more similar than one would expect by chance"
+GEODESIC = (
+    "other measures of subspace similarity, such as the geodesic distance on the Grassman manifold, and these did not substantially "
+    "change the results"
+)
+SAYS = "bulks of independent initialisations overlap beyond chance"
 
 
 noise_in_second_place = Control(
@@ -21,9 +27,8 @@ def seed_overlap(reading, structural, measure="cosine", note=""):
     return claim(
         f"training-jacobian/bulk-seed-overlap[{reading}]",
         where="Section 3.5, Figure 5a" if measure == "cosine" else "Section 3.5, footnote 3",
-        says=SAYS
-        if measure == "cosine"
-        else "the geodesic distance on the Grassmann manifold does not substantially change the results",
+        quotes=SIMILAR if measure == "cosine" else GEODESIC,
+        says=SAYS if measure == "cosine" else "the geodesic distance shows the same overlap",
         reading=f"{note}: excess over the random baseline, smallest over k from 10 % to 80 % of the dimensions, at least 0.05",
         accept=at_least(
             0.05, reason="the sampling spread of the baseline is below 1e-3, so 0.05 is far beyond chance; our reading of 'much'"
@@ -48,6 +53,7 @@ def test_bulk_seed_overlap(first, second, structural, measure):
 @claim(
     "training-jacobian/bulk-seed-overlap[beyond-pixels]",
     where="Section 3.5, Figure 5a",
+    quotes=SIMILAR,
     says=SAYS,
     reading="structural directions left out: what the mean cosine exceeds that with the second bulk turned at random within the weights that leave "
     "each pixel (and each hidden unit) by, smallest over k from 10 % to 80 % of the dimensions, is at least 0.05",

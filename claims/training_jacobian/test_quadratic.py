@@ -14,6 +14,7 @@ from harness.suite.verdict import at_most
 
 from . import quadratics
 from .quadratics import HEAVY_BALL, Case, Engine, Matrix, case, refuted, rescued
+from .sentences import RANK
 
 Cases = Callable[[], Sequence[Case]]
 on_quadratics = partial(claim, where="Section 2", over="once", scales=("smoke", "paper"))
@@ -31,12 +32,12 @@ def largest_ratio(errors: Sequence[float], bounds: Sequence[float]) -> Measureme
 
 # --- J is known ---------------------------------------------------------------------------------------------------------
 
-LINEAR = "on a quadratic the parameters are a linear function of the initial parameters, f(theta_0, t) = J_t theta_0"
-
 
 @on_quadratics(
     "training-jacobian/quadratic-flow[gd]",
-    says=LINEAR,
+    where="derived: section 2",
+    derived=True,
+    says="on a quadratic J of gradient descent is the product of its steps' I - eta H",
     reading="we measure |J - (I - eta_T H_T) ... (I - eta_1 H_1)|_F over its float64 rounding bound, the largest over all kinds "
     "of Hessians, schedules and mini-batch sequences; supported if at most 1",
     accept=within_rounding,
@@ -50,7 +51,9 @@ LINEAR = "on a quadratic the parameters are a linear function of the initial par
 )
 @on_quadratics(
     "training-jacobian/quadratic-flow[momentum]",
-    says=LINEAR,
+    where="derived: section 2",
+    derived=True,
+    says="on a quadratic J of descent with momentum is a block of the product of its steps' companion matrices",
     reading="we measure |J - corner of the product of [[I - eta H, -eta mu I], [H, mu I]]|_F (Nesterov: its own blocks) over its "
     "float64 rounding bound, the largest over the same Hessians, mu = 0.9; supported if at most 1",
     accept=within_rounding,
@@ -78,7 +81,9 @@ def flow_runs(momentum: Momentum = PLAIN, time: float = FLOW_TIME) -> list[Case]
 
 @on_quadratics(
     "training-jacobian/quadratic-flow[flow]",
-    says="in the gradient flow limit J_t = exp(-H t)",
+    quotes="in the gradient flow limit. Then the parameters at any time t are a linear function of the initial parameters: "
+    "f(theta_0, t) = J_t(theta_0) = exp(-Ht) theta_0",
+    says="on a quadratic, gradient flow has J_t = exp(-H t)",
     reading=f"we measure |J - exp(-H t)|_2 for {FLOW_STEPS} steps of size t / {FLOW_STEPS} over the bound of the discretisation, "
     "max x^2 exp(-x) / T with x = h t, plus rounding, the largest over all kinds of Hessians; supported if at most 1",
     accept=at_most(1, reason="exp(-x) (1 - x^2/T) <= (1 - x/T)^T <= exp(-x); to leading order the error is half of this bound"),
@@ -100,7 +105,10 @@ def test_quadratic_flow(cases: Cases, engine: Engine) -> Measurement:
 
 # --- the rank of J - I --------------------------------------------------------------------------------------------------
 
-RANK = "the dimensionality of training is equal to rank(H) = rank(J_t(theta_0) - I)"
+RADIUS = (
+    "For more sophisticated objectives and optimizers, the quantity rank(J_t(theta_0) - I) continues to be well-defined ... It measures the "
+    "dimension of the subspace along which a small ball centered around the initialization retains its original radius"
+)
 EACH_ZERO = "each zero eigenvalue of H corresponds to a singular value of exp(0) = 1 in the training Jacobian"
 SUPPORTED_IF = "; supported if there are none"
 COUNTED = "in which N - rank(H) differs from the number of singular values of J - I that are zero within the rounding bound"
@@ -156,35 +164,42 @@ on_ranks = partial(
 
 @on_ranks(
     "training-jacobian/quadratic-rank[flow]",
-    says=RANK,
+    quotes=RANK,
+    says="under gradient flow J - I has the rank of H",
     reading=f"we count Hessians, after {FLOW_STEPS} steps of size t / {FLOW_STEPS}, {COUNTED}{SUPPORTED_IF}",
     controls=[rank_lowered],
     given={"cases": flow_runs, "engine": quadratics.trained, "dimensions": carried},
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[sigma-flow]",
-    says=EACH_ZERO,
+    quotes=EACH_ZERO,
+    says="under gradient flow as many singular values of J are one as eigenvalues of H are zero",
     reading=f"as [flow], but counting singular values of J that are one within the rounding bound{SUPPORTED_IF}",
     controls=[rank_lowered, refuted("mirrored directions", cases=mirrors)],
     given={"cases": flow_runs, "engine": quadratics.trained, "dimensions": kept_radii},
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[gd]",
-    says=RANK,
+    where="derived: section 2",
+    derived=True,
+    says="rank(J - I) = rank(H), an equality of gradient flow, taken over to gradient descent with eta h other than 2",
     reading=f"we count runs of gradient descent, eta h up to 2.5 but never 2 at even T, {COUNTED}{SUPPORTED_IF}",
     controls=[refuted("eta h = 2 at even T", cases=at_the_edge), rank_lowered],
     given={"cases": away_from_the_edge, "engine": quadratics.trained, "dimensions": carried},
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[any-step]",
-    says=RANK,
+    where="derived: section 2",
+    derived=True,
+    says="rank(J - I) = rank(H), an equality of gradient flow, taken over to gradient descent of any step size",
     reading=f"as [gd], but with eta h = 2 at even T among the runs, as the sentence read for any step size allows{SUPPORTED_IF}",
     controls=[rescued("eta h = 2 at odd T only", cases=away_from_the_edge)],
     given={"cases": lambda: away_from_the_edge() + at_the_edge(), "engine": quadratics.trained, "dimensions": carried},
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[sigma]",
-    says="rank(J_t(theta_0) - I) measures the dimension of the subspace along which a small ball retains its original radius",
+    quotes=RADIUS,
+    says="as many singular values of J are one as J - I has null directions",
     reading="N less the rank is meant; we count runs in which N - rank(H) differs from the number of singular values of J that "
     f"are one within the rounding bound, eta h = 2 at T = 1 and two such mirrors in a row among them{SUPPORTED_IF}",
     controls=[rescued("eta h below 2", cases=below_the_edge)],
@@ -192,7 +207,9 @@ on_ranks = partial(
 )
 @on_ranks(
     "training-jacobian/quadratic-rank[momentum]",
-    says="for more sophisticated optimizers rank(J_t(theta_0) - I) continues to be well-defined; " + RANK,
+    where="derived: section 2",
+    derived=True,
+    says="rank(J - I) = rank(H), an equality of gradient flow, taken over to gradient descent with momentum",
     reading=f"we count stable heavy-ball runs of two steps (mu = 0.5, eta h up to 2.5, stable below 3) {COUNTED}{SUPPORTED_IF}",
     controls=[rescued("no momentum", cases=partial(momentum_transients, mu=0.0))],
     given={"cases": momentum_transients, "engine": quadratics.trained, "dimensions": carried},
@@ -205,7 +222,6 @@ def test_quadratic_rank(cases: Cases, engine: Engine, dimensions: Callable[[Matr
 
 # --- contraction --------------------------------------------------------------------------------------------------------
 
-CONTRACTION = "if the Hessian H is positive definite, then the training Jacobian tends to the zero matrix as t -> infinity"
 on_definite = partial(on_quadratics, where="Section 2, footnote 1")
 
 
@@ -216,7 +232,9 @@ def long_runs(share: float = 0.9, kinds: Sequence[str] = ("definite", "repeated"
 
 @on_definite(
     "training-jacobian/quadratic-contraction[limit]",
-    says=CONTRACTION,
+    quotes="if the Hessian H is positive definite, then the training Jacobian tends to the zero matrix ... This is more generally true for any "
+    "strongly convex objective with an appropriately tuned optimizer.",
+    says="where every direction is curved, J of a long training is zero",
     reading="we measure the largest spectral norm of J after 256 stable steps on positive definite Hessians; supported if at "
     "most 1e-20",
     accept=at_most(1e-20, reason="max |1 - eta h| is 0.8 here, 0.8^256 = 2e-25; without contraction the norm stays at 1 or more"),
@@ -245,7 +263,9 @@ def smallest(loss: Quadratic, eta: float) -> float:
 
 @on_definite(
     "training-jacobian/quadratic-contraction[rate]",
-    says=CONTRACTION + " (how fast is not said)",
+    where="derived: section 2, footnote 1",
+    derived=True,
+    says="J tends to zero at the rate of the direction that contracts least",
     reading="we measure | |J|_2 - r^T | over the rounding bound, r = |1 - eta h| of the smallest eigenvalue if "
     "eta <= 2 / (h_min + h_max), else of the largest, over stable steps on positive definite Hessians; supported if at most 1",
     accept=within_rounding,

@@ -6,6 +6,7 @@ from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
+from .sentences import ALMOST_UNCHANGED, NEAR_ONE, NOISE, RANK, THREE, UNCHANGED
 from .worlds import exact_bulk, gaussian_matrix, scaled, turned_vectors, white_noise_inputs, with_spectrum
 
 DELTAS = np.linspace(0.001, 0.5, 500)
@@ -29,7 +30,8 @@ class _WithNoise:
 @claim(
     "training-jacobian/region-joint",
     where="Sections 3.1 and 3.5, Figures 1a and 5b",
-    says="about 3000 out of 4810 singular values are extremely close to one; white noise yields very few singular values close to one",
+    quotes=f"{NEAR_ONE} ... {NOISE}",
+    says="one and the same nearness holds for most directions on digits and for few on white noise",
     reading="there is one delta for both: at the smallest delta at which |sigma - 1| < delta holds for 2700 values on digits (3000 less "
     "10 %), it holds for at most 5 % on white noise",
     accept=at_most(0.05, reason="'very few': one in twenty, as for noise-no-bulk"),
@@ -49,7 +51,8 @@ def test_region_joint(run):
 @claim(
     "training-jacobian/region-sizes",
     where="Section 3.1, Figure 6b",
-    says="the regions' sizes: chaotic dim ~ 750, stable dim ~ 1000, and a bulk of about 3000",
+    quotes=f"{NEAR_ONE} ... Restricting training to the chaotic subspace (dim ~ 750) or to the stable subspace (dim ~ 1000)",
+    says="the bulk of 3000 and the caption's 750 chaotic and 1000 stable directions are regions of one threshold",
     reading="there is one delta that gives all three: the largest of the three relative errors of the numbers of sigma > 1 + delta, "
     "|sigma - 1| < delta and sigma < 1 - delta, smallest over delta, is at most 10 %. (The text's 500, 3000 and 750 leave 560 values "
     "in no region, so that no delta can give them.)",
@@ -71,7 +74,8 @@ def test_region_sizes(spectrum):
 @claim(
     "training-jacobian/three-regions[peak]",
     where="Abstract",
-    says="the singular value spectrum consists of three distinctive regions",
+    quotes=THREE,
+    says="singular values are dense around one, and sparse on either side",
     reading="structural directions left out, the density of log sigma within 10 % of one is at least ten times that of the "
     "windows of the same width above and below",
     accept=at_least(10, reason="an order of magnitude: 'distinctive' as seen on a logarithmic axis; our reading"),
@@ -88,7 +92,8 @@ def test_peak_of_the_bulk(spectrum):
 @claim(
     "training-jacobian/three-regions[valleys]",
     where="Abstract",
-    says="the singular value spectrum consists of three distinctive regions",
+    quotes=THREE,
+    says="the density of singular values has three modes with valleys between them",
     reading="structural directions left out, the density of log sigma (Gaussian kernel of a tenth of a decade) has on either side of one a "
     "mode of its own, of 100 values or more under the kernel, and the valley before it is at least a fifth lower: the shallower dip",
     accept=at_least(0.2, reason="the noise of 100 values is 10 %, so that a fifth is a dip and not chance; our reading"),
@@ -130,7 +135,8 @@ def unmoved(reading, what, accept, controls, scales, below=None):
     return claim(
         f"training-jacobian/bulk-unmoved[{reading}]",
         where="Abstract, section 3.1",
-        says="along each bulk direction perturbations to the initialization are carried through training almost unchanged",
+        quotes=ALMOST_UNCHANGED,
+        says="J v is nearly v along the bulk",
         reading=f"{what} over |sigma_i - 1| < 0.1, structural directions left out",
         accept=accept,
         controls=controls,
@@ -169,11 +175,16 @@ def _carried(run):
     return World(run, departure=departure)
 
 
+CALIBRATED = 0.1  # the bulk's delta, which was chosen so that it holds 3000 directions
+
+
 def dimension(tolerance):
     return claim(
         f"training-jacobian/dimension-of-training[{tolerance:g}]",
         where="Sections 2 and 3.1",
-        says="the dimensionality of training is rank(J - I); the bulk's 3000 of 4810 directions are carried virtually unchanged",
+        quotes=f"{UNCHANGED} ... {RANK}",
+        says="the rank of J - I is the number of directions outside of the bulk",
+        calibrated=tolerance == CALIBRATED,
         reading=f"number of singular values of J - I above {tolerance:g}, as a share of N, is what the bulk leaves: 1810 / 4810, with 10 % "
         "of the bulk's 3000 either way",
         accept=within(1510 / 4810, 2110 / 4810, reason="4810 less 'about 3000': one significant figure"),

@@ -7,6 +7,7 @@ from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
+from .sentences import ALIGNED, IDENTICAL, MAGNIFIED, NEAR_ONE, NOISE, UNCHANGED
 from .worlds import (
     exact_bulk,
     gaussian_matrix,
@@ -17,6 +18,9 @@ from .worlds import (
     zero_steps,
 )
 
+FIRST_500 = f"The first 500 or so singular values are also notable. {MAGNIFIED}"
+CHAOTIC = 'a "chaotic" region of values orders of magnitude greater than one'
+LAST_750 = "the last 750 or so singular vectors are less than one"
 ABOUT_3000 = "'about 3000': one significant figure, so 10 % either way"
 OR_SO = "'or so' of a round number: 50 either way"
 
@@ -24,7 +28,9 @@ OR_SO = "'or so' of a round number: 50 either way"
 @claim(
     "training-jacobian/bulk-count[all]",
     where="Section 3.1, Figure 1a",
-    says="about 3000 out of 4810 singular values are extremely close to one",
+    quotes=NEAR_ONE,
+    says="the bulk holds about 3000 of the 4810 directions",
+    calibrated=True,
     reading="number of |sigma - 1| < 0.1; 0.1 is calibrated: the paper gives no threshold, and this one makes its count come out",
     accept=within(2700, 3300, reason=ABOUT_3000),
     controls=[white_noise_inputs, gaussian_matrix, zero_steps],
@@ -35,7 +41,8 @@ OR_SO = "'or so' of a round number: 50 either way"
 @claim(
     "training-jacobian/bulk-count[strict]",
     where="Section 3.1, Figure 1a",
-    says="about 3000 out of 4810 singular values are extremely close to one",
+    quotes=NEAR_ONE,
+    says="the bulk holds about 3000 of the 4810 directions",
     reading="number of |sigma - 1| < 0.01: 'extremely close' taken as within 1 %",
     accept=within(2700, 3300, reason=ABOUT_3000),
     controls=[white_noise_inputs, exact_bulk],
@@ -50,7 +57,9 @@ def test_bulk_count(spectrum, delta):
 @claim(
     "training-jacobian/bulk-count[nontrivial]",
     where="Section 3.1, Figure 1a",
-    says="nearly two-thirds of the dimensionality of parameter space are carried through training virtually unchanged",
+    quotes=UNCHANGED,
+    says="the bulk has its share of the directions that structure leaves, too",
+    calibrated=True,
     reading="share of |sigma - 1| < 0.1 among the directions that are not carried exactly for structural reasons",
     accept=within(2700 / 4810, 3300 / 4810, reason="the paper's share of 3000 / 4810, one significant figure"),
     controls=[white_noise_inputs, gaussian_matrix, zero_steps],
@@ -66,7 +75,9 @@ def test_bulk_share(spectrum):
 @claim(
     "training-jacobian/chaotic-count[1.5]",
     where="Section 3.1",
-    says="the first 500 or so singular values are greater than one: perturbations are magnified by training",
+    quotes=FIRST_500,
+    says="about 500 singular values are greater than one",
+    calibrated=True,
     reading="number of sigma > 1.5; 1.5 is calibrated: the paper gives no threshold",
     accept=within(450, 550, reason=OR_SO),
     controls=[white_noise_inputs, gaussian_matrix, zero_steps],
@@ -77,7 +88,8 @@ def test_bulk_share(spectrum):
 @claim(
     "training-jacobian/chaotic-count[1.1]",
     where="Section 3.1",
-    says="the first 500 or so singular values are greater than one: perturbations are magnified by training",
+    quotes=FIRST_500,
+    says="about 500 singular values are greater than one",
     reading="number of sigma > 1.1: everything above the bulk as bulk-count delimits it",
     accept=within(450, 550, reason=OR_SO),
     controls=[white_noise_inputs, Control("J shrunk by 1.1 / 1.5", scaled(1.1 / 1.5).world, Verdict.SUPPORTED)],
@@ -92,7 +104,8 @@ def test_chaotic_count(spectrum, above):
 @claim(
     "training-jacobian/chaotic-magnitude[top-weak]",
     where="Abstract",
-    says="a chaotic region of values orders of magnitude greater than one",
+    quotes=CHAOTIC,
+    says="chaotic singular values are greater than one by orders of magnitude",
     reading="sigma_1 is at least one order of magnitude above one",
     accept=at_least(10, reason="one order of magnitude"),
     controls=[scaled(0.2), gaussian_matrix, zero_steps],
@@ -103,7 +116,8 @@ def test_chaotic_count(spectrum, above):
 @claim(
     "training-jacobian/chaotic-magnitude[top-strong]",
     where="Abstract",
-    says="a chaotic region of values orders of magnitude greater than one",
+    quotes=CHAOTIC,
+    says="chaotic singular values are greater than one by orders of magnitude",
     reading="sigma_1 is at least two orders of magnitude above one ('orders' is plural)",
     accept=at_least(100, reason="two orders of magnitude"),
     controls=[gaussian_matrix, scaled(10, expect=Verdict.SUPPORTED)],
@@ -113,7 +127,8 @@ def test_chaotic_count(spectrum, above):
 @claim(
     "training-jacobian/chaotic-magnitude[median]",
     where="Abstract",
-    says="a chaotic region of values orders of magnitude greater than one",
+    quotes=CHAOTIC,
+    says="chaotic singular values are greater than one by orders of magnitude",
     reading="the median of the first 500 singular values ('first 500 or so') is at least one order of magnitude above one",
     accept=at_least(10, reason="one order of magnitude, of the region and not of its largest value"),
     controls=[gaussian_matrix, scaled(10, expect=Verdict.SUPPORTED)],
@@ -127,7 +142,8 @@ def test_chaotic_magnitude(spectrum, rank):
 @claim(
     "training-jacobian/stable-count[0.9]",
     where="Section 3.1",
-    says="the last 750 or so singular values are less than one",
+    quotes=LAST_750,
+    says="about 750 singular values are less than one",
     reading="number of sigma < 0.9: everything below the bulk as bulk-count delimits it",
     accept=within(700, 800, reason=OR_SO),
     controls=[zero_steps, Control("J multiplied by 0.9 / 0.65", scaled(0.9 / 0.65).world, Verdict.SUPPORTED)],
@@ -138,7 +154,8 @@ def test_chaotic_magnitude(spectrum, rank):
 @claim(
     "training-jacobian/stable-count[0.5]",
     where="Section 3.1",
-    says="the last 750 or so singular values are less than one",
+    quotes=LAST_750,
+    says="about 750 singular values are less than one",
     reading="number of sigma < 0.5: directions along which at least half of a perturbation is cancelled",
     accept=within(700, 800, reason=OR_SO),
     controls=[zero_steps, Control("J multiplied by 0.5 / 0.65", scaled(0.5 / 0.65).world, Verdict.SUPPORTED)],
@@ -149,7 +166,8 @@ def test_chaotic_magnitude(spectrum, rank):
 @claim(
     "training-jacobian/stable-count[1]",
     where="Section 3.1",
-    says="the last 750 or so singular values are less than one",
+    quotes=LAST_750,
+    says="about 750 singular values are less than one",
     reading="number of sigma < 1, as the sentence is written",
     accept=within(700, 800, reason=OR_SO),
     controls=[zero_steps, Control("J multiplied by 1 / 0.65", scaled(1 / 0.65).world, Verdict.SUPPORTED)],
@@ -164,7 +182,9 @@ def test_stable_count(spectrum, below):
 @claim(
     "training-jacobian/stable-count[threshold]",
     where="Section 3.1",
-    says="the last 750 or so singular values are less than one",
+    quotes=LAST_750,
+    says="about 750 singular values are less than one",
+    calibrated=True,
     reading="the threshold below which exactly 750 singular values lie: between 0.5 and 0.9, so the paper's 750 counts values "
     "that are clearly, but not all strongly, contracted",
     accept=within(0.5, 0.9, reason="between half of the perturbation cancelled and the edge of the bulk (0.9)"),
@@ -179,7 +199,8 @@ def test_stable_threshold(spectrum):
 @claim(
     "training-jacobian/alignment-bulk[median]",
     where="Section 3.1, Figure 1b",
-    says="the left and right singular vectors corresponding to these singular values are nearly identical",
+    quotes=IDENTICAL,
+    says="along the bulk u_i and v_i nearly agree",
     reading="median of cos(u_i, v_i) over |sigma_i - 1| < 0.1 is at least 0.99",
     accept=at_least(0.99, reason="an angle of 8 degrees or less: 'nearly identical', our reading"),
     controls=[turned_vectors(0.98), shuffled_vectors],
@@ -190,7 +211,8 @@ def test_stable_threshold(spectrum):
 @claim(
     "training-jacobian/alignment-bulk[median,nontrivial]",
     where="Section 3.1, Figure 1b",
-    says="the left and right singular vectors corresponding to these singular values are nearly identical",
+    quotes=IDENTICAL,
+    says="along the bulk u_i and v_i nearly agree",
     reading="the same without the structural directions, whose cosine is 1 for trivial reasons",
     accept=at_least(0.99, reason="an angle of 8 degrees or less: 'nearly identical', our reading"),
     controls=[turned_vectors(0.98), shuffled_vectors],
@@ -200,7 +222,8 @@ def test_stable_threshold(spectrum):
 @claim(
     "training-jacobian/alignment-bulk[fraction]",
     where="Section 3.1, Figure 1b",
-    says="the left and right singular vectors corresponding to these singular values are nearly identical",
+    quotes=IDENTICAL,
+    says="along the bulk u_i and v_i nearly agree",
     reading="at least 90 % of the bulk's cosines are above 0.95",
     accept=at_least(
         0.9, reason="'nearly identical' for nine in ten: the cosines fall towards both ends of the bulk; our reading"
@@ -221,7 +244,8 @@ def test_alignment_bulk(spectrum, structural, above):
 @claim(
     "training-jacobian/alignment-chaotic",
     where="Section 3.1, Figure 1b",
-    says="along the chaotic directions left and right singular vectors still have cosine similarity in excess of 0.6",
+    quotes=ALIGNED,
+    says="along the chaotic directions u_i and v_i still point the same way",
     reading="cos(u_i, v_i) > 0.6 for at least 99 % of the directions with sigma_i > 1.5 (chance is 1 / sqrt(N) = 0.014)",
     accept=at_least(
         0.99,
@@ -243,7 +267,8 @@ def test_alignment_chaotic(spectrum):
 @claim(
     "training-jacobian/noise-no-bulk[strict]",
     where="Section 3.5, Figure 5b",
-    says="white noise yields a training Jacobian with very few singular values close to one",
+    quotes=NOISE,
+    says="trained on white noise, the network has no bulk",
     reading="share of |sigma - 1| < 0.01 on white noise is at most 5 %",
     accept=at_most(0.05, reason="'very few': one in twenty, our reading; real data has more than a third"),
     controls=[
@@ -256,7 +281,8 @@ def test_alignment_chaotic(spectrum):
 @claim(
     "training-jacobian/noise-no-bulk[lenient]",
     where="Section 3.5, Figure 5b",
-    says="white noise yields a training Jacobian with very few singular values close to one",
+    quotes=NOISE,
+    says="trained on white noise, the network has no bulk",
     reading="share of |sigma - 1| < 0.1 on white noise, the bulk's own threshold, is at most 5 %",
     accept=at_most(0.05, reason="'very few': one in twenty, our reading; real data has about 60 %"),
     controls=[

@@ -26,6 +26,7 @@ def _random_directions(run):
 @claim(
     "training-jacobian/structural-bulk[carried]",
     where="theorem (not in the paper)",
+    derived=True,
     says="a constant added to all logits of a unit, and weights that leave an always-zero pixel, pass through training unchanged",
     reading="norms of J S - S and S^T J - S^T in float64, on random unit combinations of the columns of S, without forming J",
     accept=at_most(1e-10, reason="float64 rounding: 625 steps x eps x the largest gain of 20 is 3e-12 a direction"),
@@ -60,6 +61,7 @@ def _drift(run, probes):
 @claim(
     "training-jacobian/structural-bulk[number]",
     where="theorem (not in the paper)",
+    derived=True,
     says="257 of the 4810 directions are carried exactly: 64 + 1 shifts of the logits and 3 x 64 weights of always-zero pixels",
     reading="the number of structural directions that the data and the network imply",
     accept=within(257, 257, reason="an identity"),

@@ -14,9 +14,15 @@ from harness.measure.restricted import crossing_dimension, loss_at
 from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
+from .sentences import FIGURE_6, LITTLE, SMALL_K
 from .test_influence import regions
 from .test_training import random_move
 
+FIGURE_6B = (
+    "Restricting training to the chaotic subspace (dim ~ 750) or to the stable subspace (dim ~ 1000) does not significantly harm final "
+    "test loss."
+)
+ACTIVE = 'a relatively low-dimensional subspace of parameters which ... are "active" during training, leaving the bulk largely untouched'
 WORKS = 1.25  # times the unrestricted test loss: where a restricted training counts as working
 
 
@@ -24,7 +30,8 @@ def barely_moves(against):
     return claim(
         f"training-jacobian/bulk-barely-moves[{against}]",
         where="Figure 3c",
-        says="parameters change little along the bulk subspace compared to the chaotic and stable subspaces",
+        quotes=LITTLE,
+        says="training moves the parameters less along the bulk than along the other regions",
         reading=f"median |v_i . (theta_T - theta_0)| over the bulk, structural directions left out, at most a quarter of that over the {against} "
         "directions",
         accept=at_most(0.25, reason="'little' against the others: a factor of four, our reading; the paper gives no number"),
@@ -91,7 +98,8 @@ def _measured(held, region):
 @claim(
     "training-jacobian/bulk-training-fails[bulk]",
     where="Section 3.6, Figure 6a",
-    says="constraining training to the bulk prevents training from working unless k is very large (around 4000)",
+    quotes="Constraining training to the bulk prevents training from working unless k is very large (around 4000).",
+    says="training confined to the bulk works from some 4000 dimensions on",
     reading="log10 of the k from which training in the span of the k directions closest to one has a test loss within 1.25 of unrestricted",
     accept=within(math.log10(3500), math.log10(4500), reason="'around 4000': one significant figure"),
     controls=[
@@ -119,7 +127,8 @@ def _small_bulk(run):
 @claim(
     "training-jacobian/bulk-training-fails[no-progress,share]",
     where="Section 3.6, Figure 6a",
-    says="restricting training to the bulk makes it impossible for SGD to make progress",
+    quotes=FIGURE_6,
+    says="training confined to the bulk does not lower the loss",
     reading="confined to the 62 % of directions nearest one (the paper's 3000 of 4810), the test loss falls by at most a tenth of what it "
     "falls by without confinement",
     accept=at_most(0.1, reason="an order of magnitude less than training: 'impossible to make progress'; our reading"),
@@ -136,10 +145,11 @@ def test_no_progress(restricted, initial_test_loss, spectrum):
     return Measurement(share, unit="share of the fall", counted="test loss", arrays=_curves(restricted), details=details)
 
 
-def confined_loss(id, where, says, region, share, controls, scales=("paper",)):
+def confined_loss(id, where, quotes, says, region, share, controls, scales=("paper",)):
     return claim(
         f"training-jacobian/{id}",
         where=where,
+        quotes=quotes,
         says=says,
         reading=f"confined to the {region}{'' if region == 'complement' else ' subspace'} at k = {share * 4810:.0f} of 4810, the test loss, "
         "interpolated in log k, is at most 1.25 times the unrestricted one",
@@ -153,13 +163,14 @@ def confined_loss(id, where, says, region, share, controls, scales=("paper",)):
     )
 
 
-CAPTION = "restricting training to the chaotic subspace (dim ~ 750) or to the stable subspace (dim ~ 1000) does not significantly harm test loss"
+CAPTION = "training confined to the chaotic or the stable directions ends as low as without confinement"
 
 
 @confined_loss(
     "bulk-training-fails[complement-38]",
     "Section 3.6, Figure 6a",
-    "training restricted to the complement of the bulk performs essentially just as well as unconstrained training",
+    FIGURE_6,
+    "training confined to what the bulk leaves ends as low as without confinement",
     "complement",
     1 - BULK_SHARE,
     [Control("the bulk in place of its complement", _swap("bulk", "complement"))],
@@ -168,6 +179,7 @@ CAPTION = "restricting training to the chaotic subspace (dim ~ 750) or to the st
 @confined_loss(
     "active-training-works[at-750,chaotic]",
     "Figure 6b, caption",
+    FIGURE_6B,
     CAPTION,
     "chaotic",
     750 / 4810,
@@ -176,6 +188,7 @@ CAPTION = "restricting training to the chaotic subspace (dim ~ 750) or to the st
 @confined_loss(
     "active-training-works[at-1000,stable]",
     "Figure 6b, caption",
+    FIGURE_6B,
     CAPTION,
     "stable",
     1000 / 4810,
@@ -187,12 +200,13 @@ def test_confined_loss(restricted, spectrum, region, share):
     return Measurement(loss / restricted.unrestricted, unit="ratio", counted=counted, arrays=_curves(restricted))
 
 
-def works_from(reading, region, published, where, says, between=None):
+def works_from(reading, region, published, where, says, quotes="", between=None):
     low, high = between or (published / 1.5, published * 1.5)
     given = f"between {low} and {high}" if between else "within a factor of 1.5"
     return claim(
         f"training-jacobian/active-training-works[{reading}]",
         where=where,
+        quotes=quotes,
         says=says,
         reading=f"log10 of the k from which training in the {region} subspace has a test loss within 1.25 of unrestricted: the paper's "
         f"number {given}",
@@ -212,14 +226,12 @@ def works_from(reading, region, published, where, says, between=None):
     )
 
 
-TEXT = (
-    "constrained to the stable subspace, training is effective for relatively small values of k (around 300), and on the chaotic "
-    "subspace for somewhat larger values (around 1000)"
+@works_from(
+    "text,stable", "stable", 300, "Section 3.6", "training confined to the stable directions works from some 300 on", SMALL_K
 )
-
-
-@works_from("text,stable", "stable", 300, "Section 3.6", TEXT)
-@works_from("text,chaotic", "chaotic", 1000, "Section 3.6", TEXT)
+@works_from(
+    "text,chaotic", "chaotic", 1000, "Section 3.6", "training confined to the chaotic directions works from some 1000 on", SMALL_K
+)
 @works_from(
     "figure,chaotic",
     "chaotic",
@@ -236,7 +248,8 @@ def test_works_from(restricted, region):
 @claim(
     "training-jacobian/active-training-works[order]",
     where="Section 3.6",
-    says=TEXT,
+    quotes=SMALL_K,
+    says="fewer stable than chaotic directions suffice",
     reading="the stable subspace works from fewer dimensions than the chaotic one: log10 (k chaotic / k stable) is positive",
     accept=at_least(0, reason="'relatively small' against 'somewhat larger': the order alone"),
     controls=[
@@ -261,7 +274,8 @@ def _threshold_pair(run):
 @claim(
     "training-jacobian/active-training-works[swapped]",
     where="Section 3.6",
-    says=TEXT,
+    quotes=SMALL_K,
+    says="the text's two numbers, each for the other region",
     reading="with the two labels swapped the text's numbers hold: chaotic from 300 and stable from 1000, each within a factor of 1.5; the larger "
     "of the two |log10 (k / number)|",
     accept=at_most(math.log10(1.5), reason="'around': half again either way, as for the text's own numbers"),
@@ -285,7 +299,8 @@ def test_swapped(restricted):
 def against_random(region, says):
     return claim(
         f"training-jacobian/active-training-works[against-random,{region}]",
-        where="Section 3.6 (baseline of Li et al. 2018, not in the paper)",
+        where="Section 4 (baseline of Li et al. 2018, not in the paper)",
+        quotes=ACTIVE,
         says=says,
         reading=f"the {region} subspace needs at least a quarter fewer dimensions than a random subspace: log10 (k random / k {region})",
         accept=at_least(
@@ -305,9 +320,9 @@ def against_random(region, says):
     )
 
 
-@against_random("chaotic", "the chaotic subspace is one of the directions that are active during training")
-@against_random("stable", "the stable subspace is one of the directions that are active during training")
-@against_random("complement", "the active subspace is selected by training")
+@against_random("chaotic", "chaotic directions are active ones: fewer suffice than of random directions")
+@against_random("stable", "stable directions are active ones: fewer suffice than of random directions")
+@against_random("complement", "directions outside of the bulk are active ones: fewer suffice than of random directions")
 def test_against_random(restricted, region):
     return Measurement(
         first_working(restricted, "random") - first_working(restricted, region), unit="log10 ratio", arrays=_curves(restricted)

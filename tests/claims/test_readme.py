@@ -10,6 +10,7 @@ import pytest
 
 from harness.engine.spectrum import decompose
 from harness.suite.claim import REGISTRY
+from harness.suite.quotations import load, unquoted
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -41,6 +42,9 @@ class TestExample:
 
     def test_a_jacobian_that_is_mostly_something_else_is_refused(self, claim):
         assert claim.measure(planted(0.3)) < claim.accept.low
+
+    def test_what_it_quotes_is_in_the_paper(self, claim):
+        assert unquoted(claim.quotes, load(README.parent / "fixtures" / "quotes.json.gz")[claim.paper]) == []
 
     def test_its_control_is_refused(self, claim):
         (control,) = claim.controls

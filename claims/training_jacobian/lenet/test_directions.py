@@ -7,6 +7,7 @@ from harness.measure.measurement import Measurement
 from harness.suite.claim import claim
 from harness.suite.verdict import at_least, at_most
 
+from ..sentences import ALIGNED, IDENTICAL, LONGER, MAGNIFIED, SIMILAR
 from .worlds import (
     all_aligned,
     chaotic_for_bulk,
@@ -27,7 +28,8 @@ A_TENTH = "'almost no effect': a tenth of what chaotic directions have; our read
 @claim(
     "training-jacobian/lenet-5-chaotic",
     where="Section 3.1 and appendix A.1",
-    says="the first singular values are greater than one: perturbations along these directions are magnified by training",
+    quotes=MAGNIFIED,
+    says="LeNet-5 has chaotic directions, too",
     reading="|J v| of the leading Ritz vector of J^T J, a lower bound of sigma_1, is at least 1.5, where section 3.1's chaotic region starts",
     accept=at_least(1.5, reason="the threshold that makes section 3.1's count of chaotic directions come out"),
     controls=[zero_steps],
@@ -46,7 +48,8 @@ def test_chaotic(run):
 @claim(
     "training-jacobian/lenet-5-alignment[bulk]",
     where="Section 3.1, on LeNet-5",
-    says="left and right singular vectors are nearly equal along the bulk: cos(u_i, v_i) is close to one",
+    quotes=IDENTICAL,
+    says="along the bulk of LeNet-5 u_i and v_i nearly agree",
     reading="cos(v, J v), on average over random vectors v of the bulk (|sigma - 1| < 0.1): the mean of cos(u_i, v_i) weighted by sigma_i",
     accept=at_least(
         0.995, reason="cosines are at most 1, so at least nine in ten are above 0.95, as is asked of the small network"
@@ -65,7 +68,8 @@ def test_alignment_of_the_bulk(run):
 @claim(
     "training-jacobian/lenet-5-alignment[chaotic]",
     where="Section 3.1, on LeNet-5",
-    says="left and right singular vectors stay aligned along the chaotic directions, with cosines above 0.6",
+    quotes=ALIGNED,
+    says="along the chaotic directions of LeNet-5 u_i and v_i still point the same way",
     reading="smallest cos(v, J v) among the eight leading Ritz vectors of J^T J is at least 0.6",
     accept=at_least(0.6, reason="the paper's own number"),
     controls=[turned("chaotic"), all_aligned],
@@ -82,7 +86,8 @@ def test_alignment_of_chaotic_directions(run):
 @claim(
     "training-jacobian/lenet-5-linear-bulk",
     where="Section 3.2",
-    says="along the bulk training responds linearly to perturbations of its initial parameters",
+    quotes=LONGER,
+    says="along the bulk of LeNet-5 training is linear for steps of length 1",
     reading="a step of length 1 along a random vector v of the bulk (|sigma - 1| < 0.1) moves the final parameters by J v to within 5 %, on average",
     accept=at_most(0.05, reason="5 %, as in the linearity claims of the small network"),
     controls=[chaotic_for_bulk, linear_training],
@@ -99,7 +104,8 @@ def test_linear_bulk(run):
 @claim(
     "training-jacobian/lenet-5-invisible-bulk",
     where="Section 3.3",
-    says="a bulk direction has almost no effect on in-distribution predictions",
+    quotes="the bulk has virtually no effect on in-distribution behavior",
+    says="a step along the bulk of LeNet-5 hardly changes predictions",
     reading="median KL on held-out images after a unit step along J v of random bulk vectors v, over that along chaotic directions, at most 0.1",
     accept=at_most(0.1, reason=A_TENTH),
     controls=[chaotic_for_bulk],
@@ -117,7 +123,8 @@ def seed_overlap(reading, least, control, beyond, reason):
     return claim(
         f"training-jacobian/lenet-5-seed-overlap[{reading}]",
         where="Section 3.5, on LeNet-5",
-        says="training trajectories with independent random initializations have similar bulks, much more similar than expected by chance",
+        quotes=SIMILAR,
+        says="bulks of independent initialisations of LeNet-5 overlap beyond chance",
         reading="for one pair of seeds: mean squared cosine with one's bulk, of random vectors of the other's bulk less that of random "
         f"vectors of its complement (|sigma - 1| < 0.1): 0 by chance, 1 for equal bulks; at least {least}{over}",
         accept=at_least(least, reason=reason),
