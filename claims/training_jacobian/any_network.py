@@ -190,7 +190,13 @@ def surgical(reading, power, what):
 @surgical("strict,amplitude", 1, "norm")
 @surgical("lenient,squared", 2, "squared norm")
 def test_bulk_is_surgical(bulk_responses, spectrum, power):
-    return orthogonal_share(bulk_responses, spectrum, power)
+    return orthogonal_share(_diverged(bulk_responses), spectrum, power)
+
+
+def _diverged(held):
+    """A training that diverged answers along no direction: all of it counts as orthogonal."""
+    finite = np.isfinite(held.along) & np.isfinite(held.orthogonal)
+    return replace(held, along=np.where(finite, held.along, 0), orthogonal=np.where(finite, held.orthogonal, 1))
 
 
 @on_any(
@@ -222,6 +228,17 @@ def each_region(declare):
     return lambda function: declare("chaotic")(declare("stable")(function))
 
 
+def _log10(measured):
+    """A positive quantity on the scale on which seeds spread it evenly.
+
+    Raises:
+        NotRun: it is zero or not finite, as where a step changes no prediction at all.
+    """
+    if not 0 < measured.value < math.inf:
+        raise NotRun(f"it is {measured.value}, which has no logarithm: a median of one side is zero or not finite")
+    return replace(measured, value=math.log10(measured.value), unit=f"log10 {measured.unit or 'ratio'}")
+
+
 def _compared(run, against):
     bulk, others = regions(run.spectrum, against)
     if min(len(bulk), len(others)) < LEAST:
@@ -235,9 +252,9 @@ def invisible(against):
         where="Section 3.3, Eq. 2, Figure 3a",
         quotes=sentences.FIGURE_3A,
         says="a step along the bulk changes predictions far less than one along the other regions",
-        reading=f"mean divergence over test examples after a unit step along u_i: median over the bulk at most a tenth of that over the {against} "
-        "directions",
-        accept=at_most(0.1, reason="an order of magnitude: 'virtually no' against 'notable'; our reading"),
+        reading="mean divergence over test examples after a unit step along u_i: log10 of the median over the bulk, divided by that over the "
+        f"{against} directions, is at most -1",
+        accept=at_most(-1, reason="an order of magnitude: 'virtually no' against 'notable'; our reading"),
         controls=[shuffled_influence],
         given={"against": against},
     )
@@ -246,7 +263,7 @@ def invisible(against):
 @invisible
 def test_invisible(run, against):
     _compared(run, against)
-    return against_others(run.influence, run.spectrum, ("final", "test", "mean"), against)
+    return _log10(against_others(run.influence, run.spectrum, ("final", "test", "mean"), against))
 
 
 def _in_place(region):
@@ -267,10 +284,11 @@ def notable(region):
         where="Section 3.3, Eq. 2, Figure 3a",
         quotes=sentences.FIGURE_3A,
         says="a step along a chaotic or stable direction changes predictions visibly",
-        reading=f"median over the {region} directions of the mean divergence over test examples after a unit step along u_i is at least 0.01 nats",
-        accept=at_least(0.01, reason="by Pinsker's inequality up to 7 % of the probability moves; our reading"),
+        reading=f"log10 of the median over the {region} directions of the mean divergence, in nats, over test examples after a unit step along u_i "
+        "is at least -2",
+        accept=at_least(-2, reason="by Pinsker's inequality up to 7 % of the probability moves; our reading"),
         controls=[Control("the bulk in the region's place", _in_place(region))],
-        unit="nats",
+        unit="log10 nats",
         given={"against": region},
     )
 
@@ -278,7 +296,7 @@ def notable(region):
 @notable
 def test_notable(run, against):
     _compared(run, against)
-    return notable_effect(run.influence, run.spectrum, against)
+    return _log10(notable_effect(run.influence, run.spectrum, against))
 
 
 @on_any(
@@ -286,13 +304,13 @@ def test_notable(run, against):
     where="Section 3.3",
     quotes=sentences.FAR,
     says="a step along the bulk changes predictions far from the distribution more than within it",
-    reading="median over the bulk of the mean divergence on white noise is at least ten times that on test examples",
-    accept=at_least(10, reason="an order of magnitude: 'much larger'; our reading"),
+    reading="log10 of the median over the bulk of the mean divergence on white noise, divided by that on test examples, is at least 1",
+    accept=at_least(1, reason="an order of magnitude: 'much larger'; our reading"),
     controls=[Control("training examples in place of noise", _on("train"))],
 )
 def test_visible_on_noise(run):
     _require_bulk(run)
-    return larger_on(run.influence, run.spectrum, ("final", "white", "mean"))
+    return _log10(larger_on(run.influence, run.spectrum, ("final", "white", "mean")))
 
 
 @each_region
@@ -302,8 +320,9 @@ def same_on_noise(against):
         where="Section 3.3, Figure 3b",
         quotes=sentences.FIGURE_3B,
         says="on white noise the bulk moves predictions about as much as the other regions",
-        reading=f"mean divergence on white noise: bulk median within a factor of 3 of the {against} directions' median",
-        accept=within(1 / 3, 3, reason="'roughly the same': half an order of magnitude either way"),
+        reading=f"mean divergence on white noise: log10 of the bulk median, divided by the {against} directions' median, is that of a factor of at "
+        "most 3 either way",
+        accept=within(-math.log10(3), math.log10(3), reason="'roughly the same': half an order of magnitude either way"),
         controls=[Control("test examples in place of noise", _on("test"))],
         given={"against": against},
     )
@@ -312,7 +331,7 @@ def same_on_noise(against):
 @same_on_noise
 def test_same_effect_on_noise(run, against):
     _compared(run, against)
-    return against_others(run.influence, run.spectrum, ("final", "white", "mean"), against)
+    return _log10(against_others(run.influence, run.spectrum, ("final", "white", "mean"), against))
 
 
 @each_region
@@ -322,8 +341,11 @@ def barely_moves(against):
         where="Figure 3c",
         quotes=sentences.LITTLE,
         says="training moves the parameters less along the bulk than along the other regions",
-        reading=f"median |v_i . (theta_T - theta_0)| over the bulk is at most a quarter of that over the {against} directions",
-        accept=at_most(0.25, reason="'little' against the others: a factor of four, our reading; the paper gives no number"),
+        reading=f"log10 of the median |v_i . (theta_T - theta_0)| over the bulk, divided by that over the {against} directions, is at most that of a "
+        "quarter",
+        accept=at_most(
+            math.log10(0.25), reason="'little' against the others: a factor of four, our reading; the paper gives no number"
+        ),
         controls=[random_move],
         given={"against": against},
     )
@@ -332,7 +354,7 @@ def barely_moves(against):
 @barely_moves
 def test_moves_little(run, against):
     _compared(run, against)
-    return moves(run.spectrum, run.trained, against)
+    return _log10(moves(run.spectrum, run.trained, against))
 
 
 # --- section 3.4: the parameter-function Jacobian ------------------------------------------------------------------------
@@ -506,6 +528,8 @@ def test_confined(run, region):
     bulk = len(run.bulk) + int(np.count_nonzero(run.spectrum.structural))
     held, fall = run.restricted, _fall(run)
     k = bulk if region == "bulk" else run.spectrum.size - bulk
+    if k < 1:
+        raise NotRun("every singular value is near one: the bulk has no complement")
     share = (run.initial_test_loss - loss_at(held.dimensions, held.losses[region], k)) / fall
     arrays = {"dimensions": held.dimensions, **held.losses, "unrestricted": np.asarray(held.unrestricted)}
     return Measurement(share, unit="share of the fall", counted=f"at k = {k}", arrays=arrays)

@@ -9,7 +9,7 @@ import dataclasses
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import InvalidInput, NotRun
+from harness.errors import InvalidInput, NotFinite, NotRun
 from harness.runs.differentiated import DifferentiatedRun
 
 if TYPE_CHECKING:
@@ -61,9 +61,14 @@ class NetworkWorlds(DifferentiatedRun):
         """With half the squared distance of the outputs from the one-hot label as its loss.
 
         Raises:
-            NotRun: the outputs are no scores of classes.
+            NotRun: the outputs are no scores of classes, or the training diverges with it.
         """
-        return self.beside(_changed(self.network.with_squared_error))
+        found = self.beside(_changed(self.network.with_squared_error))
+        try:
+            found.trained  # noqa: B018
+        except NotFinite as error:
+            raise NotRun(str(error)) from error
+        return found
 
     @cached_property
     def untrained(self) -> NetworkRun:

@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,12 +22,13 @@ from harness.suite.paper import PAPERS, home
 MODULE = "any_network"
 
 
-def paper_claims(paper: str, *, on: Any) -> Callable[[], None]:
+def paper_claims(paper: str, *, on: Any, scales: Sequence[str] = SCALES) -> Callable[[], None]:
     """The paper's claims on a network, as tests: ``test_mine = paper_claims("training-jacobian", on=net)``.
 
     Args:
         paper: id of a paper that has claims for any network.
-        on: a :class:`harness.Network`, or the name of one that another claim of the session is on.
+        on: a :class:`harness.Network`, a function that makes one when it is first needed, or the name of a known one.
+        scales: scales of a run at which they are judged.
 
     Returns:
         A function that pytest collects as one test a claim; their ids end in the network's name.
@@ -40,7 +41,7 @@ def paper_claims(paper: str, *, on: Any) -> Callable[[], None]:
     def claims() -> None:
         """Collected as claims, never called."""
 
-    claims.__claims__ = tuple(bound(paper, on, file=caller))  # type: ignore[attr-defined]
+    claims.__claims__ = tuple(replace(claim, scales=tuple(scales)) for claim in bound(paper, on, file=caller))  # type: ignore[attr-defined]
     REGISTRY.update({claim.id: claim for claim in claims.__claims__})  # type: ignore[attr-defined]
     return claims
 
