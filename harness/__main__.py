@@ -18,11 +18,21 @@ from harness.compare import commands as stored
 from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
 from harness.report import html, json_file, markdown
 from harness.report.text import said
+from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
 from harness.suite.catalogue import base, declare_all, declare_papers, declared, node_id
 from harness.suite.claim import REGISTRY, Claim
-from harness.suite.expectation import Deviations, Expectation, expected, read_deviations, read_ledger, unknown_id
+from harness.suite.expectation import (
+    Deviations,
+    Expectation,
+    disagreements,
+    expected,
+    read_deviations,
+    read_ledger,
+    unknown_id,
+)
 from harness.suite.paper import home
+from harness.suite.verdict import least_seeds
 
 DESCRIPTION = "Look at the claims; compare, judge or render stored reports; make references. Runs no experiment."
 REFUSALS = ((Unreadable, Exit.UNREADABLE), (Incomparable, Exit.INCOMPARABLE))
@@ -106,6 +116,29 @@ def make_ensemble(options: argparse.Namespace) -> int:
     return 0
 
 
+def check_expected(options: argparse.Namespace) -> int:
+    """Hold the deviations against the ensembles: a line where prose and ensemble say different things."""
+    deviations = _declare(options.claims)
+    said = 0
+    for scale, precision in itertools.product(SCALES, PRECISIONS):
+        known = ensemble.load(options.ensembles, scale, precision)
+        claims = [claim for id, claim in REGISTRY.items() if id in known.claims and scale in claim.scales]
+        of = {claim.id: ensemble.fingerprints(claim, scale, precision) for claim in claims}
+        lines = disagreements(deviations, known, REGISTRY, scale, lambda claim, of=of: of[claim.id])  # type: ignore[misc]
+        unconfirmed = [claim.id for claim in claims if known.of(claim, of[claim.id]).unconfirmed]
+        gone = sorted(id for id in known.claims if id not in {claim.id for claim in claims})
+        for line in [*lines, *_named("unconfirmed, of another version", unconfirmed), *_named("of no claim at this scale", gone)]:
+            print(f"{scale}, {precision}: {line}")
+        if known.path is not None:
+            print(f"{known.path}: {len(claims) - len(unconfirmed)} claims, {len(lines)} of which disagree with the deviations")
+        said += len(lines)
+    return Exit.VERDICT if said else Exit.SAME
+
+
+def _named(what: str, ids: Sequence[str]) -> list[str]:
+    return [f"{what}: {', '.join(ids)}"] if ids else []
+
+
 def render_again(options: argparse.Namespace) -> int:
     """Write the pages of a report again, from its numbers and the evidence beside them."""
     folder = options.report.parent if options.report.name == json_file.NAME else options.report
@@ -145,12 +178,17 @@ def _parser() -> argparse.ArgumentParser:
     where.set_defaults(command=papers_folder)
     making = commands.add_parser(
         "ensemble",
-        help="make the reference ensemble that gives runs with fewer than 3 seeds their spread",
+        help="make the reference ensembles, which say what to expect of a claim and which values belong to it",
         description="First run: pytest claims --claims-seeds 8 --claims-ensemble. Then give this command its report.",
     )
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a report with 8 seeds or more")
     making.add_argument("--into", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s")
     making.set_defaults(command=make_ensemble)
+    expecting = commands.add_parser("expected", help="where the deviations and the reference ensembles disagree; 1 if they do")
+    expecting.add_argument(
+        "--ensembles", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s"
+    )
+    expecting.set_defaults(command=check_expected)
     stored.add(commands)
     return parser
 
@@ -187,7 +225,7 @@ def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
         ("reading", claim.reading),
         ("accepts", f"{f'{claim.accept} {claim.unit}'.rstrip()}: {claim.accept.reason}"),
         *([("mark", "calibrated: what is accepted was chosen so that the paper's number comes out")] if claim.calibrated else []),
-        ("measured", f"over {claim.over}, on {', '.join(claim.on) or 'no experiment'}"),
+        ("measured", f"over {claim.over}, on {', '.join(claim.on) or 'no experiment'}{_needed(claim)}"),
         *(("control", f"{control.name}: must come out {control.expect.name}") for control in claim.controls),
         *(("expected", f"{scale}: {_wanted(one)}") for scale, one in wanted),
         ("alone", f"pytest {option}'{node_id(claim, Path.cwd())}'"),
@@ -198,6 +236,11 @@ def _wanted(expectation: Expectation) -> str:
     if expectation.verdict is None:
         return "nothing: the verdict is a finding"
     return f"{expectation.name}, {expectation.reason or 'as published'}"
+
+
+def _needed(claim: Claim) -> str:
+    """A share of few seeds has a wide interval: how many it takes to support the claim when all agree."""
+    return f"; {least_seeds(claim.accept) or 'no number of'} seeds that agree can support it" if claim.over == "share" else ""
 
 
 def _statement(claim: Claim) -> str:

@@ -37,3 +37,7 @@ class NotRun(HarnessError):
 
 class TooLarge(NotRun, InvalidInput):
     """A network that is too large for what was asked of it: claims that need that are not judged."""
+
+
+class EmptyOutcome(HarnessError):
+    """Raised by a claim whose runs ran and left nothing to measure: NOT_RUN by failure, what should be there is not."""

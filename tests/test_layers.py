@@ -50,8 +50,9 @@ ORDER = {
     ),
     "harness.suite": (
         "paper records verdict quotations",
-        "claim evidence rejudge ensemble",
-        "expectation",
+        "claim evidence rejudge",
+        "ensemble",
+        "expectation membership",
         "catalogue judging",
         "portable",
     ),

@@ -175,7 +175,7 @@ def test_an_ensemble_holds_values_fingerprints_and_provenance(report):
     Path("report.json").write_text(json.dumps(report), encoding="utf-8")
     assert main(["ensemble", "report.json"]) == 0
     made = json.loads(Path("fixtures/ensembles/paper-float32.json").read_text(encoding="utf-8"))
-    assert made["runs"] == {"2025-01-02T03:04:05Z": {"seeds": 9, "python": "3.11"}}
+    assert made["runs"] == {"2025-01-02T03:04:05Z": {"seeds": 9, "first seed": 0, "python": "3.11"}}
     assert made["claims"]["paper/size[strict]"]["fingerprint"] == {"digits": "0" * 64}
     assert made["claims"]["paper/size[strict]"]["created"] == "2025-01-02T03:04:05Z"
     assert len(made["claims"]["paper/size[strict]"]["values"]) == 9

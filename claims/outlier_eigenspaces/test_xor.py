@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.errors import NotRun
+from harness.errors import EmptyOutcome
 from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, claim
 from harness.suite.verdict import at_least, at_most, proportion_interval, within
@@ -275,7 +275,7 @@ def test_rank_deficient(run, matrix, outcome):
     best = np.roll(optimal(run), getattr(run, "shift", 0)) ^ getattr(run, "exchanged", False)
     among = best if outcome == "optimal" else ~best
     if not among.any():
-        raise NotRun(f"no trajectory ended {outcome}")
+        raise EmptyOutcome(f"none of {len(best)} trajectories ended {outcome}, and a share of them was to be measured")
     right = full[among] == (outcome == "optimal")
     table = np.array([[np.sum(best & full), np.sum(best & ~full)], [np.sum(~best & full), np.sum(~best & ~full)]])
     return Measurement(right.mean(), counted=f"{outcome} trajectories", trials=len(right), arrays=_contingency(table))

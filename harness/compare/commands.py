@@ -13,7 +13,7 @@ from harness.errors import Incomparable, InvalidInput, Unreadable
 from harness.report import json_file
 from harness.suite import evidence
 from harness.suite.records import ClaimRecord, Report
-from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_of, region_of, rejudge
+from harness.suite.rejudge import bounds_of, deciding_seeds, ensemble_of, interval_of, region_of, rejudge
 
 READING = {code: MEANING[code] for code in (Exit.USAGE, Exit.UNREADABLE)}
 REJUDGED = READING | {
@@ -167,12 +167,13 @@ def _drift(record: ClaimRecord) -> list[str]:
     """What the recorded values do not give again, bit for bit."""
     ensemble, judged = ensemble_of(record), record.measurements[0]
     try:
-        now = interval_of(record.over, judged, ensemble)
+        now = interval_of(record.over, judged, ensemble, bounds_of(record))
         seeds = deciding_seeds(record.over, judged, region_of(record), ensemble) if record.verdict == "INCONCLUSIVE" else None
     except InvalidInput as error:
         return [f"{record.id}: {error}"]
-    same = [now.low, now.high] == judged.interval and seeds == record.seeds_to_decide
-    return [] if same else [f"{record.id}: interval recorded as {judged.interval}, now {[now.low, now.high]}"]
+    found = [now.low, now.high] if now.bounded else None
+    same = found == judged.interval and seeds == record.seeds_to_decide
+    return [] if same else [f"{record.id}: interval recorded as {judged.interval}, now {found}"]
 
 
 def _compare(commands: Any) -> None:

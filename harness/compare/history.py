@@ -23,7 +23,9 @@ class Point:
 
     @property
     def interval(self) -> list[float]:
-        return self.record.measurements[0].interval or [0.0, 0.0]
+        """The 95 % interval, or the mean of the values where they have none."""
+        values = [value for value in self.record.measurements[0].values if value is not None]
+        return self.record.measurements[0].interval or [sum(values) / len(values)] * 2
 
     @property
     def mean(self) -> float:
@@ -76,7 +78,7 @@ def tracks(reports: Sequence[Report]) -> list[Track]:
     points: dict[tuple[str, str], list[Point]] = defaultdict(list)
     for report in reports:
         for record in report.claims:
-            if record.judged and record.measurements[0].interval is not None:
+            if record.judged:
                 points[record.id, platform(report)].append(Point(report.created, record, margin(record)))
     found = [Track(id, where, tuple(held)) for (id, where), held in points.items()]
     return sorted(found, key=_rank)

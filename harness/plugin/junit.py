@@ -49,7 +49,8 @@ class JUnit:
 
     def describe(self, report: Report) -> None:
         """The suite's properties."""
-        facts = {"scale": report.scale, "seeds": str(report.seeds), "complete": str(report.complete).lower()}
+        seeds = {"seeds": str(report.seeds), "first seed": str(report.first_seed)}
+        facts = {"scale": report.scale, **seeds, "complete": str(report.complete).lower()}
         for name, value in {**facts, **report.environment}.items():
             self.log.add_global_property(name, value)
 

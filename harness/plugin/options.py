@@ -22,6 +22,7 @@ VALUES: dict[str, tuple[str, str, str]] = {
         "size of the experiments: smoke takes 2 to 3 minutes, paper is what is claimed",
     ),
     "seeds": ("3", "N", "number of seeds of every experiment; below 3 the spread comes from a reference ensemble"),
+    "first_seed": ("0", "N", "the first of the seeds; the others follow it"),
     "precision": ("", "{float32,float64}", "of training and Jacobian (default: each experiment's own, float32)"),
     "report": ("reports", "DIR", "folder for reports: <time>/ and latest/, or partial/ when some claims were left out"),
     "store": ("", "DIR", "folder of the cache of trained networks and spectra (default: the user's cache folder)"),
@@ -52,10 +53,12 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def add_option(parser: pytest.Parser, name: str, default: str, metavar: str, text: str) -> None:
-    """Declare ``--claims-<name>`` and its ini key ``claims_<name>``."""
+    """Declare ``--claims-<name>``, with hyphens, and its ini key ``claims_<name>``."""
     group = parser.getgroup("claims", "scientific claims")
-    group.addoption(f"--claims-{name}", metavar=metavar, help=f"{text}{f' (default: {default})' if default else ''}")
-    parser.addini(f"claims_{name}", f"default of --claims-{name}", default=default)
+    group.addoption(
+        f"--claims-{name.replace('_', '-')}", metavar=metavar, help=f"{text}{f' (default: {default})' if default else ''}"
+    )
+    parser.addini(f"claims_{name}", f"default of --claims-{name.replace('_', '-')}", default=default)
 
 
 def active(config: pytest.Config) -> bool:

@@ -19,7 +19,7 @@ from harness.plugin.junit import JUnit
 from harness.plugin.settings import Settings
 from harness.report import environment, markdown, summary
 from harness.report.publish import publish
-from harness.report.text import accepted, counts, measured, outcome, reason, worst_first
+from harness.report.text import accepted, belonging, counts, measured, outcome, reason, seeds, worst_first
 from harness.suite.catalogue import declared, node_id
 from harness.suite.expectation import read_ledger
 from harness.suite.records import ClaimRecord, ExperimentRecord, Json, Report
@@ -79,7 +79,7 @@ class Reporting:
             return []
         judged = f"claims: {len(self.selected)} of {len(declared(s.claims))}"
         return [
-            f"{judged}, {s.scale} scale, {s.seeds} seed(s), {s.precision}, {s.devices} device(s)",
+            f"{judged}, {s.scale} scale, {seeds(s.seeds, s.first_seed)}, {s.precision}, {s.devices} device(s)",
             f"store: {s.store}{' (everything is computed again)' if s.fresh else ''}",
         ]
 
@@ -125,7 +125,8 @@ class Reporting:
         terminalreporter.section("claims")
         for line in table(self.report):
             terminalreporter.write_line(line)
-        terminalreporter.write_line(counts(self.report))
+        for line in filter(None, [counts(self.report), belonging(self.report)]):
+            terminalreporter.write_line(line)
         for line in self.versus:
             terminalreporter.write_line(line)
         if not self.report.complete:
@@ -167,6 +168,7 @@ class Reporting:
             partial=set(self.selected) != set(declared(s.claims)),
             scale=s.scale,
             seeds=s.seeds,
+            first_seed=s.first_seed,
             precision=s.precision,
             created=self.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds=time.monotonic() - self.began,

@@ -74,6 +74,7 @@ def pytest_claims_lab(config: pytest.Config, settings: Settings, progress: Progr
         Store(settings.store, fresh=settings.fresh),
         scale=settings.scale,
         seeds=settings.seeds,
+        first_seed=settings.first_seed,
         precision=settings.override,
         progress=progress,
         every_seed=settings.ensemble,
@@ -105,6 +106,7 @@ class Judging:
         self.runs = PreparedRuns(make_lab, self.progress)
         self.ensembles = _usage(load, settings.ensembles, settings.scale, settings.precision)
         self.deviations: Deviations = {}
+        self.tests = 0  # claims of this run that have an ensemble
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -119,6 +121,8 @@ class Judging:
         """Before anything long starts: the deviations must fit the claims that exist, selected or not."""
         if (_claims(session) or self.settings.ids) and not _broken(session):
             self.deviations = _usage(declared, session.config, self.settings)
+        at_scale = {claim.id for claim in _claims(session) if self.settings.scale in claim.scales}
+        self.tests = len(at_scale & set(self.ensembles.claims))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -137,9 +141,9 @@ class Judging:
 
     def judge(self, item: ClaimItem) -> Outcome:
         """The outcome of one claim."""
-        terms = Terms(
-            self.settings.scale, expected(item.claim, self.settings.scale, self.deviations), self.ensembles, self.runs.of
-        )
+        s = self.settings
+        listed = expected(item.claim, s.scale, self.deviations)
+        terms = Terms(s.scale, listed, self.ensembles, self.runs.of, self.tests, s.first_seed)
         with self.progress.quiet_task(item.claim.id), _exact_dtypes():
             return judge_claim(item.claim, terms, catalogue.node_id(item.claim, self.settings.root))
 

@@ -17,6 +17,8 @@ from harness.plugin import options
 from harness.report import json_file
 from harness.runs.experiment import PRECISIONS, SCALES
 
+SEEDS = 2**31  # JAX takes a seed as a whole number of 32 bits with a sign
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -29,6 +31,7 @@ class Settings:
     root: Path
     scale: str
     seeds: int
+    first_seed: int
     override: str | None
     report: Path
     store: Path
@@ -62,6 +65,7 @@ class Settings:
             root=config.rootpath,
             scale=_one_of("--claims-scale", value["scale"], SCALES),
             seeds=_seeds(value["seeds"]),
+            first_seed=_first_seed(value["first_seed"], _seeds(value["seeds"])),
             override=_one_of("--claims-precision", value["precision"], PRECISIONS) if value["precision"] else None,
             report=_report(config),
             store=store,
@@ -106,6 +110,13 @@ def _one_of(option: str, got: str, allowed: tuple[str, ...]) -> str:
 def _seeds(got: str) -> int:
     if not got.isdecimal() or int(got) < 1:
         raise InvalidInput(f"--claims-seeds {got!r} leaves nothing to judge; give a whole number of 1 or more (3 give a spread)")
+    return int(got)
+
+
+def _first_seed(got: str, seeds: int) -> int:
+    if not got.isdecimal() or int(got) + seeds > SEEDS:
+        allowed = f"give a whole number from 0 to {SEEDS - seeds}"
+        raise InvalidInput(f"--claims-first-seed {got!r} is no seed that {seeds} seed(s) can start at; {allowed}")
     return int(got)
 
 

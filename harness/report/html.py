@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report import pages
 from harness.report.strip import letter, strip
-from harness.report.text import WORST_FIRST, accepted, counts, marks, measured, outcome, reason
+from harness.report.text import TWO_QUESTIONS, WORST_FIRST, accepted, belonging, counts, marks, measured, options, outcome, reason
 from harness.suite.evidence import slug
 from harness.suite.paper import title
 from harness.suite.records import ClaimRecord, ControlRecord, Report
@@ -25,13 +25,15 @@ TEMPLATE = Path(__file__).with_name("template.html")
 VERDICTS = ("NOT_RUN", "REFUTED", "INCONCLUSIVE", "SUPPORTED")
 SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT_RUN": "∅"}
 GROUPS = {
-    "failed": ("Failed", "the verdict is not the expected one, a control does not hold, or the claim broke"),
-    "deviates": ("Deviate, as listed", "do not hold as published; the verdict and its reason are on record"),
+    "failed": (
+        "Failed",
+        "the verdict or the values contradict the reference ensemble, a control does not hold, or the claim broke",
+    ),
+    "deviates": ("Deviate, as listed", "do not hold as published; what is true instead is on record"),
     "refuted": ("Do not hold", "on a network of one's own, where nothing is expected: the verdict is the finding"),
     "open": ("Left open", "too few seeds to decide"),
     "passed": ("Hold", "supported, as published"),
 }
-DEFAULTS = {"scale": "paper", "precision": "float32", "seeds": 3}
 
 
 def write(report: Report, folder: Path) -> None:
@@ -48,6 +50,8 @@ def render(report: Report, folder: Path) -> str:
         {"anchor": slug} | {f.__name__: f for f in (number, duration, breakable, typeset)},
         report=report,
         summary=counts(report),
+        belonging=belonging(report),
+        two_questions=TWO_QUESTIONS,
         tally=tally(report),
         groups=groups(report.claims),
         skipped=skipped(report.claims),
@@ -123,8 +127,7 @@ def figures_of(drawings: Sequence[Drawing]) -> Mapping[str, list[Drawing]]:
 
 def alone(record: ClaimRecord, report: Report) -> str:
     """The command that judges the claim alone, as in this run."""
-    changed = [f"--claims-{name} {getattr(report, name)}" for name, value in DEFAULTS.items() if getattr(report, name) != value]
-    return " ".join(["nox -s claims -- --claims-id", shlex.quote(record.id), *changed])
+    return " ".join(["nox -s claims -- --claims-id", shlex.quote(record.id), *options(report)])
 
 
 def complaint(record: ClaimRecord) -> str:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.report.text import accepted, counts, marks, measured, outcome, reason, said, worst_first
+from harness.report.text import (
+    TWO_QUESTIONS,
+    accepted,
+    belonging,
+    counts,
+    marks,
+    measured,
+    options,
+    outcome,
+    reason,
+    said,
+    seeds,
+    worst_first,
+)
 from harness.suite.records import ClaimRecord, Report
 
 MARK = {
@@ -34,9 +47,11 @@ def _top(report: Report) -> str:
         warnings.append(f"**Incomplete**: the run was stopped before every selected claim was judged.{unreached}")
     if report.partial:
         warnings.append("**Partial**: some claims were left out of this run.")
-    facts = f"Scale {report.scale}, {report.seeds} seed(s), {report.precision}, {report.created}, {report.seconds:.0f} s"
+    ran = seeds(report.seeds, report.first_seed)
+    facts = f"Scale {report.scale}, {ran}, {report.precision}, {report.created}, {report.seconds:.0f} s"
     facts += "." if report.peak_memory is None else f", at most {report.peak_memory} MiB."
-    return "\n\n".join(["# Claims", *warnings, f"{counts(report)}. {facts}"])
+    asked = belonging(report)
+    return "\n\n".join(["# Claims", *warnings, f"{counts(report)}. {facts}", *([f"{asked}."] if asked else []), TWO_QUESTIONS])
 
 
 def _table(report: Report) -> str:
@@ -50,20 +65,27 @@ def _table(report: Report) -> str:
 
 def _details(report: Report) -> str:
     """What failed, what deviates and why, what was not run, whose spread is borrowed."""
-    lines = [f"- {_story(record)}" for record in worst_first(report.claims) if outcome(record) != "passed"]
-    lines += [f"- {record.id}: spread from {_text(record.ensemble.provenance)}" for record in report.claims if record.ensemble]
+    lines = [f"- {_story(record, report)}" for record in worst_first(report.claims) if outcome(record) != "passed"]
+    lent = [(record.id, record.ensemble) for record in report.claims if record.ensemble is not None and record.ensemble.spread]
+    lines += [f"- {id}: spread from {_text(ensemble.provenance)}" for id, ensemble in lent]
+    unconfirmed = [(record.id, record.membership) for record in report.claims if record.membership is not None]
+    lines += [f"- {id}: unconfirmed, {_text(found.message)}" for id, found in unconfirmed if found.state == "unconfirmed"]
     return "\n".join(["## What to know", "", *lines]) if lines else ""
 
 
-def _story(record: ClaimRecord) -> str:
+def _story(record: ClaimRecord, report: Report) -> str:
     match outcome(record):
         case "failed":
-            return f"**{record.id}** ({record.where}): {_text(reason(record))}. Alone: `pytest '{record.node}'`"
+            return f"**{record.id}** ({record.where}): {_text(reason(record))}. Alone: `{_alone(record, report)}`"
         case "deviates":
             why = _text(record.expected_reason or "")
             return f"{record.id} ({record.where}): {_text(said(record))} is {record.verdict}: {why}"
         case _:
             return f"{record.id}: {_text(reason(record))}"
+
+
+def _alone(record: ClaimRecord, report: Report) -> str:
+    return " ".join(["pytest", f"'{record.node}'", *options(report)])
 
 
 def _experiments(report: Report) -> str:

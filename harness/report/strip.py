@@ -37,7 +37,7 @@ class Scale:
 
 def strip(record: ClaimRecord) -> str:
     """The claim's strip plot, "" if nothing was measured."""
-    if not record.measurements or record.measurements[0].interval is None:
+    if not record.measurements or not _values(record):
         return ""
     scale = scale_for(record)
     placed, bottom = "", 0
@@ -133,7 +133,7 @@ def _seeds(record: ClaimRecord, scale: Scale) -> Row:
 
 
 def _borrowed(record: ClaimRecord, scale: Scale) -> Row | None:
-    """The reference ensemble whose spread was taken, as hollow points."""
+    """The reference ensemble, as hollow points."""
     if record.ensemble is None:
         return None
     values = [value for value in record.ensemble.values if scale.shows(value)]

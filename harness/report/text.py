@@ -8,10 +8,18 @@ from harness.suite.claim import Claim
 from harness.suite.records import ClaimRecord, Report
 
 WORST_FIRST = ("failed", "deviates", "refuted", "open", "passed", "not run")
+DEFAULTS = {"scale": "paper", "precision": "float32", "seeds": 3, "first_seed": 0}
+TWO_QUESTIONS = (
+    "Two questions are asked of every claim. Does it hold? The verdict says where the 95 % interval over this run's seeds lies "
+    "against the accepted region. Is this run one of the reference ensemble? Its values are tested against those of other seeds; "
+    "of a hundred runs with nothing wrong about one raises an alarm. A run fails when a verdict contradicts its ensemble's "
+    "(SUPPORTED against REFUTED), values do not belong to it, a control does not hold or something broke; an open verdict fails "
+    "nothing."
+)
 
 
 def measured(record: ClaimRecord) -> str:
-    """The interval of the judged quantity, or its point."""
+    """The interval of the judged quantity, or its point; without an interval "-"."""
     if not record.measurements or record.measurements[0].interval is None:
         return "-"
     low, high = record.measurements[0].interval
@@ -36,6 +44,18 @@ def said(stated: Claim | ClaimRecord) -> str:
     return " ".join([stated.says, *(f"[{mark}]" for mark in marks(stated)), *([f'"{stated.quotes}"'] if stated.quotes else [])])
 
 
+def seeds(count: int, first: int) -> str:
+    """``3 seed(s)``, or ``3 seed(s) from 12`` where they do not start at 0."""
+    return f"{count} seed(s)" + (f" from {first}" if first else "")
+
+
+def options(report: Report) -> list[str]:
+    """The options with which a claim is judged as in this run, those that are not the defaults."""
+    got = {name: getattr(report, name) for name in DEFAULTS}
+    changed = [(name, value) for name, value in got.items() if value != DEFAULTS[name]]
+    return [f"--claims-{name.replace('_', '-')} {value}" for name, value in changed]
+
+
 def outcome(record: ClaimRecord) -> str:
     """``failed``, ``not run`` (declared), ``deviates`` (as listed), ``refuted`` (where nothing was expected), ``open`` (too few
     seeds to decide) or ``passed``."""
@@ -43,7 +63,7 @@ def outcome(record: ClaimRecord) -> str:
         return "not run"
     if not record.passed:
         return "failed"
-    if record.deviates:
+    if record.deviates or (record.verdict == "REFUTED" and record.expected):
         return "deviates"
     return {"INCONCLUSIVE": "open", "REFUTED": "refuted"}.get(record.verdict, "passed")
 
@@ -77,3 +97,20 @@ def _count(records: Sequence[ClaimRecord]) -> str:
     """How many came out alike; those whose region was set to the paper's number apart."""
     calibrated = sum(record.calibrated and record.judged for record in records)
     return f"{len(records)} {records[0].verdict}" + (f" ({calibrated} calibrated)" if calibrated else "")
+
+
+def belonging(report: Report) -> str:
+    """The second question in one line: are these values of the tracked ensembles? "" if no claim was asked."""
+    found = [record for record in report.claims if record.membership is not None]
+    by = {state: [record.id for record in found if _state(record) == state] for state in ("belongs", "alarm", "unconfirmed")}
+    tested = len(by["belongs"]) + len(by["alarm"])
+    if not found:
+        return ""
+    untested = f"{len(found) - tested} have no ensemble to be tested against"
+    old = f", {len(by['unconfirmed'])} of them one of another version (unconfirmed)" if by["unconfirmed"] else ""
+    alarms = f": {', '.join(by['alarm'])}" if by["alarm"] else ""
+    return f"{tested} claims tested against their reference ensembles, {len(by['alarm'])} do not belong{alarms}; {untested}{old}"
+
+
+def _state(record: ClaimRecord) -> str:
+    return record.membership.state if record.membership is not None else ""

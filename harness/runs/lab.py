@@ -19,12 +19,13 @@ from harness.runs.store import Store
 
 
 class Lab:
-    """The runs of one session: which scale, how many seeds, which precision, where artefacts are kept.
+    """The runs of one session: which scale, which seeds, which precision, where artefacts are kept.
 
     Args:
         store: where artefacts are kept; None keeps them in memory alone.
         scale: ``smoke``, ``paper`` or ``large``.
         seeds: number of seeds of experiments that are not of a fixed seed.
+        first_seed: the first of them.
         precision: replaces every experiment's precision before its fingerprint; None keeps them.
         progress: sink of progress reports.
         every_seed: run fixed-seed experiments for all seeds as well (for a reference ensemble).
@@ -45,9 +46,11 @@ class Lab:
         chunk: int | None = None,
         options: Mapping[str, Any] = MappingProxyType({}),
         memory: int | None = None,
+        first_seed: int = 0,
     ) -> None:
         self.store: Any = InMemory() if store is None else store
         self.scale, self.seeds, self.precision, self.memory = scale, seeds, precision, memory
+        self.first_seed = first_seed
         self.progress = progress or Progress()
         self.every_seed = every_seed
         self.chunk = chunk
@@ -73,9 +76,9 @@ class Lab:
         return self._opened[-1]
 
     def runs(self, name: str) -> list[Any]:
-        """All runs of the named experiment in this session: seeds 0, 1, ..., or the one of a fixed-seed experiment."""
+        """All runs of the named experiment in this session: of ``seeds`` seeds, or the one of a fixed-seed experiment."""
         count = 1 if self._fixed(find(name, self.scale)) else self.seeds
-        return [self.run(name, seed) for seed in range(count)]
+        return [self.run(name, self.first_seed + more) for more in range(count)]
 
     def opened(self) -> list[Any]:
         """Every run that was asked for, in order."""

@@ -13,7 +13,7 @@ from harness.runs.experiment import SCALES
 from harness.suite.quotations import fragments
 from harness.suite.verdict import Region, Verdict
 
-Over = Literal["seeds", "pairs", "trials", "once", "interval"]
+Over = Literal["seeds", "pairs", "trials", "share", "once", "interval"]
 ANY_NETWORK = "any network"  # what a claim is on that is judged on every network of one's own
 _ID = re.compile(r"[a-z0-9-]+/[a-z0-9-]+(\[[a-z0-9.,-]+\])?")
 
@@ -63,6 +63,7 @@ class Claim:
     scales: tuple[str, ...] = ("paper",)
     unit: str = ""
     published: float | None = None
+    bounds: tuple[float, float] | None = None
     file: str = ""
     portable: bool = False
     quotes: str = ""
@@ -118,6 +119,7 @@ def claim(
     quotes: str = "",
     derived: bool = False,
     calibrated: bool = False,
+    bounds: tuple[float, float] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a claim; stack several on one function for several readings.
 
@@ -132,8 +134,9 @@ def claim(
             () for a claim without runs.
         over: ``seeds``: called once a seed, Student t over seeds; ``pairs``: called once an unordered pair of runs,
             jackknife; ``trials``: the measurement is a proportion of ``Measurement.trials``, Clopper-Pearson on the pooled
-            trials; ``once``: deterministic, judged against its bound; ``interval``: one run, whose measurement is an estimate
-            that brings its own ``Measurement.interval``.
+            trials; ``share``: the function says True or False of each seed, and the region judges the share of seeds with True,
+            Clopper-Pearson (for counts with few plausible values); ``once``: deterministic, judged against its bound;
+            ``interval``: one run, whose measurement is an estimate that brings its own ``Measurement.interval``.
         given: static arguments that tell this reading from the others.
         scales: scales at which it can be judged, ``paper`` unless others are named; elsewhere it is declared NOT_RUN.
         unit: unit of the measured value.
@@ -141,9 +144,12 @@ def claim(
         quotes: the paper's own words, verbatim; fragments are joined with " ... ". "" where the text does not have them.
         derived: the statement is our own theorem or derivation, not the paper's.
         calibrated: the region, or the threshold it is measured with, was chosen so that the paper's number comes out.
+        bounds: the lowest and highest value that the quantity can have, (0, 1) for a share; intervals end there. A value
+            outside is an error of the measurement.
 
     Raises:
-        InvalidInput: malformed or duplicate id, unknown scale, no control, or a quotation that is derived or too short.
+        InvalidInput: malformed or duplicate id, unknown scale, bounds that are no interval, no control, or a quotation that is
+            derived or too short.
     """
     if not _ID.fullmatch(id):
         raise InvalidInput(
@@ -152,6 +158,8 @@ def claim(
     unknown = [scale for scale in scales if scale not in SCALES]
     if unknown or not scales:
         raise InvalidInput(f"claim {id}: scale {unknown} is unknown; allowed: {', '.join(SCALES)}")
+    if bounds is not None and not bounds[0] < bounds[1]:
+        raise InvalidInput(f"claim {id}: bounds {bounds} are empty: give (lowest, highest) value that the quantity can have")
     if not controls:
         raise InvalidInput(f"claim {id}: name at least one control, a world in which it must come out otherwise")
     if derived and quotes:
@@ -175,6 +183,7 @@ def claim(
             tuple(scales),
             unit,
             published,
+            bounds,
             portable=names == (ANY_NETWORK,),
             quotes=quotes,
             derived=derived,

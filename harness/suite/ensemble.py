@@ -1,4 +1,7 @@
-"""Reference ensembles: the spread over at least 8 seeds, tracked with its provenance, for runs with fewer than three."""
+"""Reference ensembles: a claim's values over at least 8 seeds, tracked with their provenance.
+
+They say what is expected of the claim and which values belong to it, and give a spread to runs that have none of their own.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,45 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidInput
+from harness.runs.experiment import CATALOGUE, PRECISIONS, find
+from harness.suite.claim import Claim
 from harness.suite.records import ClaimRecord, Json, Report
-from harness.suite.verdict import Ensemble
+from harness.suite.verdict import ENOUGH, Ensemble
 
-LEAST = 8
-MAKE = "make it again from a run with --claims-seeds 8 --claims-ensemble and `python -m harness ensemble DIR`"
+OVER = ("seeds", "pairs", "trials", "share")  # what is random over seeds, and has an ensemble
+MAKE = f"make it again from a run with --claims-seeds {ENOUGH} --claims-ensemble and `python -m harness ensemble DIR`"
 
 
 def reference_fingerprint(experiment: Any) -> str:
     """Fingerprint of the experiment at seed 0, which every seed of it shares."""
     fingerprint: str = dataclasses.replace(experiment, seed=0).fingerprint()
     return fingerprint
+
+
+def fingerprints(claim: Claim, scale: str, precision: str) -> dict[str, str]:
+    """Of the experiments that a run in that precision would measure the claim on, at seed 0."""
+    changes = {} if precision == PRECISIONS[0] else {"precision": precision}
+    names = [name for name in claim.on if scale in CATALOGUE.get(name, {})]
+    found = [dataclasses.replace(find(name, scale), **changes) for name in names]
+    return {experiment.name: reference_fingerprint(experiment) for experiment in found}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is known of a claim from other runs: its ensemble, or why there is none that fits.
+
+    Attributes:
+        ensemble: None unless it was measured on the experiments that run now, by the claim's rule.
+        unconfirmed: why an ensemble that there is does not count; "" if it counts or there is none.
+    """
+
+    ensemble: Ensemble | None = None
+    unconfirmed: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why there is no ensemble."""
+        return self.unconfirmed or "there is no reference ensemble for it"
 
 
 @dataclass(frozen=True)
@@ -31,21 +62,28 @@ class Ensembles:
     runs: Mapping[str, Json] = field(default_factory=dict)
     claims: Mapping[str, Json] = field(default_factory=dict)
 
-    def of(self, claim_id: str, fingerprints: Mapping[str, str]) -> Ensemble | None:
-        """The claim's ensemble, None if it has none.
+    def of(self, claim: Claim, fingerprints: Mapping[str, str]) -> Reference:
+        """The claim's ensemble, if it was measured on the experiments of these fingerprints.
 
-        Raises:
-            InvalidInput: the ensemble was measured on other experiments than the ones that run now.
+        Args:
+            fingerprints: of each experiment that the claim is measured on now, at seed 0.
         """
-        if claim_id not in self.claims:
-            return None
-        entry = self.claims[claim_id]
+        entry = self.claims.get(claim.id)
+        if entry is None:
+            return Reference()
         stale = sorted(name for name, now in fingerprints.items() if entry["fingerprint"].get(name) != now)
+        if entry["over"] != claim.over:
+            stale = [f"the claim, over {entry['over']} and not {claim.over}"]
         if stale:
-            raise InvalidInput(f"the ensemble in {self.path} was measured on another version of {', '.join(stale)}: {MAKE}")
+            return Reference(None, f"its ensemble in {self._where} was measured on another version of {', '.join(stale)}")
         run = ", ".join(f"{name} {value}" for name, value in sorted(self.runs[entry["created"]].items()))
-        where = "/".join(self.path.parts[-3:]) if self.path else ""  # in the repository, whatever the machine
-        return Ensemble(tuple(entry["values"]), f"{where}: created {entry['created']}, {run}")
+        provenance = f"{self._where}: created {entry['created']}, {run}"
+        return Reference(Ensemble(entry["values"], provenance, entry["runs"], entry["trials"]))
+
+    @property
+    def _where(self) -> str:
+        """In the repository, whatever the machine."""
+        return "/".join(self.path.parts[-3:]) if self.path else ""
 
 
 def load(folder: Path, scale: str, precision: str) -> Ensembles:
@@ -74,31 +112,47 @@ def make(report: Report, known: Ensembles) -> Json:
     """
     if not report.complete:
         raise InvalidInput("the report is incomplete: make ensembles from a run that finished")
-    measured = {record.id: _entry(record, report.created) for record in report.claims if _seeds(record) >= LEAST}
+    measured = {record.id: _entry(record, report.created) for record in report.claims if _seeds(record) >= ENOUGH}
     if not measured:
-        raise InvalidInput(f"no claim was measured on {LEAST} seeds: run with --claims-seeds {LEAST} --claims-ensemble")
+        raise InvalidInput(f"no claim was measured on {ENOUGH} seeds: run with --claims-seeds {ENOUGH} --claims-ensemble")
     claims = dict(sorted({**known.claims, **measured}.items()))
-    runs = {**known.runs, report.created: {"seeds": report.seeds, **report.environment}}
+    run = {"seeds": report.seeds, "first seed": report.first_seed, **report.environment}
     used = {entry["created"] for entry in claims.values()}
-    runs = {created: run for created, run in runs.items() if created in used}
+    runs = {created: run for created, run in {**known.runs, report.created: run}.items() if created in used}
     return {"scale": report.scale, "precision": report.precision, "runs": runs, "claims": claims}
 
 
 def _checked(entry: Json, runs: Mapping[str, Json]) -> Json:
+    """The entry, its lists as tuples."""
     if entry["created"] not in runs:
         raise ValueError(f"no run of {entry['created']}")
+    values, named = tuple(float(value) for value in entry["values"]), tuple(tuple(names) for names in entry["runs"])
+    trials = None if entry["trials"] is None else tuple(int(count) for count in entry["trials"])
+    if len(values) != len(named) or (trials is not None and len(trials) != len(values)):
+        raise ValueError(f"{len(values)} values of {len(named)} runs")
     return {
-        "values": [float(value) for value in entry["values"]],
+        "over": str(entry["over"]),
+        "values": values,
+        "runs": named,
+        "trials": trials,
         "fingerprint": dict(entry["fingerprint"]),
         "created": entry["created"],
     }
 
 
 def _entry(record: ClaimRecord, created: str) -> Json:
-    return {"values": record.measurements[0].values, "fingerprint": record.experiments, "created": created}
+    judged = record.measurements[0]
+    return {
+        "over": record.over,
+        "values": judged.values,
+        "runs": judged.runs,
+        "trials": judged.trials,
+        "fingerprint": record.experiments,
+        "created": created,
+    }
 
 
 def _seeds(record: ClaimRecord) -> int:
-    if record.over not in ("seeds", "pairs") or not record.judged:
+    if record.over not in OVER or not record.judged:
         return 0
     return len({run for runs in record.measurements[0].runs for run in runs})

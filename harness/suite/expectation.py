@@ -1,10 +1,13 @@
-"""Which verdict is expected: SUPPORTED, unless the deviations file lists the claim at this scale with another one."""
+"""Which verdict is expected of a claim: its ensemble's; without one, SUPPORTED, unless the deviations file lists another.
+
+The deviations file says in prose what is true instead of what a paper says. :func:`disagreements` holds it against the ensembles.
+"""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,23 +15,23 @@ from typing import Any
 from harness.errors import InvalidInput
 from harness.runs.experiment import SCALES
 from harness.suite.claim import Claim
+from harness.suite.ensemble import Ensembles
 from harness.suite.records import LedgerEntry
-from harness.suite.verdict import Verdict
+from harness.suite.rejudge import ensemble_interval
+from harness.suite.verdict import Ensemble, Interval, Verdict, judge
 
 _FIELDS = {"id", "scale", "verdict", "reason"}
-FEW = 3  # with fewer seeds a claim may always stay open
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """The verdict that lets a claim pass; ``reason`` says why when it is not SUPPORTED, or takes more than three ``seeds``.
+    """The verdict that is documented; ``reason`` says what is true instead when it is not SUPPORTED.
 
     ``verdict`` is None where nothing is expected: a paper's claim on a network of one's own, whose verdict is a finding.
     """
 
     verdict: Verdict | None = Verdict.SUPPORTED
     reason: str | None = None
-    seeds: int = FEW
 
     @property
     def name(self) -> str:
@@ -55,8 +58,45 @@ def read_deviations(path: Path, registry: Mapping[str, Claim]) -> Deviations:
         key = _checked(entry, path, registry)
         if key in listed:
             raise InvalidInput(f"{path}: {key[0]} at scale {key[1]} is listed twice: keep one")
-        listed[key] = Expectation(Verdict[entry["verdict"]], entry["reason"], entry.get("seeds", FEW))
+        listed[key] = Expectation(Verdict[entry["verdict"]], entry["reason"])
     return listed
+
+
+def of_ensemble(claim: Claim, ensemble: Ensemble) -> tuple[Verdict, Interval]:
+    """What the ensemble says of the claim by the claim's own rule, and its interval."""
+    interval = ensemble_interval(claim.over, ensemble).within(claim.bounds)
+    return judge(interval, claim.accept), interval
+
+
+def disagreements(
+    deviations: Deviations,
+    ensembles: Ensembles,
+    registry: Mapping[str, Claim],
+    scale: str,
+    fingerprints: Callable[[Claim], Mapping[str, str]],
+) -> list[str]:
+    """Where prose and ensemble say different things, a line each.
+
+    A claim whose ensemble says REFUTED needs an entry that says so, one whose ensemble says SUPPORTED must have none. Nothing
+    disagrees with an ensemble that is INCONCLUSIVE or unconfirmed.
+
+    Args:
+        fingerprints: of the experiments that a claim is measured on now, at seed 0.
+    """
+    claims = [claim for id, claim in registry.items() if id in ensembles.claims and scale in claim.scales and not claim.portable]
+    found = [(claim, ensembles.of(claim, fingerprints(claim)).ensemble) for claim in claims]
+    lines = [_disagreement(claim, ensemble, deviations.get((claim.id, scale))) for claim, ensemble in found if ensemble]
+    return [line for line in lines if line]
+
+
+def _disagreement(claim: Claim, ensemble: Ensemble, listed: Expectation | None) -> str:
+    verdict, interval = of_ensemble(claim, ensemble)
+    says = f"{claim.id}: its ensemble says {verdict.name}, {interval} against {claim.accept}"
+    if verdict is Verdict.SUPPORTED and listed is not None:
+        return f"{says}: remove its entry from the deviations, which lists {listed.name}"
+    if verdict is Verdict.REFUTED and (listed is None or listed.verdict is not verdict):
+        return f"{says}: list it in the deviations with that verdict and with what is true instead"
+    return ""
 
 
 def read_ledger(path: Path) -> list[LedgerEntry]:
@@ -98,9 +138,7 @@ def _name(id: str) -> str:
 
 
 def _checked(entry: Mapping[str, Any], path: Path, registry: Mapping[str, Claim]) -> tuple[str, str]:
-    seeds = entry.get("seeds", FEW)
-    texts = {name: value for name, value in entry.items() if name != "seeds"}
-    if set(texts) != _FIELDS or not all(isinstance(value, str) and value.strip() for value in texts.values()):
+    if set(entry) != _FIELDS or not all(isinstance(value, str) and value.strip() for value in entry.values()):
         raise InvalidInput(f"{path}: [[deviation]] {dict(entry)}: give id, scale, verdict and reason as texts, none empty")
     id, scale, verdict = entry["id"], entry["scale"], entry["verdict"]
     if id not in registry:
@@ -108,11 +146,7 @@ def _checked(entry: Mapping[str, Any], path: Path, registry: Mapping[str, Claim]
     if scale not in registry[id].scales:
         where = ", ".join(registry[id].scales)
         raise InvalidInput(f"{path}: {id} is not judged at scale {scale!r} (scales: {', '.join(SCALES)}); it is at: {where}")
-    if not isinstance(seeds, int) or seeds < FEW:
-        raise InvalidInput(f"{path}: {id} lists seeds = {seeds!r}; allowed: a whole number from {FEW}, as many as it takes")
-    allowed = [Verdict.REFUTED, Verdict.INCONCLUSIVE] if seeds == FEW else [Verdict.REFUTED, Verdict.SUPPORTED]
-    if verdict not in [each.name for each in allowed]:
-        names = ", ".join(each.name for each in allowed)
-        hint = "SUPPORTED needs no entry" if seeds == FEW else f"it is what {seeds} seeds decide"
-        raise InvalidInput(f"{path}: {id} lists verdict {verdict!r}; allowed: {names} ({hint})")
+    if verdict not in (Verdict.REFUTED.name, Verdict.INCONCLUSIVE.name):
+        allowed = "allowed: REFUTED, INCONCLUSIVE (SUPPORTED needs no entry)"
+        raise InvalidInput(f"{path}: {id} lists verdict {verdict!r}; {allowed}")
     return id, scale

@@ -15,24 +15,38 @@ import numpy as np
 from harness.errors import HarnessError, InvalidInput, NotRun
 from harness.measure.measurement import Measurement
 from harness.suite.claim import Claim, Control
-from harness.suite.ensemble import Ensembles, reference_fingerprint
+from harness.suite.ensemble import OVER, Ensembles, Reference, reference_fingerprint
 from harness.suite.evidence import pack
-from harness.suite.expectation import FEW, Expectation
+from harness.suite.expectation import Expectation, of_ensemble
+from harness.suite.membership import membership
 from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, RuleRecord
 from harness.suite.rejudge import deciding_seeds, interval_of
-from harness.suite.verdict import Ensemble, Interval, Verdict, exact, judge
+from harness.suite.verdict import ENOUGH, Ensemble, Interval, Verdict, equal, exact, judge
 
 Run = Any
+FEW = 3  # seeds that have a spread of their own
+DECIDED = {Verdict.SUPPORTED.name, Verdict.REFUTED.name}
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a verdict depends on besides the claim: the scale, the expected verdict, the ensembles, who opens runs."""
+    """What a verdict depends on besides the claim.
+
+    Attributes:
+        scale: of the run.
+        expected: the documented verdict, which counts where no ensemble says what to expect.
+        ensembles: of this scale and precision.
+        open_runs: gives an experiment's runs by its name.
+        tests: number of claims of this run whose values are tested against their ensemble; they share its false alarms.
+        first_seed: of the run, for the command in a message.
+    """
 
     scale: str
     expected: Expectation
     ensembles: Ensembles
     open_runs: Callable[[str], Sequence[Run]]
+    tests: int = 1
+    first_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,39 +80,43 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
     groups = groups_of(claim, runs)
     measured = [_measurement(claim.measure(*group)) for group in groups]
     judged, *details = _records(claim, groups, measured)
-    ensemble = _spread(claim, terms, fingerprints) if claim.over in ("seeds", "pairs") and len(runs) < FEW else None
-    interval = interval_of(claim.over, judged, ensemble)
+    reference = terms.ensembles.of(claim, fingerprints) if claim.over in OVER else Reference()
+    ensemble = reference.ensemble
+    if claim.over in ("seeds", "pairs") and len(runs) < FEW and ensemble is None:
+        raise NotRun(
+            f"fewer than {FEW} seeds give no spread, and {reference.why}: ask for more ({_more_seeds(claim, terms, FEW)})"
+        )
+    interval = interval_of(claim.over, judged, ensemble, claim.bounds)
     verdict = judge(interval, claim.accept)
+    shown = [interval.low, interval.high] if interval.bounded else None
     record = replace(
         blank,
         verdict=verdict.name,
-        measurements=[replace(judged, interval=[interval.low, interval.high], method=interval.method), *details],
+        expected=blank.expected if ensemble is None else of_ensemble(claim, ensemble)[0].name,
+        measurements=[replace(judged, interval=shown, method=interval.method), *details],
         seeds_to_decide=deciding_seeds(claim.over, judged, claim.accept, ensemble) if verdict is Verdict.INCONCLUSIVE else None,
-        ensemble=None if ensemble is None else EnsembleRecord(list(ensemble.values), ensemble.provenance),
+        ensemble=None if ensemble is None else _ensemble_record(claim, ensemble, judged),
+        membership=membership(claim.over, judged, reference, terms.tests) if claim.over in OVER else None,
         controls=[run_control(claim, control, groups[0]) for control in claim.controls],
         experiments=fingerprints,
     )
     if claim.portable and verdict is Verdict.SUPPORTED:
         _refuse_blind(record)
     complaints = _complaints(claim, terms.expected, record)
-    record = replace(record, passed=not complaints, message="; ".join([_sentence(claim, terms.scale, record), *complaints]))
+    record = replace(record, passed=not complaints, message="; ".join([_sentence(claim, terms, record), *complaints]))
     arrays = {f"{i}/{name}": np.asarray(array) for i, m in enumerate(measured) for name, array in m.arrays.items()}
     evidence, content = pack(claim.id, arrays) if arrays else (None, b"")
     return Outcome(replace(record, evidence=evidence), content)
 
 
-def _spread(claim: Claim, terms: Terms, fingerprints: dict[str, str]) -> Ensemble:
-    """The reference ensemble that stands in for the seeds that are not there.
-
-    Raises:
-        NotRun: there is none for this claim.
-        InvalidInput: it was measured on other experiments.
-    """
-    ensemble = terms.ensembles.of(claim.id, fingerprints)
-    if ensemble is None:
-        few = "fewer than 3 seeds give no spread and there is no reference ensemble for it"
-        raise NotRun(f"{few}: ask for more ({_more_seeds(claim, FEW)})")
-    return ensemble
+def _ensemble_record(claim: Claim, ensemble: Ensemble, judged: MeasurementRecord) -> EnsembleRecord:
+    """The ensemble, and whether the interval took its spread from it."""
+    seeds = len({run for runs in judged.runs for run in runs})
+    values = [value for value in judged.values if value is not None]
+    spread = claim.over in ("seeds", "pairs") and (seeds < FEW or (seeds < ENOUGH and equal(values)))
+    runs, trials = [list(names) for names in ensemble.runs], None if ensemble.trials is None else list(ensemble.trials)
+    verdict = of_ensemble(claim, ensemble)[0].name
+    return EnsembleRecord(list(ensemble.values), ensemble.provenance, runs, trials, spread, verdict)
 
 
 def _refuse_blind(record: ClaimRecord) -> None:
@@ -165,7 +183,8 @@ def _records(claim: Claim, groups: Sequence[tuple[Run, ...]], measured: Sequence
 
 
 def _blank(claim: Claim, terms: Terms, node: str) -> ClaimRecord:
-    rule = RuleRecord([_finite(claim.accept.low), _finite(claim.accept.high)], claim.accept.reason)
+    bounds = None if claim.bounds is None else list(claim.bounds)
+    rule = RuleRecord([_finite(claim.accept.low), _finite(claim.accept.high)], claim.accept.reason, bounds)
     return ClaimRecord(
         claim.id,
         claim.paper,
@@ -185,64 +204,59 @@ def _blank(claim: Claim, terms: Terms, node: str) -> ClaimRecord:
     )
 
 
-def _complaints(claim: Claim, expected: Expectation, record: ClaimRecord) -> list[str]:
-    """Why the claim fails; [] when it passes."""
-    if expected.verdict is None:
-        return []
-    complaints = []
-    if record.verdict == Verdict.SUPPORTED.name and expected.verdict is not Verdict.SUPPORTED:
-        complaints.append(f"listed as {expected.name} but no longer deviates: remove it from the deviations")
-    elif record.verdict != expected.name and not _undecided(claim, expected, record):
-        complaints.append(f"expected {expected.name}{_remedy(claim, record)}")
-    needed = Verdict.SUPPORTED if expected.verdict is Verdict.REFUTED else Verdict.REFUTED
+def _complaints(claim: Claim, listed: Expectation, record: ClaimRecord) -> list[str]:
+    """Why the claim fails; [] when it passes. An open verdict contradicts nothing."""
+    complaints = [_contradiction(record)] if {record.verdict, record.expected} == DECIDED else []
+    if record.membership is not None and record.membership.state == "alarm":
+        complaints.append(f"these values do not belong to its reference ensemble: {record.membership.message}")
+    if listed.verdict is None:
+        return complaints
+    needed = Verdict.SUPPORTED if listed.verdict is Verdict.REFUTED else Verdict.REFUTED
     if not claim.portable and not any(control.expect is needed for control in claim.controls):
-        complaints.append(f"a claim expected {expected.name} needs a control expected {needed.name} and has none")
+        complaints.append(f"a claim expected {listed.name} needs a control expected {needed.name} and has none")
     return complaints + [control.message for control in record.controls if control.message]
 
 
-def _undecided(claim: Claim, expected: Expectation, record: ClaimRecord) -> bool:
-    """Whether the claim may stay open: it has fewer seeds than its listing asks for, or fewer than three on the expected side, or
-    it is an estimate within a budget, whose bounds say themselves that more would decide."""
-    if record.verdict == Verdict.INCONCLUSIVE.name and claim.over == "interval":
-        return True  # the estimate's own bounds are still open
-    judged = record.measurements[0]
-    seeds = len({run for runs in judged.runs for run in runs})
-    if record.verdict != Verdict.INCONCLUSIVE.name or claim.over not in ("seeds", "pairs", "trials"):
-        return False
-    if seeds < expected.seeds and expected.seeds > FEW:
-        return True
-    values = [value for value in judged.values if value is not None]
-    return seeds < FEW and judge(exact(float(np.mean(values))), claim.accept) is expected.verdict
+def _contradiction(record: ClaimRecord) -> str:
+    """Whom the verdict contradicts."""
+    if record.ensemble is not None:
+        return f"expected {record.expected}, which its reference ensemble of {len(record.ensemble.values)} values gives"
+    if record.verdict == Verdict.SUPPORTED.name:
+        return f"listed as {record.expected} but no longer deviates: remove it from the deviations"
+    return f"expected {record.expected}"
 
 
-def _remedy(claim: Claim, record: ClaimRecord) -> str:
+def _remedy(claim: Claim, terms: Terms, record: ClaimRecord) -> str:
     """What would decide an open verdict."""
-    if record.verdict != Verdict.INCONCLUSIVE.name or claim.over not in ("seeds", "pairs"):
+    if record.verdict != Verdict.INCONCLUSIVE.name or claim.over not in ("seeds", "pairs", "share"):
         return ""
     seeds = record.seeds_to_decide
     if seeds is None:
         unknown = claim.over == "pairs" and len(record.measurements[0].values) < FEW
         return "" if unknown else " (more seeds would not decide: the mean is at the edge)"
-    return f" ({_more_seeds(claim, seeds)} would decide)"
+    return f" ({_more_seeds(claim, terms, seeds)} would decide)"
 
 
-def _more_seeds(claim: Claim, seeds: int) -> str:
+def _more_seeds(claim: Claim, terms: Terms, seeds: int) -> str:
     """The options that give the claim so many seeds: an experiment of one fixed seed has more in an ensemble run only."""
     from harness.runs.experiment import CATALOGUE
 
     scales = [scale for name in claim.on for scale in CATALOGUE.get(name, {}).values()]
     fixed = bool(scales) and all(getattr(experiment, "fixed_seed", False) for experiment in scales)
-    return f"--claims-ensemble --claims-seeds {seeds}" if fixed else f"--claims-seeds {seeds}"
+    first = f"--claims-first-seed {terms.first_seed} " if terms.first_seed else ""
+    return f"{'--claims-ensemble ' if fixed else ''}{first}--claims-seeds {seeds}"
 
 
-def _sentence(claim: Claim, scale: str, record: ClaimRecord) -> str:
+def _sentence(claim: Claim, terms: Terms, record: ClaimRecord) -> str:
     """Claim, experiments, verdict, value, region and seeds in one line."""
     measured = record.measurements[0]
-    low, high = measured.interval or [math.nan, math.nan]
+    low, high = measured.interval or [-math.inf, math.inf]
     values = [f"{value:.6g}" for value in measured.values if value is not None]
     shown = ", ".join(values[:12] + ["..."] * (len(values) > 12))
-    got = f"{Interval(low, high, '')} {measured.unit}".rstrip() + f" ({measured.method}: {shown})"
-    return f"{_where(claim, scale)}: {record.verdict}, measured {got}, accepted {claim.accept}"
+    unit = measured.unit if measured.interval else ""
+    got = f"{Interval(low, high, '')} {unit}".rstrip() + f" ({measured.method}: {shown})"
+    verdict = f"{record.verdict}{_remedy(claim, terms, record)}"
+    return f"{_where(claim, terms.scale)}: {verdict}, measured {got}, accepted {claim.accept}"
 
 
 def _where(claim: Claim, scale: str) -> str:

@@ -33,18 +33,45 @@ class MeasurementRecord:
 
 @dataclass(frozen=True)
 class EnsembleRecord:
-    """The reference ensemble that supplied the spread when fewer than three seeds ran."""
+    """The claim's reference ensemble: a value for each of its seeds or pairs of seeds.
+
+    ``spread`` says whether the interval took its spread from it: few seeds ran, or they gave equal values. ``verdict`` is what
+    the ensemble itself gives by the claim's rule.
+    """
 
     values: list[float]
     provenance: str
+    runs: list[list[str]] = field(default_factory=list)
+    trials: list[int] | None = None
+    spread: bool = True
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class MembershipRecord:
+    """Whether the values of this run belong to the claim's reference ensemble.
+
+    ``state`` is ``belongs``, ``alarm``, or why there was no test: ``unconfirmed`` (the ensemble is of another version of the
+    experiment or of the rule), ``absent`` (the claim has none), ``few`` (too few seeds of it are not in this run).
+    ``p`` is compared with ``level``, which shares the error of the run between its claims. ``shift`` is in standard deviations
+    between seeds; ``others`` is the number of the ensemble's seeds that this run does not have.
+    """
+
+    state: str
+    message: str
+    p: float | None = None
+    level: float | None = None
+    shift: float | None = None
+    others: int = 0
 
 
 @dataclass(frozen=True)
 class RuleRecord:
-    """The accepted region; None stands for an infinite bound."""
+    """The accepted region; None stands for an infinite bound. ``bounds``: the values that the quantity can have, if known."""
 
     accept: list[float | None]
     reason: str
+    bounds: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +128,7 @@ class ClaimRecord:
     quotes: str = ""
     derived: bool = False
     calibrated: bool = False
+    membership: MembershipRecord | None = None
 
     @property
     def judged(self) -> bool:
@@ -108,8 +136,8 @@ class ClaimRecord:
 
     @property
     def deviates(self) -> bool:
-        """Whether a verdict other than SUPPORTED is listed for this claim."""
-        return self.expected not in ("SUPPORTED", "")
+        """Whether the claim is listed, with what is true instead, and its ensemble does not say that it holds."""
+        return self.expected_reason is not None and self.expected not in ("SUPPORTED", "")
 
     @classmethod
     def from_json(cls, data: Json) -> ClaimRecord:
@@ -119,6 +147,7 @@ class ClaimRecord:
             "ensemble": _maybe(EnsembleRecord, data["ensemble"]),
             "controls": [ControlRecord(**entry) for entry in data["controls"]],
             "evidence": _maybe(Evidence, data["evidence"]),
+            "membership": _maybe(MembershipRecord, data.get("membership")),
         }
         return cls(**{**data, **nested})
 
@@ -149,6 +178,7 @@ class LedgerEntry:
 class Report:
     """Everything a run leaves behind.
 
+    Its seeds are ``first_seed``, ``first_seed + 1`` and so on, ``seeds`` of them.
     ``unreached`` are the ids of selected claims that the run stopped before; ``peak_memory`` is in MiB;
     ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it.
     """
@@ -166,6 +196,7 @@ class Report:
     claims: list[ClaimRecord]
     unreached: list[str] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
+    first_seed: int = 0
     schema_version: int = SCHEMA_VERSION
     evidence: Mapping[str, bytes] = field(default_factory=dict)
 

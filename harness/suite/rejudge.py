@@ -19,22 +19,34 @@ from harness.suite.verdict import (
     mean_interval,
     pairs_interval,
     proportion_interval,
+    share_to_decide,
 )
 from harness.suite.verdict import seeds_to_decide as seeds_of_values
 
 Pairs = Mapping[tuple[int, int], float]
+Bounds = tuple[float, float]
 
 
 def rejudge(record: ClaimRecord) -> Verdict:
     """The verdict that the recorded values, region and ensemble give; NOT_RUN stays NOT_RUN."""
     if not record.judged:
         return Verdict.NOT_RUN
-    return judge(interval_of(record.over, record.measurements[0], ensemble_of(record)), region_of(record))
+    interval = interval_of(record.over, record.measurements[0], ensemble_of(record), bounds_of(record))
+    return judge(interval, region_of(record))
 
 
 def ensemble_of(record: ClaimRecord) -> Ensemble | None:
     """The reference ensemble that the record was judged with, if one was."""
-    return None if record.ensemble is None else Ensemble(tuple(record.ensemble.values), record.ensemble.provenance)
+    found = record.ensemble
+    if found is None:
+        return None
+    runs = tuple(tuple(names) for names in found.runs)
+    return Ensemble(tuple(found.values), found.provenance, runs, None if found.trials is None else tuple(found.trials))
+
+
+def bounds_of(record: ClaimRecord) -> Bounds | None:
+    """The values that the quantity can have, if the claim says so."""
+    return None if record.rule.bounds is None else (record.rule.bounds[0], record.rule.bounds[1])
 
 
 def region_of(record: ClaimRecord) -> Region:
@@ -43,19 +55,40 @@ def region_of(record: ClaimRecord) -> Region:
     return Region(-math.inf if low is None else low, math.inf if high is None else high, record.rule.reason)
 
 
-def interval_of(over: str, measured: MeasurementRecord, ensemble: Ensemble | None = None) -> Interval:
-    """The 95 % interval of what was measured over ``seeds``, ``pairs``, ``trials``, ``once`` or ``interval``.
+def interval_of(
+    over: str, measured: MeasurementRecord, ensemble: Ensemble | None = None, bounds: Bounds | None = None
+) -> Interval:
+    """The 95 % interval of what was measured over ``seeds``, ``pairs``, ``trials``, ``share``, ``once`` or ``interval``.
+
+    Args:
+        bounds: values that the quantity can have; the interval is cut to them.
 
     Raises:
-        InvalidInput: a value that is not finite, no spread to be had, or proportions without trials.
+        InvalidInput: a value that is not finite or out of bounds, no spread to be had, or proportions without trials.
     """
     values = finite_values(measured)
+    outside = [value for value in values if bounds is not None and not bounds[0] <= value <= bounds[1]]
+    if outside and bounds is not None:
+        raise InvalidInput(f"{measured.name} measured {outside[0]}, outside of what it can be, [{bounds[0]}, {bounds[1]}]")
+    return _interval(over, values, measured, ensemble).within(bounds)
+
+
+def ensemble_interval(over: str, ensemble: Ensemble) -> Interval:
+    """What the ensemble itself measured, by the claim's own rule."""
+    trials = None if ensemble.trials is None else list(ensemble.trials)
+    measured = MeasurementRecord("ensemble", "", "", [list(runs) for runs in ensemble.runs], list(ensemble.values), trials)
+    return _interval(over, list(ensemble.values), measured, None)
+
+
+def _interval(over: str, values: Sequence[float], measured: MeasurementRecord, ensemble: Ensemble | None) -> Interval:
     if over == "once":
         return exact(values[0])
     if over == "interval":
         return _own_interval(measured)
     if over == "trials":
         return proportion_interval(*_pooled(values, measured.trials or []))
+    if over == "share":
+        return proportion_interval(_true(values), len(values))
     if over == "pairs":
         return pairs_interval(_pairs(values, measured), ensemble)
     return mean_interval(values, ensemble)
@@ -66,6 +99,8 @@ def deciding_seeds(over: str, measured: MeasurementRecord, region: Region, ensem
     values = finite_values(measured)
     if over == "seeds":
         return seeds_of_values(values, region, ensemble)
+    if over == "share":
+        return share_to_decide(values, region)
     if over == "pairs" and len(values) >= 3:
         return seeds_of_values(pseudo_values(_pairs(values, measured)), region)
     return None
@@ -106,6 +141,12 @@ def _pooled(values: Sequence[float], trials: Sequence[int]) -> tuple[int, int]:
     if any(not math.isclose(count, round(count), rel_tol=1e-9, abs_tol=1e-9) for count in counts):
         raise InvalidInput(f"{list(values)} of {list(trials)} trials are not whole numbers: return Measurement(k / n, trials=n)")
     return sum(round(count) for count in counts), sum(trials)
+
+
+def _true(values: Sequence[float]) -> int:
+    if any(value not in (0, 1) for value in values):
+        raise InvalidInput(f"a claim over a share got {list(values)}: return True or False for each seed")
+    return sum(value == 1 for value in values)
 
 
 def pseudo_values(pairs: Pairs) -> list[float]:

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from claims.outlier_eigenspaces import eigenspaces, theory
+from claims.outlier_eigenspaces import eigenspaces, test_xor, theory
 from claims.outlier_eigenspaces.experiments import GMM_SMOKE, TILTED_SMOKE, XOR_SMOKE
 from claims.outlier_eigenspaces.mixtures import Mixture
 from claims.outlier_eigenspaces.one_pass import CHUNK, HEADS, Params, Stream, ahead, initial, loss, one_pass
 from harness.engine.streams import numpy_stream
-from harness.errors import InvalidInput, NotFinite
+from harness.errors import EmptyOutcome, InvalidInput, NotFinite
 from harness.runs.lab import Lab, open_run
 from harness.runs.store import Store
+from harness.suite.claim import World
 
 EPS = float(np.finfo(float).eps)
 # Products and dense matrices of a few hundred float64 terms of order one.
@@ -410,3 +411,11 @@ def test_a_tilted_experiment_names_the_field_that_is_wrong(field, value):
 def test_an_experiment_names_the_field_that_is_wrong(field, value):
     with pytest.raises(InvalidInput, match=rf"experiment gmm: {field} = "):
         replace(GMM_SMOKE, **{field: value})
+
+
+@pytest.mark.parametrize("outcome", ["optimal", "suboptimal"])
+def test_a_share_of_trajectories_of_which_there_are_none_is_a_failure_and_no_skip(monkeypatch, outcome):
+    monkeypatch.setattr(test_xor, "rank", lambda run, matrix: np.full(8, 4))
+    monkeypatch.setattr(test_xor, "optimal", lambda run: np.full(8, outcome != "optimal"))
+    with pytest.raises(EmptyOutcome, match=f"none of 8 trajectories ended {outcome}"):
+        test_xor.test_rank_deficient(World(None), "hessian", outcome)

@@ -281,7 +281,7 @@ class TestClaims:
         told = text()
         assert "Why it failed. REFUTED; expected SUPPORTED; the control is blind" in told
         assert "doubled: ✗ crashed" in told
-        assert "Listed as REFUTED. it is one, not half" in told
+        assert "What is true instead. it is one, not half" in told
         assert "9 seeds, if mean and spread stay" in told
 
     def test_the_command_repeats_what_was_not_the_default(self):

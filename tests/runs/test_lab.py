@@ -1,5 +1,6 @@
 """One mechanism opens runs: by the place of the experiment's class."""
 
+import dataclasses
 import importlib
 import sys
 from types import SimpleNamespace
@@ -7,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from harness.errors import InvalidInput
-from harness.runs.lab import open_run
+from harness.runs.lab import Lab, open_run
+from harness.runs.store import Store
 
 EXPERIMENT = "class Mine:\n    name = 'mine'\n"
 RUN = "class Run:\n    def __init__(self, experiment, lab): self.experiment = experiment\n"
@@ -55,3 +57,23 @@ def test_what_a_run_raises_is_not_hidden(written):
     module = written("onefile", onefile=EXPERIMENT + broken)
     with pytest.raises(AttributeError, match="its own"):
         open_run(module.Mine(), SimpleNamespace())
+
+
+@dataclasses.dataclass(frozen=True)
+class Planted:
+    name: str
+    fixed_seed: bool
+    scale: str = "smoke"
+    seed: int = 0
+    precision: str = "float32"
+
+    def fingerprint(self) -> str:
+        return f"{self.name}[{self.seed}]"
+
+
+@pytest.mark.parametrize(("fixed", "every", "seeds"), [(False, False, [7, 8, 9]), (True, False, [0]), (True, True, [7, 8, 9])])
+def test_seeds_follow_the_first_unless_the_experiment_has_one_of_its_own(monkeypatch, tmp_path, fixed, every, seeds):
+    monkeypatch.setattr("harness.runs.lab.find", lambda name, scale: Planted(name, fixed))
+    monkeypatch.setattr("harness.runs.lab.open_run", lambda experiment, lab: experiment)
+    lab = Lab(Store(tmp_path), scale="smoke", first_seed=7, every_seed=every)
+    assert [run.seed for run in lab.runs("planted")] == seeds

@@ -11,6 +11,7 @@ from scipy import stats
 from harness.errors import InvalidInput
 from harness.suite.verdict import (
     CONFIDENCE,
+    ENOUGH,
     Ensemble,
     Interval,
     Region,
@@ -19,10 +20,12 @@ from harness.suite.verdict import (
     at_most,
     exact,
     judge,
+    least_seeds,
     mean_interval,
     pairs_interval,
     proportion_interval,
     seeds_to_decide,
+    share_to_decide,
     within,
 )
 
@@ -126,6 +129,73 @@ def test_clopper_pearson_covers_at_least_at_the_nominal_rate(p):
     low, _ = bound(500)
     intervals = [proportion_interval(successes, 60) for successes in range(61)]
     assert covered(lambda rng: intervals[rng.binomial(60, p)], p, 500) >= low
+
+
+KNOWN = Ensemble((9.0,) * 6 + (6.0, 1.0), "planted")
+
+
+@pytest.mark.parametrize("n", [3, 7])
+def test_equal_values_of_few_seeds_have_no_interval_of_their_own(n):
+    interval = mean_interval([9.0] * n)
+    assert not interval.bounded
+    assert str(interval) == "no interval"
+    assert judge(interval, within(8.5, 9.5, reason="planted")) is Verdict.INCONCLUSIVE
+    assert mean_interval([9.0, 9.0 * (1 + 1e-9), 9.0]).bounded is False
+    assert mean_interval([9.0] * ENOUGH) == Interval(9, 9, "Student t over 8 seeds")
+
+
+def test_equal_values_of_few_seeds_take_the_spread_of_the_ensemble():
+    interval = mean_interval([9.0] * 3, KNOWN)
+    assert interval.high - 9 == pytest.approx(stats.t.ppf(0.975, 7) * KNOWN.spread / math.sqrt(3))
+    assert judge(interval, within(8.5, 9.5, reason="planted")) is Verdict.INCONCLUSIVE
+    assert mean_interval([9.0] * 3, Ensemble((9.0,) * 8, "planted")).bounded
+
+
+def test_values_that_are_often_equal_are_covered():
+    """Nine in 10 of 12 cases: three of three are nine more often than not, and certainty would be wrong each time."""
+    known = Ensemble((9.0,) * 10 + (6.0, 1.0), "planted")
+
+    def three(rng: np.random.Generator) -> Interval:
+        return mean_interval(rng.choice(known.values, 3), known)
+
+    assert covered(three, float(np.mean(known.values)), 1000) >= bound(1000)[0]
+
+
+def test_equal_pairs_of_few_seeds_have_no_interval_of_their_own():
+    equal = dict.fromkeys(combinations(range(4), 2), 0.5)
+    assert not pairs_interval(equal).bounded
+    known = Ensemble(tuple(np.linspace(0, 1, 28)), "planted")
+    interval = pairs_interval(equal, known)
+    assert interval.high - 0.5 == pytest.approx(stats.t.ppf(0.975, 7) * known.spread * math.sqrt(2 / 4))
+
+
+@pytest.mark.parametrize("values", [[0.9, 1.0, 1.0], [0.0, 0.0, 0.2]])
+def test_an_interval_ends_where_the_quantity_does(values):
+    free, cut = mean_interval(values), mean_interval(values).within((0, 1))
+    assert not 0 <= free.low <= free.high <= 1
+    assert (cut.low, cut.high) == (max(free.low, 0), min(free.high, 1))
+    assert mean_interval([9.0] * 3).within((0, 10)).bounded is False
+
+
+@pytest.mark.parametrize(("low", "seeds"), [(0.5, 6), (0.9, 36), (0.0, 1), (1.0, None)])
+def test_a_share_needs_so_many_seeds_that_agree(low, seeds):
+    region = at_least(low, reason="planted")
+    assert least_seeds(region) == seeds
+    if seeds is not None and seeds > 1:
+        assert judge(proportion_interval(seeds - 1, seeds - 1), region) is Verdict.INCONCLUSIVE
+
+
+def test_a_share_is_decided_by_the_named_number_of_seeds():
+    region = at_least(0.5, reason="planted")
+    assert share_to_decide([1.0, 1.0, 1.0], region) == 6
+    assert share_to_decide([1.0, 0.0], region) is None  # at the edge
+    judged = [judge(proportion_interval(round(0.8 * n), n), region) for n in (5, share_to_decide([1, 1, 1, 1, 0], region))]
+    assert judged == [Verdict.INCONCLUSIVE, Verdict.SUPPORTED]
+
+
+def test_equal_values_ask_for_the_seeds_that_are_enough():
+    assert seeds_to_decide([1.0, 1.0, 1.0], REGION) == ENOUGH
+    assert seeds_to_decide([1.0, 1.0, 1.0], REGION, Ensemble(tuple(np.linspace(0.5, 1.5, 8)), "planted")) > ENOUGH
 
 
 def test_a_deterministic_value_is_judged_as_a_point():

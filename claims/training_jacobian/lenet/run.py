@@ -23,7 +23,7 @@ from harness.engine.products import TrainingProducts
 from harness.engine.streams import numpy_stream
 from harness.engine.training import Training
 from harness.engine.trees import cast, flatten
-from harness.errors import InvalidInput, NotRun
+from harness.errors import EmptyOutcome, InvalidInput, NotRun
 from harness.measure.influence import divergences
 from harness.measure.response import train_from
 from harness.runs import provenance
@@ -63,7 +63,7 @@ class Run(runs.Run):
     def prepare(self) -> None:
         """Spend the budget. What cannot be run is left to its claims to say, and so are directions: without any, counts stand."""
         if self.experiment.against:
-            with suppress(NotRun):
+            with suppress(NotRun, EmptyOutcome):
                 self.compared  # noqa: B018
         elif not self._missing:
             self.spaces  # noqa: B018
@@ -329,14 +329,15 @@ def _resolved(sample: Callable[..., Any], space: Any, *rest: Any) -> Any:
     """A sample of the bulk.
 
     Raises:
-        NotRun: too few steps were done for one, or there is none.
+        NotRun: too few steps were done for one.
+        EmptyOutcome: there is none.
     """
     try:
         return sample(space, *rest, DELTA)
     except Unresolved as error:
         raise NotRun(f"{error}: give a larger --claims-budget") from error
     except InvalidInput as error:
-        raise NotRun(str(error)) from error
+        raise EmptyOutcome(str(error)) from error
 
 
 def _counted(spaces: matrix_free.Spaces) -> str:

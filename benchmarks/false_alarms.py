@@ -1,0 +1,176 @@
+"""How often a run of seeds of the tracked ensembles is said to be wrong, and how often a planted shift is seen.
+
+Every run takes a few seeds out of an ensemble and is judged against the others, as if it had never been part of it. Runs share
+seeds, so the interval of the share of false alarms is that of as many independent runs and a little too narrow.
+
+    python -m benchmarks.false_alarms [--seeds 3] [--runs 400] [--ensembles DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import InvalidInput
+from harness.suite.catalogue import declare_all
+from harness.suite.claim import REGISTRY, Claim
+from harness.suite.ensemble import Ensembles, Reference, fingerprints, load
+from harness.suite.expectation import of_ensemble
+from harness.suite.membership import membership
+from harness.suite.records import MeasurementRecord
+from harness.suite.rejudge import interval_of
+from harness.suite.verdict import Ensemble, Verdict, judge, proportion_interval
+
+SHIFTS = (1, 2, 3, 5)  # standard deviations between seeds
+LEAST = 8  # seeds that are left to be expected from
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What was found over many runs.
+
+    Attributes:
+        claims: number of claims tested in each run.
+        seeds: of the ensembles, the largest number.
+        runs: number of runs.
+        alarms: runs with a claim whose values do not belong.
+        contradicted: runs with a verdict that contradicts the ensemble's.
+        failed: runs with either.
+        blamed: how often each claim failed a run, of those that ever did.
+        seen: by shift in standard deviations, the share of runs and claims in which a claim that was shifted alone fails.
+    """
+
+    claims: int
+    seeds: int
+    runs: int
+    alarms: int
+    contradicted: int
+    failed: int
+    blamed: Mapping[str, int]
+    seen: Mapping[int, float]
+
+
+def trial(claims: Mapping[str, tuple[Claim, Ensemble]], seeds: int, runs: int, rng: np.random.Generator) -> Tried:
+    """Take ``runs`` sets of ``seeds`` seeds (all there are, if fewer) out of the ensembles and judge each against the rest."""
+    known = sorted({seed for _, ensemble in claims.values() for names in ensemble.runs for seed in map(_seed, names)})
+    chosen = list(_chosen(known, seeds, runs, rng))
+    alarms, contradicted, blamed = np.zeros(len(chosen), bool), np.zeros(len(chosen), bool), dict.fromkeys(claims, 0)
+    seen: dict[int, list[bool]] = {shift: [] for shift in SHIFTS}
+    for at, picked in enumerate(chosen):
+        for id, (claim, ensemble) in claims.items():
+            run, rest = _split(ensemble, set(picked))
+            if not run.values or rest is None:
+                continue
+            expected = of_ensemble(claim, rest)[0]
+            found = _found(claim, run, ensemble, rest, expected, len(claims))
+            alarms[at] |= found[0]
+            contradicted[at] |= found[1]
+            blamed[id] += any(found)
+            if (spread := float(np.std(ensemble.values, ddof=1))) > 0:
+                sign = rng.choice([-1, 1])
+                for shift, results in seen.items():
+                    moved = _shifted(run, sign * shift * spread)
+                    results.append(any(_found(claim, moved, ensemble, rest, expected, len(claims))))
+    shares = {shift: float(np.mean(results)) if results else 0.0 for shift, results in seen.items()}
+    failed = int(np.sum(alarms | contradicted))
+    blamed = {id: count for id, count in blamed.items() if count}
+    return Tried(len(claims), len(known), len(chosen), int(alarms.sum()), int(contradicted.sum()), failed, blamed, shares)
+
+
+def describe(tried: Tried, seeds: int) -> str:
+    """The shares with their intervals."""
+    lines = [f"{tried.claims} claims, {tried.seeds} seeds, {tried.runs} runs of {seeds} judged against the others"]
+    for what, count in (("do not belong", tried.alarms), ("contradict", tried.contradicted), ("fail", tried.failed)):
+        interval = proportion_interval(count, tried.runs)
+        lines.append(f"  runs that {what:<14} {count:5d}  {count / tried.runs:6.2%}  [{interval.low:.2%}, {interval.high:.2%}]")
+    lines += [
+        f"  a shift of {shift} standard deviations in one claim is seen in {share:.1%}" for shift, share in tried.seen.items()
+    ]
+    worst = sorted(tried.blamed.items(), key=lambda item: -item[1])[:10]
+    return "\n".join([*lines, *(f"  {id} fails {count} runs" for id, count in worst)])
+
+
+def _found(
+    claim: Claim, run: MeasurementRecord, ensemble: Ensemble, rest: Ensemble, expected: Verdict, tests: int
+) -> tuple[bool, bool]:
+    """Whether the values do not belong, and whether the verdict contradicts that of the seeds that are not in the run."""
+    alarm = membership(claim.over, run, Reference(ensemble), tests).state == "alarm"
+    try:
+        verdict = judge(interval_of(claim.over, run, rest), claim.accept)
+    except InvalidInput:  # a proportion of so many trials that was shifted to where there is none
+        return alarm, False
+    return alarm, {verdict, expected} == {Verdict.SUPPORTED, Verdict.REFUTED}
+
+
+def _split(ensemble: Ensemble, picked: set[int]) -> tuple[MeasurementRecord, Ensemble | None]:
+    """A run of the picked seeds, and the ensemble of those that have none of them (None if too few are left)."""
+    of = [{_seed(name) for name in names} for names in ensemble.runs]
+    inside = [i for i, seeds in enumerate(of) if seeds <= picked]
+    outside = [i for i, seeds in enumerate(of) if not seeds & picked]
+    run = MeasurementRecord("it", "", "", [list(ensemble.runs[i]) for i in inside], [ensemble.values[i] for i in inside])
+    trials = ensemble.trials
+    if trials is not None:
+        run = dataclasses.replace(run, trials=[trials[i] for i in inside])
+    if len(outside) < LEAST - len(picked):
+        return run, None
+    return run, _left(ensemble, outside)
+
+
+def _left(ensemble: Ensemble, rows: Sequence[int]) -> Ensemble:
+    """The ensemble of these rows, however few they are: a tracked one of eight seeds leaves five."""
+    left = object.__new__(Ensemble)
+    trials = None if ensemble.trials is None else tuple(ensemble.trials[i] for i in rows)
+    content = {"values": tuple(ensemble.values[i] for i in rows), "runs": tuple(ensemble.runs[i] for i in rows), "trials": trials}
+    for name, value in {**content, "provenance": ensemble.provenance}.items():
+        object.__setattr__(left, name, value)
+    return left
+
+
+def _shifted(run: MeasurementRecord, by: float) -> MeasurementRecord:
+    return dataclasses.replace(run, values=[value + by for value in run.values if value is not None])
+
+
+def _chosen(known: Sequence[int], seeds: int, runs: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
+    every = list(itertools.islice(itertools.combinations(known, seeds), 20000))
+    picked = range(len(every)) if len(every) <= runs else rng.choice(len(every), runs, replace=False)
+    return (every[int(i)] for i in picked)
+
+
+def _seed(run: str) -> int:
+    """3 of ``digits[3]``."""
+    found = re.fullmatch(r".*\[(\d+)\]", run)
+    assert found is not None, run
+    return int(found.group(1))
+
+
+def _claims(known: Ensembles, scale: str, precision: str) -> dict[str, tuple[Claim, Ensemble]]:
+    claims = [claim for id, claim in REGISTRY.items() if id in known.claims and scale in claim.scales]
+    found = [(claim, known.of(claim, fingerprints(claim, scale, precision)).ensemble) for claim in claims]
+    return {claim.id: (claim, ensemble) for claim, ensemble in found if ensemble is not None}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="of a run (default: 3)")
+    parser.add_argument("--runs", type=int, default=400, help="at most (default: 400)")
+    parser.add_argument("--ensembles", type=Path, default=Path("fixtures/ensembles"), help="default: %(default)s")
+    options = parser.parse_args(arguments)
+    declare_all(Path("claims").resolve(), Path.cwd())
+    for path in sorted(options.ensembles.glob("*.json")):
+        scale, _, precision = path.stem.partition("-")
+        claims = _claims(load(options.ensembles, scale, precision), scale, precision)
+        tried = trial(claims, options.seeds, options.runs, np.random.default_rng(0))
+        print(f"{path.stem}: {describe(tried, options.seeds)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The estimate of false alarms, on ensembles whose truth is planted: none where there are none, each where there is one."""
+
+import numpy as np
+import pytest
+
+from benchmarks.false_alarms import describe, trial
+from harness.suite.claim import Claim, Control
+from harness.suite.verdict import Ensemble, at_least
+
+
+def planted(name, values, low=-100.0):
+    runs = tuple((f"it[{seed}]",) for seed in range(len(values)))
+    claim = Claim(f"planted/{name}", "", "", "", at_least(low, reason="planted"), len, (Control("none", len),))
+    return claim, Ensemble(tuple(map(float, values)), "planted", runs)
+
+
+@pytest.fixture(scope="module")
+def found():
+    rng = np.random.default_rng(1)
+    claims = {f"planted/{n}": planted(str(n), rng.normal(0, 1, 32)) for n in range(8)}
+    return trial(claims, 3, 40, rng)
+
+
+def test_exchangeable_seeds_fail_no_more_runs_than_is_said(found):
+    assert (found.claims, found.seeds, found.runs) == (8, 32, 40)
+    assert found.failed <= 2
+
+
+def test_larger_shifts_are_seen_more_often(found):
+    assert list(found.seen) == [1, 2, 3, 5]
+    assert sorted(found.seen.values()) == list(found.seen.values())
+    assert found.seen[1] < 0.2
+    assert found.seen[5] > 0.95
+
+
+def test_an_ensemble_of_two_kinds_of_seeds_fails_runs_of_one():
+    """Three seeds of 32 are of another kind: all three are a run that fails, and so are the largest two with the lowest."""
+    odd = [50.0, 51.0, 49.0, *np.random.default_rng(2).normal(0, 1, 29)]
+    found = trial({"planted/odd": planted("odd", odd)}, 3, 5000, np.random.default_rng(0))
+    assert (found.runs, found.alarms, found.contradicted, found.blamed) == (4960, 2, 0, {"planted/odd": 2})
+    assert "runs that do not belong      2" in describe(found, 3)
+
+
+def test_a_verdict_that_contradicts_the_others_is_counted():
+    odd = [-1.0, -1.1, -0.9, *np.random.default_rng(2).normal(0.5, 0.1, 29)]
+    found = trial({"planted/odd": planted("odd", odd, 0.0)}, 3, 5000, np.random.default_rng(0))
+    assert found.contradicted == 1
