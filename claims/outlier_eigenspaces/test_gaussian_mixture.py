@@ -34,6 +34,7 @@ shuffled = sibling("gmm-shuffled", "labels shuffled")
 def aligned(matrix, data):
     return claim(
         f"outlier-eigenspaces/gmm-alignment[{matrix}-{data}]",
+        bounds=(0, 1),
         where="Abstract",
         quotes=ALIGNS,
         says="SGD moves every class into the outlier eigenspace of its block",
@@ -59,6 +60,7 @@ def test_alignment(run, matrix, data):
 def whole_aligned(matrix, rank):
     return claim(
         f"outlier-eigenspaces/gmm-alignment[{matrix}-whole]",
+        bounds=(0, 1),
         where="Abstract",
         quotes=ALIGNS,
         says="SGD moves all parameters into the outlier eigenspace of the whole matrix",
@@ -266,6 +268,7 @@ def test_span(run, pair):
 def tilted(matrix):
     return claim(
         f"outlier-eigenspaces/gmm-alignment[{matrix}-tilted]",
+        bounds=(0, 1),
         where="Abstract",
         quotes=ALIGNS,
         says="SGD aligns for unlike classes as well",
@@ -313,6 +316,7 @@ def test_whole_separation(run, matrix):
 def along_top(matrix):
     return claim(
         f"outlier-eigenspaces/gmm-top-eigenvector[{matrix}]",
+        bounds=(0, 1),
         where="derived: abstract",
         derived=True,
         says="for orthonormal means sqrt((k - 1) / k) of a class lies along the top eigenvector of its block "

@@ -36,6 +36,7 @@ noise_alone = sibling("xor-snr-1", "lambda = 1: no outliers")
 def first_layer(matrix, data):
     return claim(
         f"outlier-eigenspaces/xor-first-layer[{matrix}-{data}]",
+        bounds=(0, 1),
         where="Abstract",
         quotes=PER_LAYER,
         says="every neuron aligns with the outlier eigenspace of its own block",
@@ -124,6 +125,7 @@ def rank(run, matrix):
 def last_aligned(matrix):
     return claim(
         f"outlier-eigenspaces/xor-last-layer[{matrix}-alignment]",
+        bounds=(0, 1),
         where="Abstract",
         quotes=PER_LAYER,
         says="the last layer aligns with the outlier eigenspace of its own block",
@@ -146,6 +148,7 @@ def test_last_layer_alignment(run, matrix):
 def evolves(matrix):
     return claim(
         f"outlier-eigenspaces/xor-last-layer[{matrix}-evolves]",
+        bounds=(0, 1),
         where="Abstract",
         quotes=EVOLVES,
         says="training turns the last layer's outlier eigenspace",

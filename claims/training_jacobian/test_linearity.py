@@ -37,6 +37,7 @@ top_direction = Control("the top singular direction in place of bulk ones", _top
 def linear_bulk(reading, up_to, structural):
     return claim(
         f"training-jacobian/linear-bulk[{reading}]",
+        bounds=(0, 1),
         where="Section 3.2, Figure 2a",
         quotes=SEVEN_ORDERS,
         says=LINEAR,
@@ -52,6 +53,7 @@ def linear_bulk(reading, up_to, structural):
 
 @claim(
     "training-jacobian/linear-bulk[each-sign]",
+    bounds=(0, 1),
     where="Section 3.2, Figure 2a",
     quotes=SEVEN_ORDERS,
     says=LINEAR,

@@ -56,6 +56,7 @@ def test_bulk_count(spectrum, delta):
 
 @claim(
     "training-jacobian/bulk-count[nontrivial]",
+    bounds=(0, 1),
     where="Section 3.1, Figure 1a",
     quotes=UNCHANGED,
     says="the bulk has its share of the directions that structure leaves, too",
@@ -221,6 +222,7 @@ def test_stable_threshold(spectrum):
 )
 @claim(
     "training-jacobian/alignment-bulk[fraction]",
+    bounds=(0, 1),
     where="Section 3.1, Figure 1b",
     quotes=IDENTICAL,
     says="along the bulk u_i and v_i nearly agree",
@@ -243,6 +245,7 @@ def test_alignment_bulk(spectrum, structural, above):
 
 @claim(
     "training-jacobian/alignment-chaotic",
+    bounds=(0, 1),
     where="Section 3.1, Figure 1b",
     quotes=ALIGNED,
     says="along the chaotic directions u_i and v_i still point the same way",
@@ -266,6 +269,7 @@ def test_alignment_chaotic(spectrum):
 
 @claim(
     "training-jacobian/noise-no-bulk[strict]",
+    bounds=(0, 1),
     where="Section 3.5, Figure 5b",
     quotes=NOISE,
     says="trained on white noise, the network has no bulk",
@@ -280,6 +284,7 @@ def test_alignment_chaotic(spectrum):
 )
 @claim(
     "training-jacobian/noise-no-bulk[lenient]",
+    bounds=(0, 1),
     where="Section 3.5, Figure 5b",
     quotes=NOISE,
     says="trained on white noise, the network has no bulk",

@@ -10,6 +10,7 @@ import numpy as np
 from harness.errors import InvalidInput
 from harness.suite.records import ClaimRecord, MeasurementRecord
 from harness.suite.verdict import (
+    ROUNDING,
     Ensemble,
     Interval,
     Region,
@@ -67,9 +68,8 @@ def interval_of(
         InvalidInput: a value that is not finite or out of bounds, no spread to be had, or proportions without trials.
     """
     values = finite_values(measured)
-    outside = [value for value in values if bounds is not None and not bounds[0] <= value <= bounds[1]]
-    if outside and bounds is not None:
-        raise InvalidInput(f"{measured.name} measured {outside[0]}, outside of what it can be, [{bounds[0]}, {bounds[1]}]")
+    if bounds is not None:
+        _check_bounds(measured.name, values, bounds)
     return _interval(over, values, measured, ensemble).within(bounds)
 
 
@@ -141,6 +141,12 @@ def _pooled(values: Sequence[float], trials: Sequence[int]) -> tuple[int, int]:
     if any(not math.isclose(count, round(count), rel_tol=1e-9, abs_tol=1e-9) for count in counts):
         raise InvalidInput(f"{list(values)} of {list(trials)} trials are not whole numbers: return Measurement(k / n, trials=n)")
     return sum(round(count) for count in counts), sum(trials)
+
+
+def _check_bounds(name: str, values: Sequence[float], bounds: Bounds) -> None:
+    slack = ROUNDING * (bounds[1] - bounds[0])
+    if outside := [value for value in values if not bounds[0] - slack <= value <= bounds[1] + slack]:
+        raise InvalidInput(f"{name} measured {outside[0]}, outside of what it can be, [{bounds[0]}, {bounds[1]}]: mend the claim")
 
 
 def _true(values: Sequence[float]) -> int:

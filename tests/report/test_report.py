@@ -23,7 +23,7 @@ from harness.suite.records import (
     Report,
     RuleRecord,
 )
-from harness.suite.rejudge import deciding_seeds, interval_of, region_of, rejudge
+from harness.suite.rejudge import bounds_of, deciding_seeds, interval_of, region_of, rejudge
 from harness.suite.verdict import Verdict
 
 RUNS = ["digits[0]", "digits[1]", "digits[2]"]
@@ -173,6 +173,26 @@ class TestRejudging:
     def test_proportions_without_whole_trials_are_refused(self, values, trials):
         with pytest.raises(InvalidInput, match="return Measurement"):
             interval_of("trials", MeasurementRecord("it", "", "", SINGLES[: len(values)], values, trials))
+
+    def test_an_interval_is_cut_to_the_bounds_that_the_record_holds(self):
+        rule = RuleRecord([0.9, 1.0], "planted", [0.0, 1.0])
+        record = measured([0.95, 1.0, 1.0], rule=rule)
+        it = record.measurements[0]
+        assert interval_of("seeds", it).high > 1
+        assert interval_of("seeds", it, None, bounds_of(record)).high == 1
+        assert rejudge(ClaimRecord.from_json(json.loads(json.dumps(dataclasses.asdict(record))))) is Verdict.SUPPORTED
+        assert interval_of("seeds", dataclasses.replace(it, values=[1.0 + 1e-9, 0.9, 1.0]), None, (0, 1)).high == 1
+        with pytest.raises(InvalidInput, match=r"it measured 1\.2, outside of what it can be, \[0, 1\]"):
+            interval_of("seeds", dataclasses.replace(it, values=[1.2, 0.9, 1.0]), None, (0, 1))
+
+    @pytest.mark.parametrize(("values", "interval"), [([1.0, 1.0, 1.0], [0.292, 1.0]), ([1.0, 0.0, 1.0], [0.094, 0.992])])
+    def test_a_share_of_seeds_has_the_interval_of_a_proportion(self, values, interval):
+        found = interval_of("share", MeasurementRecord("it", "", "", SINGLES, values))
+        assert [found.low, found.high] == pytest.approx(interval, abs=1e-3)
+
+    def test_a_share_is_of_truths_only(self):
+        with pytest.raises(InvalidInput, match="return True or False for each seed"):
+            interval_of("share", MeasurementRecord("it", "", "", SINGLES, [1.0, 0.5, 1.0]))
 
     def test_over_pairs_the_number_of_seeds_is_that_of_the_pseudo_values(self):
         """For averages of two seeds the pseudo-values are the seeds' values, so both name the same number."""
