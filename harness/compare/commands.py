@@ -13,7 +13,7 @@ from harness.errors import Incomparable, InvalidInput, Unreadable
 from harness.report import json_file
 from harness.suite import evidence
 from harness.suite.records import ClaimRecord, Report
-from harness.suite.rejudge import bounds_of, deciding_seeds, ensemble_of, interval_of, region_of, rejudge
+from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_again, region_of, rejudge
 
 READING = {code: MEANING[code] for code in (Exit.USAGE, Exit.UNREADABLE)}
 REJUDGED = READING | {
@@ -167,7 +167,7 @@ def _drift(record: ClaimRecord) -> list[str]:
     """What the recorded values do not give again, bit for bit."""
     ensemble, judged = ensemble_of(record), record.measurements[0]
     try:
-        now = interval_of(record.over, judged, ensemble, bounds_of(record))
+        now = interval_again(record)
         seeds = deciding_seeds(record.over, judged, region_of(record), ensemble) if record.verdict == "INCONCLUSIVE" else None
     except InvalidInput as error:
         return [f"{record.id}: {error}"]

@@ -47,16 +47,30 @@ class PreparedRuns:
                     with self._progress.task(run.label):
                         self._attempt(name, run.prepare)
 
-    def of(self, name: str) -> list[Run]:
-        """The runs of the experiment, prepared now if they were not.
+    def of(self, name: str, seeds: int | None = None) -> list[Run]:
+        """The runs of the experiment, prepared now if they were not: those of the session, or of so many seeds.
 
         Raises:
             ExperimentFailed: the experiment could not be opened or prepared.
         """
         self.prepare([name])
+        if seeds is not None and name not in self._failed and len(self._open[name]) < seeds:
+            self._prepare_more(name, seeds)
         if name in self._failed:
             raise ExperimentFailed(f"experiment {name} failed: {self._failed[name]}")
-        return self._open[name]
+        return self._open[name][:seeds]
+
+    def _prepare_more(self, name: str, seeds: int) -> None:
+        runs = self._attempt(name, lambda: list(self._lab.runs(name, seeds))) or []
+        new = runs[len(self._open[name]) :]
+        if new:
+            self._progress.say(f"preparing {name}, {len(new)} more seeds: a claim is still open")
+        with self._progress.phase(len(new)):
+            for run in new:
+                if name not in self._failed:
+                    with self._progress.task(run.label):
+                        self._attempt(name, run.prepare)
+        self._open[name] = runs or self._open[name]
 
     def changed_records(self) -> list[ExperimentRecord]:
         """What the report says of every run that was opened, by claims or by their controls, or got further since last asked."""

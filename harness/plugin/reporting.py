@@ -79,7 +79,7 @@ class Reporting:
             return []
         judged = f"claims: {len(self.selected)} of {len(declared(s.claims))}"
         return [
-            f"{judged}, {s.scale} scale, {seeds(s.seeds, s.first_seed)}, {s.precision}, {s.devices} device(s)",
+            f"{judged}, {s.scale} scale, {seeds(s.seeds, s.first_seed, s.until_decided)}, {s.precision}, {s.devices} device(s)",
             f"store: {s.store}{' (everything is computed again)' if s.fresh else ''}",
         ]
 
@@ -169,6 +169,7 @@ class Reporting:
             scale=s.scale,
             seeds=s.seeds,
             first_seed=s.first_seed,
+            until_decided=s.until_decided,
             precision=s.precision,
             created=self.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds=time.monotonic() - self.began,

@@ -142,8 +142,8 @@ class Judging:
     def judge(self, item: ClaimItem) -> Outcome:
         """The outcome of one claim."""
         s = self.settings
-        listed = expected(item.claim, s.scale, self.deviations)
-        terms = Terms(s.scale, listed, self.ensembles, self.runs.of, self.tests, s.first_seed)
+        listed, more = expected(item.claim, s.scale, self.deviations), self.runs.of if s.until_decided else None
+        terms = Terms(s.scale, listed, self.ensembles, self.runs.of, self.tests, s.first_seed, more)
         with self.progress.quiet_task(item.claim.id), _exact_dtypes():
             return judge_claim(item.claim, terms, catalogue.node_id(item.claim, self.settings.root))
 

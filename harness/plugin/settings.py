@@ -16,6 +16,7 @@ from harness.errors import InvalidInput
 from harness.plugin import options
 from harness.report import json_file
 from harness.runs.experiment import PRECISIONS, SCALES
+from harness.suite.verdict import LOOKS
 
 SEEDS = 2**31  # JAX takes a seed as a whole number of 32 bits with a sign
 
@@ -32,6 +33,7 @@ class Settings:
     scale: str
     seeds: int
     first_seed: int
+    until_decided: bool
     override: str | None
     report: Path
     store: Path
@@ -60,12 +62,17 @@ class Settings:
             InvalidInput: a value that is not allowed, or a folder that cannot be written.
         """
         value = {name: options.value(config, name) for name in options.VALUES}
+        seeds = _seeds(value["seeds"])
+        until_decided = bool(config.getoption("claims_until_decided") or config.getini("claims_until_decided"))
+        if until_decided and config.getoption("claims_seeds") is not None:
+            raise InvalidInput("--claims-until-decided takes the seeds that it needs: leave --claims-seeds out")
         store = options.path(config, "store") or platformdirs.user_cache_path("training-jacobian-claims")
         settings = cls(
             root=config.rootpath,
             scale=_one_of("--claims-scale", value["scale"], SCALES),
-            seeds=_seeds(value["seeds"]),
-            first_seed=_first_seed(value["first_seed"], _seeds(value["seeds"])),
+            seeds=min(LOOKS) if until_decided else seeds,
+            first_seed=_first_seed(value["first_seed"], max(LOOKS) if until_decided else seeds),
+            until_decided=until_decided,
             override=_one_of("--claims-precision", value["precision"], PRECISIONS) if value["precision"] else None,
             report=_report(config),
             store=store,

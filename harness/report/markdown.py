@@ -47,7 +47,7 @@ def _top(report: Report) -> str:
         warnings.append(f"**Incomplete**: the run was stopped before every selected claim was judged.{unreached}")
     if report.partial:
         warnings.append("**Partial**: some claims were left out of this run.")
-    ran = seeds(report.seeds, report.first_seed)
+    ran = seeds(report.seeds, report.first_seed, report.until_decided)
     facts = f"Scale {report.scale}, {ran}, {report.precision}, {report.created}, {report.seconds:.0f} s"
     facts += "." if report.peak_memory is None else f", at most {report.peak_memory} MiB."
     asked = belonging(report)

@@ -44,16 +44,17 @@ def said(stated: Claim | ClaimRecord) -> str:
     return " ".join([stated.says, *(f"[{mark}]" for mark in marks(stated)), *([f'"{stated.quotes}"'] if stated.quotes else [])])
 
 
-def seeds(count: int, first: int) -> str:
-    """``3 seed(s)``, or ``3 seed(s) from 12`` where they do not start at 0."""
-    return f"{count} seed(s)" + (f" from {first}" if first else "")
+def seeds(count: int, first: int, until_decided: bool = False) -> str:
+    """``3 seed(s)``, ``3 seed(s) from 12`` where they do not start at 0, ``3 or more seed(s)`` where open claims take more."""
+    return f"{count}{' or more' if until_decided else ''} seed(s){f' from {first}' if first else ''}"
 
 
 def options(report: Report) -> list[str]:
     """The options with which a claim is judged as in this run, those that are not the defaults."""
     got = {name: getattr(report, name) for name in DEFAULTS}
     changed = [(name, value) for name, value in got.items() if value != DEFAULTS[name]]
-    return [f"--claims-{name.replace('_', '-')} {value}" for name, value in changed]
+    until = ["--claims-until-decided"] if report.until_decided else []
+    return [*(f"--claims-{name.replace('_', '-')} {value}" for name, value in changed), *until]
 
 
 def outcome(record: ClaimRecord) -> str:

@@ -75,9 +75,9 @@ class Lab:
         self._opened.append(open_run(experiment, self))
         return self._opened[-1]
 
-    def runs(self, name: str) -> list[Any]:
-        """All runs of the named experiment in this session: of ``seeds`` seeds, or the one of a fixed-seed experiment."""
-        count = 1 if self._fixed(find(name, self.scale)) else self.seeds
+    def runs(self, name: str, seeds: int | None = None) -> list[Any]:
+        """Runs of the named experiment: of so many seeds (the session's ``seeds``), or the one of a fixed-seed experiment."""
+        count = 1 if self._fixed(find(name, self.scale)) else seeds or self.seeds
         return [self.run(name, self.first_seed + more) for more in range(count)]
 
     def opened(self) -> list[Any]:

@@ -21,7 +21,7 @@ from harness.suite.expectation import Expectation, of_ensemble
 from harness.suite.membership import membership
 from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, RuleRecord
 from harness.suite.rejudge import deciding_seeds, interval_of
-from harness.suite.verdict import ENOUGH, Ensemble, Interval, Verdict, equal, exact, judge
+from harness.suite.verdict import CONFIDENCE, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, spent
 
 Run = Any
 FEW = 3  # seeds that have a spread of their own
@@ -39,6 +39,7 @@ class Terms:
         open_runs: gives an experiment's runs by its name.
         tests: number of claims of this run whose values are tested against their ensemble; they share its false alarms.
         first_seed: of the run, for the command in a message.
+        more_runs: gives so many runs of an experiment, or all that it can have; with it, claims that are open take more seeds.
     """
 
     scale: str
@@ -47,6 +48,7 @@ class Terms:
     open_runs: Callable[[str], Sequence[Run]]
     tests: int = 1
     first_seed: int = 0
+    more_runs: Callable[[str, int], Sequence[Run]] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,38 +77,85 @@ def judge_claim(claim: Claim, terms: Terms, node: str) -> Outcome:
 def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
     if terms.scale not in claim.scales:
         raise NotRun(f"it is judged at scale {', '.join(claim.scales)}, this run is at {terms.scale}")
-    runs = [run for name in claim.on for run in terms.open_runs(name)]
-    fingerprints = {run.experiment.name: reference_fingerprint(run.experiment) for run in runs}
-    groups = groups_of(claim, runs)
-    measured = [_measurement(claim.measure(*group)) for group in groups]
-    judged, *details = _records(claim, groups, measured)
-    reference = terms.ensembles.of(claim, fingerprints) if claim.over in OVER else Reference()
+    sample = _decided(claim, terms) if terms.more_runs is not None and claim.over in OVER else _sample(claim, terms)
+    judged, *details = sample.records
+    reference, interval, verdict = sample.reference, sample.interval, judge(sample.interval, claim.accept)
     ensemble = reference.ensemble
-    if claim.over in ("seeds", "pairs") and len(runs) < FEW and ensemble is None:
-        raise NotRun(
-            f"fewer than {FEW} seeds give no spread, and {reference.why}: ask for more ({_more_seeds(claim, terms, FEW)})"
-        )
-    interval = interval_of(claim.over, judged, ensemble, claim.bounds)
-    verdict = judge(interval, claim.accept)
     shown = [interval.low, interval.high] if interval.bounded else None
     record = replace(
         blank,
         verdict=verdict.name,
         expected=blank.expected if ensemble is None else of_ensemble(claim, ensemble)[0].name,
+        rule=replace(blank.rule, looks=sample.looks),
         measurements=[replace(judged, interval=shown, method=interval.method), *details],
         seeds_to_decide=deciding_seeds(claim.over, judged, claim.accept, ensemble) if verdict is Verdict.INCONCLUSIVE else None,
         ensemble=None if ensemble is None else _ensemble_record(claim, ensemble, judged),
         membership=membership(claim.over, judged, reference, terms.tests) if claim.over in OVER else None,
-        controls=[run_control(claim, control, groups[0]) for control in claim.controls],
-        experiments=fingerprints,
+        controls=[run_control(claim, control, sample.groups[0]) for control in claim.controls],
+        experiments=sample.fingerprints,
     )
     if claim.portable and verdict is Verdict.SUPPORTED:
         _refuse_blind(record)
     complaints = _complaints(claim, terms.expected, record)
     record = replace(record, passed=not complaints, message="; ".join([_sentence(claim, terms, record), *complaints]))
+    measured = sample.measured
     arrays = {f"{i}/{name}": np.asarray(array) for i, m in enumerate(measured) for name, array in m.arrays.items()}
     evidence, content = pack(claim.id, arrays) if arrays else (None, b"")
     return Outcome(replace(record, evidence=evidence), content)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """What a claim measured on so many runs, and the interval of it."""
+
+    groups: list[tuple[Run, ...]]
+    measured: list[Measurement]
+    records: list[MeasurementRecord]
+    fingerprints: dict[str, str]
+    reference: Reference
+    interval: Interval
+    looks: bool
+
+
+def _sample(claim: Claim, terms: Terms, seeds: int | None = None) -> _Sample:
+    """Measure the claim on the runs of its experiments; with ``seeds``, on so many of each, as one of several looks.
+
+    Raises:
+        NotRun: too few seeds for a spread, and no ensemble that has one.
+    """
+    opened = [terms.open_runs(name) if seeds is None else _more(terms)(name, seeds) for name in claim.on]
+    runs = [run for found in opened for run in found]
+    fingerprints = {run.experiment.name: reference_fingerprint(run.experiment) for run in runs}
+    groups = groups_of(claim, runs)
+    measured = [_measurement(claim.measure(*group)) for group in groups]
+    records = _records(claim, groups, measured)
+    reference = terms.ensembles.of(claim, fingerprints) if claim.over in OVER else Reference()
+    if claim.over in ("seeds", "pairs") and len(runs) < FEW and reference.ensemble is None:
+        remedy = f"ask for more ({_more_seeds(claim, terms, FEW)})"
+        raise NotRun(f"fewer than {FEW} seeds give no spread, and {reference.why}: {remedy}")
+    confidence = CONFIDENCE if seeds is None else spent(len(LOOKS))
+    interval = interval_of(claim.over, records[0], reference.ensemble, claim.bounds, confidence)
+    if seeds is not None:
+        interval = replace(interval, method=f"{interval.method}, {confidence:.4g} at each of {len(LOOKS)} looks")
+    return _Sample(groups, measured, records, fingerprints, reference, interval, seeds is not None)
+
+
+def _more(terms: Terms) -> Callable[[str, int], Sequence[Run]]:
+    assert terms.more_runs is not None
+    return terms.more_runs
+
+
+def _decided(claim: Claim, terms: Terms) -> _Sample:
+    """The sample at the first of the looks that decides, or at the last; an experiment of a fixed seed has one look."""
+    sample = _sample(claim, terms, LOOKS[0])
+    for seeds in LOOKS[1:]:
+        if judge(sample.interval, claim.accept) is not Verdict.INCONCLUSIVE:
+            break
+        more = _sample(claim, terms, seeds)
+        if len(more.groups) == len(sample.groups):
+            break
+        sample = more
+    return sample
 
 
 def _ensemble_record(claim: Claim, ensemble: Ensemble, judged: MeasurementRecord) -> EnsembleRecord:

@@ -67,11 +67,16 @@ class MembershipRecord:
 
 @dataclass(frozen=True)
 class RuleRecord:
-    """The accepted region; None stands for an infinite bound. ``bounds``: the values that the quantity can have, if known."""
+    """The accepted region; None stands for an infinite bound.
+
+    ``bounds`` are the values that the quantity can have, if known. ``looks`` says that more seeds were taken while the claim was
+    open, so that the interval is wider: the error of all looks together is that of one.
+    """
 
     accept: list[float | None]
     reason: str
     bounds: list[float] | None = None
+    looks: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,7 +183,7 @@ class LedgerEntry:
 class Report:
     """Everything a run leaves behind.
 
-    Its seeds are ``first_seed``, ``first_seed + 1`` and so on, ``seeds`` of them.
+    Its seeds are ``first_seed``, ``first_seed + 1`` and so on, ``seeds`` of them, or more where it went on ``until_decided``.
     ``unreached`` are the ids of selected claims that the run stopped before; ``peak_memory`` is in MiB;
     ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it.
     """
@@ -197,6 +202,7 @@ class Report:
     unreached: list[str] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     first_seed: int = 0
+    until_decided: bool = False
     schema_version: int = SCHEMA_VERSION
     evidence: Mapping[str, bytes] = field(default_factory=dict)
 

@@ -10,6 +10,8 @@ import numpy as np
 from harness.errors import InvalidInput
 from harness.suite.records import ClaimRecord, MeasurementRecord
 from harness.suite.verdict import (
+    CONFIDENCE,
+    LOOKS,
     ROUNDING,
     Ensemble,
     Interval,
@@ -21,6 +23,7 @@ from harness.suite.verdict import (
     pairs_interval,
     proportion_interval,
     share_to_decide,
+    spent,
 )
 from harness.suite.verdict import seeds_to_decide as seeds_of_values
 
@@ -32,8 +35,17 @@ def rejudge(record: ClaimRecord) -> Verdict:
     """The verdict that the recorded values, region and ensemble give; NOT_RUN stays NOT_RUN."""
     if not record.judged:
         return Verdict.NOT_RUN
-    interval = interval_of(record.over, record.measurements[0], ensemble_of(record), bounds_of(record))
-    return judge(interval, region_of(record))
+    return judge(interval_again(record), region_of(record))
+
+
+def interval_again(record: ClaimRecord) -> Interval:
+    """The interval that the recorded values give.
+
+    Raises:
+        InvalidInput: as for :func:`interval_of`.
+    """
+    confidence = spent(len(LOOKS)) if record.rule.looks else CONFIDENCE
+    return interval_of(record.over, record.measurements[0], ensemble_of(record), bounds_of(record), confidence)
 
 
 def ensemble_of(record: ClaimRecord) -> Ensemble | None:
@@ -57,12 +69,17 @@ def region_of(record: ClaimRecord) -> Region:
 
 
 def interval_of(
-    over: str, measured: MeasurementRecord, ensemble: Ensemble | None = None, bounds: Bounds | None = None
+    over: str,
+    measured: MeasurementRecord,
+    ensemble: Ensemble | None = None,
+    bounds: Bounds | None = None,
+    confidence: float = CONFIDENCE,
 ) -> Interval:
     """The 95 % interval of what was measured over ``seeds``, ``pairs``, ``trials``, ``share``, ``once`` or ``interval``.
 
     Args:
         bounds: values that the quantity can have; the interval is cut to them.
+        confidence: of the interval where seeds are random.
 
     Raises:
         InvalidInput: a value that is not finite or out of bounds, no spread to be had, or proportions without trials.
@@ -70,28 +87,30 @@ def interval_of(
     values = finite_values(measured)
     if bounds is not None:
         _check_bounds(measured.name, values, bounds)
-    return _interval(over, values, measured, ensemble).within(bounds)
+    return _interval(over, values, measured, ensemble, confidence).within(bounds)
 
 
 def ensemble_interval(over: str, ensemble: Ensemble) -> Interval:
     """What the ensemble itself measured, by the claim's own rule."""
     trials = None if ensemble.trials is None else list(ensemble.trials)
     measured = MeasurementRecord("ensemble", "", "", [list(runs) for runs in ensemble.runs], list(ensemble.values), trials)
-    return _interval(over, list(ensemble.values), measured, None)
+    return _interval(over, list(ensemble.values), measured, None, CONFIDENCE)
 
 
-def _interval(over: str, values: Sequence[float], measured: MeasurementRecord, ensemble: Ensemble | None) -> Interval:
+def _interval(
+    over: str, values: Sequence[float], measured: MeasurementRecord, ensemble: Ensemble | None, confidence: float
+) -> Interval:
     if over == "once":
         return exact(values[0])
     if over == "interval":
         return _own_interval(measured)
     if over == "trials":
-        return proportion_interval(*_pooled(values, measured.trials or []))
+        return proportion_interval(*_pooled(values, measured.trials or []), confidence)
     if over == "share":
-        return proportion_interval(_true(values), len(values))
+        return proportion_interval(_true(values), len(values), confidence)
     if over == "pairs":
-        return pairs_interval(_pairs(values, measured), ensemble)
-    return mean_interval(values, ensemble)
+        return pairs_interval(_pairs(values, measured), ensemble, confidence)
+    return mean_interval(values, ensemble, confidence)
 
 
 def deciding_seeds(over: str, measured: MeasurementRecord, region: Region, ensemble: Ensemble | None = None) -> int | None:

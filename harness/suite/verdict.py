@@ -17,6 +17,7 @@ import numpy as np
 from harness.errors import InvalidInput
 
 CONFIDENCE = 0.95
+LOOKS = (3, 6, 12, 24)  # numbers of seeds at which a run that goes on until claims are decided looks at them
 ENOUGH = 8  # seeds that agree: fewer equal values are no proof that the others are equal too
 ROUNDING = 1e-6  # of the largest value: seeds that differ by less are equal but for rounding
 
@@ -127,19 +128,24 @@ def exact(value: float) -> Interval:
     return Interval(value, value, "deterministic")
 
 
-def _quantile(dof: int) -> float:
-    """Of Student's t, for a two-sided interval of :data:`CONFIDENCE`."""
+def spent(looks: int) -> float:
+    """The confidence of each of so many looks that keeps the error of all together at 5 % (Bonferroni, in equal parts)."""
+    return 1 - (1 - CONFIDENCE) / looks
+
+
+def _quantile(dof: int, confidence: float = CONFIDENCE) -> float:
+    """Of Student's t, for a two-sided interval."""
     from scipy import stats
 
-    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, dof))
+    return float(stats.t.ppf(0.5 + confidence / 2, dof))
 
 
-def _student(center: float, standard_error: float, dof: int, method: str) -> Interval:
-    half = _quantile(dof) * standard_error
+def _student(center: float, standard_error: float, dof: int, confidence: float, method: str) -> Interval:
+    half = _quantile(dof, confidence) * standard_error
     return Interval(center - half, center + half, method)
 
 
-def mean_interval(values: Sequence[float], ensemble: Ensemble | None = None) -> Interval:
+def mean_interval(values: Sequence[float], ensemble: Ensemble | None = None, confidence: float = CONFIDENCE) -> Interval:
     """Student-t interval of the mean over seeds; below three seeds the ensemble gives the spread.
 
     With an ensemble of m seeds the standard error is s_m / sqrt(n) with m - 1 degrees of freedom. So it is for equal values of
@@ -151,7 +157,8 @@ def mean_interval(values: Sequence[float], ensemble: Ensemble | None = None) -> 
     """
     n = _check(values)
     if n >= 3 and not (n < ENOUGH and equal(values)):
-        return _student(float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(n), n - 1, f"Student t over {n} seeds")
+        error = float(np.std(values, ddof=1)) / math.sqrt(n)
+        return _student(float(np.mean(values)), error, n - 1, confidence, f"Student t over {n} seeds")
     if ensemble is None and n >= 3:
         return _spreadless(f"{n} equal seeds")
     if ensemble is None:
@@ -159,13 +166,13 @@ def mean_interval(values: Sequence[float], ensemble: Ensemble | None = None) -> 
             f"{n} seed(s) give no spread and there is no reference ensemble for this claim: "
             "run at least 3 seeds (--claims-seeds 3) or make the ensemble"
         )
-    m = len(ensemble.values)
-    return _student(
-        float(np.mean(values)), ensemble.spread / math.sqrt(n), m - 1, f"{n} seed(s), spread of the reference ensemble of {m}"
-    )
+    m, error = len(ensemble.values), ensemble.spread / math.sqrt(n)
+    return _student(float(np.mean(values)), error, m - 1, confidence, f"{n} seed(s), spread of the reference ensemble of {m}")
 
 
-def pairs_interval(values: Mapping[tuple[int, int], float], ensemble: Ensemble | None = None) -> Interval:
+def pairs_interval(
+    values: Mapping[tuple[int, int], float], ensemble: Ensemble | None = None, confidence: float = CONFIDENCE
+) -> Interval:
     """Jackknife over seeds for a mean over unordered pairs of seeds (pairs share seeds, so are not independent).
 
     Raises:
@@ -181,15 +188,17 @@ def pairs_interval(values: Mapping[tuple[int, int], float], ensemble: Ensemble |
         if ensemble is None:
             raise InvalidInput("one pair gives no spread and there is no reference ensemble: run at least 3 seeds")
         pairs, m = len(ensemble.values), _seeds_of_pairs(ensemble)
-        return _student(mean, ensemble.spread, m - 1, f"1 pair, spread of the reference ensemble of {pairs} pairs of {m} seeds")
+        method = f"1 pair, spread of the reference ensemble of {pairs} pairs of {m} seeds"
+        return _student(mean, ensemble.spread, m - 1, confidence, method)
     if n < ENOUGH and equal(list(values.values())):
         if ensemble is None:
             return _spreadless(f"equal pairs of {n} seeds")
         error = ensemble.spread * math.sqrt(2 / n)  # at most: a mean over pairs that are linear in their seeds
-        return _student(mean, error, _seeds_of_pairs(ensemble) - 1, f"{n} seeds, spread of the reference ensemble")
+        m = _seeds_of_pairs(ensemble)
+        return _student(mean, error, m - 1, confidence, f"{n} seeds, spread of the reference ensemble of {m}")
     without = [float(np.mean([v for pair, v in values.items() if seed not in pair])) for seed in seeds]
     error = math.sqrt((n - 1) / n * float(np.sum((np.array(without) - np.mean(without)) ** 2)))
-    return _student(mean, error, n - 1, f"jackknife over {n} seeds, {len(values)} pairs")
+    return _student(mean, error, n - 1, confidence, f"jackknife over {n} seeds, {len(values)} pairs")
 
 
 def _seeds_of_pairs(ensemble: Ensemble) -> int:
@@ -206,7 +215,7 @@ def _spreadless(seeds: str) -> Interval:
     return Interval(-math.inf, math.inf, f"{seeds} give no spread, and there is no reference ensemble that has one")
 
 
-def proportion_interval(successes: int, trials: int) -> Interval:
+def proportion_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
     """Clopper-Pearson interval of a binomial proportion.
 
     Raises:
@@ -216,7 +225,7 @@ def proportion_interval(successes: int, trials: int) -> Interval:
         raise InvalidInput(f"{successes} successes in {trials} trials: need 0 <= successes <= trials, trials >= 1")
     from scipy import stats  # a second's import that other projects' test runs need not wait for
 
-    low, high = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="exact")
+    low, high = stats.binomtest(successes, trials).proportion_ci(confidence, method="exact")
     return Interval(float(low), float(high), f"Clopper-Pearson, {successes} of {trials}")
 
 

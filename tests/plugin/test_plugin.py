@@ -56,11 +56,11 @@ class Lab:
         self.settings, self.progress, self.all = settings, progress, {}
     def run(self, name, seed):
         return self.all.setdefault((name, seed), Run(Experiment(name, seed, name == "fixed"), self))
-    def runs(self, name):
+    def runs(self, name, seeds=None):
         if name == "nowhere":
             raise ValueError("no such experiment")
         once, first = name == "fixed" and not self.settings.ensemble, self.settings.first_seed
-        return [self.run(name, 0)] if once else [self.run(name, first + more) for more in range(self.settings.seeds)]
+        return [self.run(name, 0)] if once else [self.run(name, first + more) for more in range(seeds or self.settings.seeds)]
     def opened(self):
         return list(self.all.values())
 
@@ -458,6 +458,8 @@ class TestOptions:
                 ["--claims-first-seed", "-1"],
                 "--claims-first-seed '-1' is no seed that 3 seed(s) can start at; give a ",
             ),
+            (["--claims-until-decided", "--claims-seeds", "5"], "--claims-until-decided takes the seeds that it needs"),
+            (["--claims-until-decided", "--claims-first-seed", str(2**31 - 20)], "is no seed that 24 seed(s) can start at"),
             (["--claims-first-seed", "1.5"], "--claims-first-seed '1.5' is no seed"),
             (["--claims-first-seed", str(2**31 - 2)], "give a whole number from 0 to 2147483645"),
             (["--claims-chunk", "-8"], "--claims-chunk '-8' is no number of columns; give 1 or more"),
@@ -771,6 +773,38 @@ class TestEnsembles:
         assert result.ret != 0  # nothing was judged
         result.assert_outcomes(skipped=1)
         result.stdout.fnmatch_lines(["*no reference ensemble for it: ask for more (--claims-seeds 3)*"])
+
+
+class TestUntilDecided:
+    SLOW = OPEN_CLAIM.replace("1.005", "1.02")  # 0.98, 1, 1.02, 0.99, 1.01 and again: twelve seeds tell that the mean is inside
+
+    def test_an_open_claim_takes_more_seeds_and_a_decided_one_does_not(self, project, judge, pytester):
+        project(TRUE_CLAIM, self.SLOW, "@declare('planted/fixed', on='fixed', over='share')\ndef test_fixed(x): return x < 1.5\n")
+        result = judge("--claims-until-decided", "--claims-first-seed", "40")
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["*, 3 or more seed(s) from 40,*", "preparing steady, 3 more seeds: *"])
+        found = {claim.id: claim for claim in report(pytester).claims}
+        assert [len(found[f"planted/{id}"].measurements[0].values) for id in ("truth", "open", "fixed")] == [6, 12, 1]
+        assert found["planted/open"].verdict == "SUPPORTED"
+        assert found["planted/open"].measurements[0].method == "Student t over 12 seeds, 0.9875 at each of 4 looks"
+        assert found["planted/fixed"].verdict == "INCONCLUSIVE"
+        from harness.__main__ import main
+
+        assert main(["rejudge", "reports/latest"]) == 0
+        assert "--claims-until-decided" in (pytester.path / "reports/latest/report.html").read_text(encoding="utf-8")
+
+    def test_a_claim_at_the_edge_stays_open_after_the_last_look(self, project, judge, pytester):
+        project(OPEN_CLAIM.replace("1.005", "1.0"))
+        assert judge("--claims-until-decided").ret == 0
+        claim = record(pytester, "planted/open")
+        assert (claim.verdict, len(claim.measurements[0].values)) == ("INCONCLUSIVE", 24)
+
+    def test_an_experiment_that_breaks_at_a_later_seed_fails_its_claims(self, project, judge, pytester):
+        breaking = LAB.replace('self.experiment.name == "diverges"', "self.experiment.seed == 5")
+        project(self.SLOW, files={"claims/conftest.py": breaking})
+        result = judge("--claims-until-decided")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["planted/open*: NOT_RUN by failure: experiment steady failed: *loss is nan at step 7"])
 
 
 class TestInterruption:

@@ -12,6 +12,7 @@ from harness.errors import InvalidInput
 from harness.suite.verdict import (
     CONFIDENCE,
     ENOUGH,
+    LOOKS,
     Ensemble,
     Interval,
     Region,
@@ -26,6 +27,7 @@ from harness.suite.verdict import (
     proportion_interval,
     seeds_to_decide,
     share_to_decide,
+    spent,
     within,
 )
 
@@ -129,6 +131,31 @@ def test_clopper_pearson_covers_at_least_at_the_nominal_rate(p):
     low, _ = bound(500)
     intervals = [proportion_interval(successes, 60) for successes in range(61)]
     assert covered(lambda rng: intervals[rng.binomial(60, p)], p, 500) >= low
+
+
+def misses(confidence: float, looks: tuple[int, ...], draws: int) -> int:
+    """Runs that end with an interval that misses the truth, if seeds are added until the interval leaves the region's edge."""
+    rng = np.random.default_rng(3)
+
+    def decided(values: np.ndarray) -> bool:
+        made = (mean_interval(values[:n], confidence=confidence) for n in looks)
+        return any(not one.low <= 0.0 <= one.high for one in made)
+
+    return sum(decided(rng.normal(0, 1, looks[-1])) for _ in range(draws))
+
+
+def test_all_looks_together_have_the_error_of_one():
+    assert misses(spent(len(LOOKS)), LOOKS, 1000) <= 1000 - bound(1000)[0]
+
+
+def test_looking_again_without_paying_for_it_would_not():
+    assert misses(CONFIDENCE, LOOKS, 1000) > 1000 - bound(1000)[0]
+
+
+def test_a_share_and_pairs_pay_for_their_looks_too():
+    assert proportion_interval(3, 6, spent(4)).low < proportion_interval(3, 6).low
+    values = pairs_of(np.arange(5.0))
+    assert pairs_interval(values, None, spent(4)).low < pairs_interval(values).low
 
 
 KNOWN = Ensemble((9.0,) * 6 + (6.0, 1.0), "planted")
