@@ -23,7 +23,7 @@ from harness.suite.records import MeasurementRecord, MembershipRecord
 from harness.suite.verdict import ROUNDING, Ensemble
 
 FALSE_ALARMS = 0.01  # share of runs of the ensemble's own kind with any alarm, at most
-FEWEST = 3  # other seeds, to have a spread
+FEWEST = 3  # seeds, to have a spread
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
     if len(known) < FEWEST:
         few = f"only {len(known)} of its ensemble's seeds are not in this run, {FEWEST} are needed"
         return MembershipRecord("few", few, others=len(known))
-    others = _sample(over, [ensemble.values[i] for i in rest], len(known), _grain(ensemble))
+    least = _grain(ensemble) / (1 if len(here) < FEWEST else math.sqrt(len(known) + 1))
+    others = _sample(over, [ensemble.values[i] for i in rest], len(known), least)
     return _tested([value for value in measured.values if value is not None], len(here), others, FALSE_ALARMS / max(1, tests))
 
 
@@ -105,8 +106,11 @@ def _tested(values: Sequence[float], seeds: int, others: Sample, level: float) -
     return MembershipRecord("alarm" if alarm else "belongs", message, p, level, known, others.seeds)
 
 
-def _sample(over: str, values: Sequence[float], seeds: int, grain: float) -> Sample:
-    """The other seeds' values, with a spread that is not smaller than it can be known to be.
+def _sample(over: str, values: Sequence[float], seeds: int, least: float) -> Sample:
+    """The other seeds' values, with a spread of at least ``least`` and of rounding, since equal values are equal but for that.
+
+    Of a quantity that is counted, one more seed that is one step away from the others is always possible, and one or two seeds of
+    a run may be of that kind.
 
     Pairs: the variance of a mean over all pairs of n seeds is at most 2 var / n, var that of one pair, with equality for what is
     linear in the seeds (Hoeffding 1948); var over m seeds' pairs is biased by (m - 1) / (m + 1) in that case.
@@ -114,10 +118,8 @@ def _sample(over: str, values: Sequence[float], seeds: int, grain: float) -> Sam
     spread = float(np.std(values, ddof=1))
     if over == "pairs":
         spread *= math.sqrt(2 * (seeds + 1) / (seeds - 1))
-    # one more seed, one step away from the others, is always possible; and equal values are equal but for rounding
-    step = grain / math.sqrt(seeds + 1)
-    least = max(step, ROUNDING * max(abs(value) for value in values))
-    return Sample(float(np.mean(values)), seeds, max(spread, least), min(values), max(values))
+    rounding = ROUNDING * max(abs(value) for value in values)
+    return Sample(float(np.mean(values)), seeds, max(spread, least, rounding), min(values), max(values))
 
 
 def _grain(ensemble: Ensemble) -> float:

@@ -7,6 +7,7 @@ Nothing here imports JAX, so that stored evidence can be judged again without it
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -133,6 +134,7 @@ def spent(looks: int) -> float:
     return 1 - (1 - CONFIDENCE) / looks
 
 
+@functools.cache
 def _quantile(dof: int, confidence: float = CONFIDENCE) -> float:
     """Of Student's t, for a two-sided interval."""
     from scipy import stats

@@ -98,9 +98,27 @@ def test_equal_values_alarm_beyond_rounding_only():
     assert state([0.5 * (1 + 1e-3)] * 3, known) == "alarm"
 
 
-@pytest.mark.parametrize(("values", "expected"), [([9, 8, 9], "belongs"), ([8, 8, 8], "alarm"), ([0, 0, 1], "alarm")])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        *(([9, 8, 9], "belongs"), ([8, 8, 8], "alarm"), ([0, 0, 1], "alarm")),
+        *(([8], "belongs"), ([8, 8], "belongs"), ([0], "alarm")),
+    ],
+)
 def test_one_seed_that_counts_otherwise_is_possible_and_three_are_not(values, expected):
     assert state(values, [9] * 32) == expected
+
+
+def test_of_few_known_seeds_three_that_count_otherwise_are_possible():
+    assert state([8, 8, 8], [9] * 8) == "belongs"
+    assert state([0, 0, 0], [9] * 8) == "alarm"
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_of_normal_values_the_level_is_exact(seeds):
+    rng = np.random.default_rng(8)
+    found = [membership("seeds", run(rng.normal(0, 1, seeds)), Reference(ensemble(rng.normal(0, 1, 8))), 1) for _ in range(5000)]
+    assert stats.kstest([one.p for one in found], "uniform").pvalue > 1e-4
 
 
 def test_a_rare_value_that_the_ensemble_has_is_no_alarm():

@@ -95,16 +95,17 @@ def bound(draws: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("n", [3, 8])
 def test_student_intervals_cover_at_the_nominal_rate(n):
-    low, high = bound(2000)
-    assert low <= covered(lambda rng: mean_interval(rng.normal(0, 1, n)), 0.0, 2000) <= high
+    """So many draws that a spread with the divisor n in place of n - 1 would be seen: it covers 92.8 and 93.7 %."""
+    low, high = bound(20000)
+    assert low <= covered(lambda rng: mean_interval(rng.normal(0, 1, n)), 0.0, 20000) <= high
 
 
 def test_an_ensemble_gives_one_seed_the_nominal_coverage():
     def one_seed(rng: np.random.Generator) -> Interval:
         return mean_interval(rng.normal(0, 1, 1), Ensemble(tuple(rng.normal(0, 1, 8)), "planted"))
 
-    low, high = bound(2000)
-    assert low <= covered(one_seed, 0.0, 2000) <= high
+    low, high = bound(20000)
+    assert low <= covered(one_seed, 0.0, 20000) <= high
 
 
 def test_jackknife_over_pairs_covers_at_the_nominal_rate():
