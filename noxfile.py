@@ -1,4 +1,5 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, wheel, probe, mutants, bench, multihost, claims_on, claims_matrix."""
+"""Sessions: claims (the main job), tests, lint, typecheck, wheel, probe, mutants, ensembles, bench, multihost, claims_on,
+claims_matrix."""
 
 import argparse
 from pathlib import Path
@@ -67,6 +68,24 @@ def mutants(session: nox.Session) -> None:
     """Put deliberate faults into copies of the harness; fails if one survives the checks that must find it."""
     session.install("-e", ".[dev]")
     session.run("python", "-m", "mutants", *session.posargs)
+
+
+@nox.session
+def ensembles(session: nox.Session) -> None:
+    """Measure the reference ensembles: 32 seeds at smoke scale, in both precisions; 16 at paper scale with ``-- paper``.
+
+    It goes on where it was stopped, and shows what would change; ``-- --accept`` writes it. Other arguments go to pytest.
+    """
+    session.install("-e", ".[claims]")
+    wanted = [argument for argument in session.posargs if argument not in ("paper", "--accept")]
+    accept = ["--accept"] if "--accept" in session.posargs else []
+    runs = [("paper", "float32", 16)] if "paper" in session.posargs else [("smoke", "float32", 32), ("smoke", "float64", 32)]
+    for scale, precision, seeds in runs:
+        folder = f"reports/ensembles/{scale}-{precision}"
+        how = [f"--claims-scale={scale}", f"--claims-precision={precision}", f"--claims-seeds={seeds}", "--claims-ensemble"]
+        # a claim that fails is what the difference is for
+        session.run("pytest", "claims", *how, f"--claims-report={folder}", *wanted, success_codes=[0, 1])
+        session.run("python", "-m", "harness", "ensemble", f"{folder}/latest", *accept)
 
 
 @nox.session

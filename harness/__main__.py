@@ -20,6 +20,7 @@ from harness.report import html, json_file, markdown
 from harness.report.text import said
 from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
+from harness.suite.acceptance import changes
 from harness.suite.catalogue import base, declare_all, declare_papers, declared, node_id
 from harness.suite.claim import REGISTRY, Claim
 from harness.suite.expectation import (
@@ -104,15 +105,21 @@ def papers_folder(options: argparse.Namespace) -> int:
 
 
 def make_ensemble(options: argparse.Namespace) -> int:
-    """Write the reference ensembles of a report with at least 8 seeds; those of claims that it did not judge stay."""
+    """Show what the reference ensembles of a report would change, and write them if asked to."""
     report = json_file.read(options.report)
     known = ensemble.load(options.into, report.scale, report.precision)
     content = ensemble.make(report, known)
+    for line in changes(report, known, content):
+        print(line)
     path = options.into / f"{report.scale}-{report.precision}.json"
+    measured = sum(entry["created"] == report.created for entry in content["claims"].values())
+    counted = f"{path}: {len(content['claims'])} claims, {measured} of them from this report"
+    if not options.accept:
+        print(f"{counted}; nothing was written: --accept writes it")
+        return 0
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    measured = sum(entry["created"] == report.created for entry in content["claims"].values())
-    print(f"{path}: {len(content['claims'])} claims, {measured} of them from this report; keep it under version control")
+    print(f"{counted}; keep it under version control")
     return 0
 
 
@@ -178,11 +185,12 @@ def _parser() -> argparse.ArgumentParser:
     where.set_defaults(command=papers_folder)
     making = commands.add_parser(
         "ensemble",
-        help="make the reference ensembles, which say what to expect of a claim and which values belong to it",
+        help="show what new reference ensembles would change, and accept them: they say what to expect of a claim",
         description="First run: pytest claims --claims-seeds 8 --claims-ensemble. Then give this command its report.",
     )
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a report with 8 seeds or more")
     making.add_argument("--into", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s")
+    making.add_argument("--accept", action="store_true", help="write it; without, the difference is shown")
     making.set_defaults(command=make_ensemble)
     expecting = commands.add_parser("expected", help="where the deviations and the reference ensembles disagree; 1 if they do")
     expecting.add_argument(

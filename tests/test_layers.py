@@ -52,7 +52,7 @@ ORDER = {
         "paper records verdict quotations",
         "claim evidence rejudge",
         "ensemble",
-        "expectation membership",
+        "expectation membership acceptance",
         "catalogue judging",
         "portable",
     ),

@@ -173,7 +173,7 @@ def test_judge_tells_whether_a_verdict_moved(report, capsys):
 
 def test_an_ensemble_holds_values_fingerprints_and_provenance(report):
     Path("report.json").write_text(json.dumps(report), encoding="utf-8")
-    assert main(["ensemble", "report.json"]) == 0
+    assert main(["ensemble", "report.json", "--accept"]) == 0
     made = json.loads(Path("fixtures/ensembles/paper-float32.json").read_text(encoding="utf-8"))
     assert made["runs"] == {"2025-01-02T03:04:05Z": {"seeds": 9, "first seed": 0, "python": "3.11"}}
     assert made["claims"]["paper/size[strict]"]["fingerprint"] == {"digits": "0" * 64}
@@ -184,14 +184,37 @@ def test_an_ensemble_holds_values_fingerprints_and_provenance(report):
 def test_an_ensemble_keeps_what_another_report_measured(report, capsys):
     made = {}
     for id, created in (("paper/size[strict]", "2025"), ("paper/weight", "2026"), ("paper/size[strict]", "2027")):
+        report["partial"] = True
         report["claims"][0]["id"], report["created"] = id, f"{created}-01-02T03:04:05Z"
         Path("report.json").write_text(json.dumps(report), encoding="utf-8")
-        assert main(["ensemble", "report.json"]) == 0
+        assert main(["ensemble", "report.json", "--accept"]) == 0
         made = json.loads(Path("fixtures/ensembles/paper-float32.json").read_text(encoding="utf-8"))
     years = {id: entry["created"][:4] for id, entry in made["claims"].items()}
     assert years == {"paper/size[strict]": "2027", "paper/weight": "2026"}
     assert sorted(created[:4] for created in made["runs"]) == ["2026", "2027"]
     assert "2 claims, 1 of them from this report" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_an_ensemble_is_shown_before_it_is_written(report, capsys):
+    """What comes, what goes, and what turns; nothing is written without --accept."""
+    made = Path("fixtures/ensembles/paper-float32.json")
+
+    def ensemble(*options: str) -> str:
+        Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+        assert main(["ensemble", "report.json", *options]) == 0
+        return capsys.readouterr().out
+
+    assert "paper/size[strict]: new, SUPPORTED from 9 values" in ensemble()
+    assert not made.exists()
+    ensemble("--accept")
+    assert ensemble().splitlines() == [f"{made}: 1 claims, 1 of them from this report; nothing was written: --accept writes it"]
+    values = report["claims"][0]["measurements"][0]["values"]
+    report["created"], report["claims"][0]["measurements"][0]["values"] = "2026-01-02T03:04:05Z", [value + 5 for value in values]
+    shown = ensemble()
+    assert "paper/size[strict]: SUPPORTED before, REFUTED now" in shown
+    assert "standard deviations)" in shown or "from one constant to another" in shown
+    report["claims"][0]["id"] = "paper/weight"
+    assert "paper/size[strict]: gone, no claim has this id" in ensemble()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.verdict import ENOUGH, Ensemble
 
 OVER = ("seeds", "pairs", "trials", "share")  # what is random over seeds, and has an ensemble
-MAKE = f"make it again from a run with --claims-seeds {ENOUGH} --claims-ensemble and `python -m harness ensemble DIR`"
+MAKE = f"make it again from a run with --claims-seeds {ENOUGH} --claims-ensemble and `python -m harness ensemble DIR --accept`"
 
 
 def reference_fingerprint(experiment: Any) -> str:
@@ -107,6 +107,8 @@ def load(folder: Path, scale: str, precision: str) -> Ensembles:
 def make(report: Report, known: Ensembles) -> Json:
     """The ensemble file's content: every claim of the report that was measured on at least 8 seeds, and what was known of others.
 
+    A report of all claims drops ensembles of claims that are no more.
+
     Raises:
         InvalidInput: the report is incomplete or no claim has 8 seeds.
     """
@@ -115,7 +117,9 @@ def make(report: Report, known: Ensembles) -> Json:
     measured = {record.id: _entry(record, report.created) for record in report.claims if _seeds(record) >= ENOUGH}
     if not measured:
         raise InvalidInput(f"no claim was measured on {ENOUGH} seeds: run with --claims-seeds {ENOUGH} --claims-ensemble")
-    claims = dict(sorted({**known.claims, **measured}.items()))
+    there = known.claims.keys() if report.partial else {record.id for record in report.claims}
+    kept = {id: entry for id, entry in known.claims.items() if id in there}
+    claims = dict(sorted({**kept, **measured}.items()))
     run = {"seeds": report.seeds, "first seed": report.first_seed, **report.environment}
     used = {entry["created"] for entry in claims.values()}
     runs = {created: run for created, run in {**known.runs, report.created: run}.items() if created in used}

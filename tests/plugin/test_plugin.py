@@ -657,7 +657,7 @@ class TestEnsembles:
         assert judge("--claims-seeds", "8", "--claims-ensemble").ret == 0
         from harness.__main__ import main
 
-        assert main(["ensemble", "reports/latest"]) == 0
+        assert main(["ensemble", "reports/latest", "--accept"]) == 0
         return pytester.path / "fixtures" / "ensembles" / "paper-float32.json"
 
     def test_one_seed_borrows_the_spread_and_the_report_says_so(self, ensemble, judge, pytester):
