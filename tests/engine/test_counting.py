@@ -142,6 +142,16 @@ def test_bounds_alone_without_probe_noise_would_not_cover():
     assert stats.binomtest(hits, 40).proportion_ci(0.95, method="exact").high < 0.95
 
 
+def test_noise_covers_where_bounds_are_closed():
+    """In deep spaces the noise of the probes is all there is: 100 independent sets, of which one in twenty may miss."""
+    sigma = training_like(300)
+    operator, truth, hits = gram(Dense(np.diag(sigma))), float(np.mean(sigma**2 > 0.5)), 0
+    for seed in range(100):
+        got = share(grown(operator, 300, 4, 25, seed), low=0.5, confidence=CONFIDENCE)
+        hits += got.low <= truth <= got.high
+    assert stats.binomtest(hits, 100).proportion_ci(0.95, method="exact").high >= 0.95
+
+
 def test_noise_falls_with_more_probes(planted):
     _, matrix = planted
     spaces = (grown(gram(Dense(matrix)), SIZE, width, 8) for width in (3, 24))

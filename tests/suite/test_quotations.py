@@ -52,6 +52,7 @@ def test_what_the_text_has_is_quoted(quotes):
         "about 3000 times ... norm of the spectral",
         "between lambda = 10^3 and lambda = 10^3",
         "and others, about 300 times",
+        "the spectral norm of J(theta_0) is, for Li et al. and others, about 300 times",
     ],
 )
 def test_a_word_that_is_changed_left_out_or_moved_is_noticed(quotes):
