@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from harness.errors import HarnessError, InvalidInput, NotRun
 from harness.measure.measurement import Measurement
-from harness.suite.claim import Claim, Control
+from harness.suite.claim import Claim, Control, World
 from harness.suite.ensemble import OVER, Ensembles, Reference, reference_fingerprint
 from harness.suite.evidence import pack
 from harness.suite.expectation import Expectation, of_ensemble
@@ -91,7 +92,7 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
         seeds_to_decide=deciding_seeds(claim.over, judged, claim.accept, ensemble) if verdict is Verdict.INCONCLUSIVE else None,
         ensemble=None if ensemble is None else _ensemble_record(claim, ensemble, judged),
         membership=membership(claim.over, judged, reference, terms.tests) if claim.over in OVER else None,
-        controls=[run_control(claim, control, sample.groups[0]) for control in claim.controls],
+        controls=[run_control(claim, control, sample.groups) for control in claim.controls],
         experiments=sample.fingerprints,
     )
     if claim.portable and verdict is Verdict.SUPPORTED:
@@ -191,28 +192,51 @@ def groups_of(claim: Claim, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
     return [tuple(runs[:1])] if claim.over in ("once", "interval") or not claim.on else [(run,) for run in runs]
 
 
-def run_control(claim: Claim, control: Control, runs: tuple[Run, ...]) -> ControlRecord:
-    """Measure the claim in the control's world, against the same region: by the interval that an estimate brings with it, or as
-    an exact point; a crash proves nothing."""
+def run_control(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]]) -> ControlRecord:
+    """Measure the claim in the control's world on all seeds that the world has, against the same region and by the claim's own
+    rule: an interval where three values or more differ, a point where all are equal or fewer; a crash proves nothing."""
     blank = ControlRecord(control.name, control.expect.name, None, None)
     try:
-        found = _measurement(_in_world(claim, control, runs))
-        value = found.value
-        if not math.isfinite(value):
-            raise InvalidInput(f"it measured {value}, which cannot be judged")
-        interval = Interval(*found.interval) if claim.over == "interval" and found.interval else exact(value)
+        found = [_finite_measurement(world, claim) for world in _worlds(claim, control, groups)]
+        interval = _control_interval(claim, found, groups)
     except Exception as error:
         return replace(blank, message=f"control '{control.name}' crashed, which proves nothing: {_cause(error)}")
-    verdict = judge(interval, claim.accept)
+    verdict, values = judge(interval, claim.accept), [one.value for one in found]
     blind = f"the claim cannot tell '{control.name}' from its own world: there {interval} is {verdict.name}, not {blank.expect}"
-    return replace(blank, verdict=verdict.name, value=value, message="" if verdict is control.expect else blind)
+    value, message = float(np.mean(values)), "" if verdict is control.expect else blind
+    return replace(blank, verdict=verdict.name, value=value, message=message, values=values)
 
 
-def _in_world(claim: Claim, control: Control, runs: tuple[Run, ...]) -> Any:
-    world = control.world(*runs)
-    if not runs:
-        return claim.function(**{**claim.given, **world})
-    return claim.measure(*world) if claim.over == "pairs" else claim.measure(world)
+def _worlds(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]]) -> Iterator[Any]:
+    """The world of each seed (or pair), one after the other; a run that stands in for several seeds' comes once."""
+    seen: list[tuple[Any, ...]] = []
+    for group in groups:
+        world = control.world(*group)
+        parts = world if isinstance(world, tuple) else (world,)
+        if not any(all(map(operator.is_, parts, before)) for before in seen):
+            yield world
+        if not any(isinstance(part, World | Mapping) for part in parts):  # those are made anew for each, and may be large
+            seen.append(parts)
+
+
+def _finite_measurement(world: Any, claim: Claim) -> Measurement:
+    if isinstance(world, Mapping):
+        found = _measurement(claim.function(**{**claim.given, **world}))
+    else:
+        found = _measurement(claim.measure(*world) if claim.over == "pairs" else claim.measure(world))
+    if not math.isfinite(found.value):
+        raise InvalidInput(f"it measured {found.value}, which cannot be judged")
+    return found
+
+
+def _control_interval(claim: Claim, found: Sequence[Measurement], groups: Sequence[tuple[Run, ...]]) -> Interval:
+    values = [one.value for one in found]
+    if claim.over == "interval":
+        return Interval(*found[0].interval) if found[0].interval else exact(values[0])
+    trials = [one.trials for one in found if one.trials is not None]
+    if len(found) < FEW or len(found) < len(groups) or equal(values) or (claim.over == "trials" and len(trials) < len(found)):
+        return exact(float(np.mean(values)))
+    return interval_of(claim.over, _records(claim, groups, found)[0], None, claim.bounds)
 
 
 def _measurement(got: Any) -> Measurement:

@@ -81,13 +81,22 @@ class RuleRecord:
 
 @dataclass(frozen=True)
 class ControlRecord:
-    """A world in which the claim had to come out as ``expect``; ``verdict`` is None when it crashed."""
+    """A world in which the claim had to come out as ``expect``; ``verdict`` is None when it crashed.
+
+    ``value`` is the mean of ``values``, one a seed (or pair) that the world has.
+    """
 
     name: str
     expect: str
     verdict: str | None
     value: float | None
     message: str = ""
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same on several seeds, whatever the run: it proves nothing alone."""
+        return len(self.values) > 1 and max(self.values) == min(self.values)
 
 
 @dataclass(frozen=True)
