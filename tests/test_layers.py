@@ -56,7 +56,14 @@ ORDER = {
         "catalogue judging",
         "portable",
     ),
-    "harness.report": ("pages text json_file environment summary figures", "strip markdown", "html", "publish", "verdicts"),
+    "harness.report": (
+        "pages text json_file environment summary figures",
+        "sentences strip forest",
+        "links",
+        "markdown html",
+        "publish",
+        "verdicts",
+    ),
     "harness.compare": (
         "identity exchange differences",
         "measurements localise baseline",
@@ -66,7 +73,7 @@ ORDER = {
         "commands",
     ),
     "harness.plugin": (
-        "hooks options terminal interrupt scheduling junit",
+        "hooks options terminal interrupt scheduling junit verdict_table",
         "settings collection preparation",
         "reporting",
         "session",

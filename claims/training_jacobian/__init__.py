@@ -8,4 +8,5 @@ paper(
     "training-jacobian",
     "Belrose & Scherlis 2024, Understanding gradient descent through the training Jacobian (arXiv 2412.07003)",
     __name__,
+    main=True,
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.report.text import visible
 from harness.suite.catalogue import base, item_name
 from harness.suite.claim import Claim
 from harness.suite.judging import Outcome
@@ -35,13 +36,13 @@ class ClaimItem(pytest.Item):
         self.outcome = self.config.pluginmanager.get_plugin(JUDGING).judge(self)  # type: ignore[union-attr]
         record = self.outcome.record
         if record.declared:
-            pytest.skip(record.message)
+            pytest.skip(visible(record.message))
         if not record.passed:
-            raise ClaimFailed(record.message)
+            raise ClaimFailed(visible(record.message))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, ClaimFailed) and self.outcome is not None:
-            return f"{excinfo.value}\n{self.outcome.traceback}".rstrip()
+            return "\n".join([str(excinfo.value), *map(visible, self.outcome.traceback.splitlines())]).rstrip()
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -13,19 +13,20 @@ import pytest
 
 from harness.compare import baseline
 from harness.errors import Incomparable, InvalidInput
+from harness.plugin import verdict_table
 from harness.plugin.collection import ClaimItem
 from harness.plugin.interrupt import deferred
 from harness.plugin.junit import JUnit
 from harness.plugin.settings import Settings
 from harness.report import environment, markdown, summary
 from harness.report.publish import publish
-from harness.report.text import accepted, belonging, counts, measured, outcome, reason, seeds, worst_first
+from harness.report.sentences import tallies
+from harness.report.text import belonging, counts, seeds, visible
 from harness.suite.catalogue import declared, node_id
 from harness.suite.expectation import read_ledger
 from harness.suite.records import ClaimRecord, ExperimentRecord, Json, Report
 
 WRITING = "stopping: the report is being written, which takes a few seconds; Ctrl-C again leaves without it"
-MARK = {"failed": "FAILED", "deviates": "listed", "refuted": "", "open": "open", "passed": "", "not run": ""}
 
 
 class Reporting:
@@ -116,17 +117,19 @@ class Reporting:
         if (problems or self.turned or not self.judged()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         result = yield
-        self._say([*problems, f"report{'' if self.report.complete else ' (incomplete)'}: {_short(folder)}"])
+        self._say([*problems, *verdict_table.next_steps(self.report, _short(folder)), self._place(folder)])
         return result
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.report is None:
             return
         terminalreporter.section("claims")
-        for line in table(self.report):
+        width = verdict_table.width()
+        for line in verdict_table.lines(self.report, width):
             terminalreporter.write_line(line)
-        for line in filter(None, [counts(self.report), belonging(self.report)]):
-            terminalreporter.write_line(line)
+        for line in filter(None, [*tallies(self.report.claims), counts(self.report), belonging(self.report)]):
+            for part in verdict_table.wrapped(line, width):
+                terminalreporter.write_line(part)
         for line in self.versus:
             terminalreporter.write_line(line)
         if not self.report.complete:
@@ -182,28 +185,14 @@ class Reporting:
             evidence=self.evidence,
         )
 
+    def _place(self, folder: Path | None) -> str:
+        incomplete = self.report is not None and not self.report.complete
+        return visible(f"report{' (incomplete)' if incomplete else ''}: {_short(folder)}")
+
     def _say(self, lines: Sequence[str]) -> None:
         writer = self.config.get_terminal_writer()
         for line in lines:
             writer.line(line)
-
-
-def table(report: Report, width: int = 120) -> list[str]:
-    """Aligned lines by paper, worst last: mark, verdict, statement, interval, accepted region (or why it was not run)."""
-    records = sorted(worst_first(report.claims, last=True), key=lambda record: record.paper)
-    cells = [[MARK[outcome(r)], r.verdict, r.id.removeprefix(f"{r.paper}/"), measured(r), accepted(r)] for r in records]
-    pad = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines: list[str] = []
-    for before, record, (mark, verdict, statement, value, region) in zip([None, *records], records, cells, strict=False):
-        if before is None or before.paper != record.paper:
-            lines.append(f"{record.paper}/")
-        shown = f"{value:<{pad[3]}}  in {region}" if record.judged else reason(record)
-        lines.append(_cut(f"{mark:<{pad[0]}} {verdict:<{pad[1]}}  {statement:<{pad[2]}}  {shown}", width))
-    return lines
-
-
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
 def _short(folder: Path | None) -> str:

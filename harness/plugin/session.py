@@ -27,6 +27,7 @@ from harness.plugin.settings import Settings, of_papers
 from harness.plugin.terminal import PrintedProgress, uncaptured
 from harness.progress import Progress
 from harness.report import environment
+from harness.report.text import visible
 from harness.suite import catalogue
 from harness.suite.claim import REGISTRY, Claim
 from harness.suite.ensemble import load
@@ -158,7 +159,7 @@ class Judging:
             report.claim_data = self._data(judged)
             if report.skipped:
                 path, line, _ = item.reportinfo()
-                report.longrepr = (str(path), (line or 0) + 1, judged.record.message)
+                report.longrepr = (str(path), (line or 0) + 1, visible(judged.record.message))
         return report
 
     def pytest_unconfigure(self) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from harness.progress import Progress, Step
+from harness.report.text import visible
 
 BEAT = 0.2  # seconds between looks at the clock; a stage shorter than this is not worth a line
 REWRITE_EVERY = 1.0  # seconds between looks of the one line on a terminal
@@ -223,7 +224,7 @@ class PrintedProgress(Progress):
 
     def _print(self, text: str, stays: bool = False) -> None:
         self._printed = self._clock()
-        line = f"{self._prefix}{text}"
+        line = visible(f"{self._prefix}{text}")
         if self._midline:
             self._stream.write("\n")
             self._midline = False

@@ -1,18 +1,18 @@
-"""report.html: everything that a reader needs on one page, with no script and nothing to fetch."""
+"""report.html: everything that a reader needs on one page, with nothing to fetch; it works without its script."""
 
 from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.report import pages
+from harness.report import forest, links, pages
+from harness.report import sentences as said
 from harness.report.strip import letter, strip
-from harness.report.text import TWO_QUESTIONS, WORST_FIRST, accepted, belonging, counts, marks, measured, options, outcome, reason
+from harness.report.text import TWO_QUESTIONS, WORST_FIRST, accepted, belonging, command, counts, marks, measured, outcome, reason
 from harness.suite.evidence import slug
 from harness.suite.paper import title
 from harness.suite.records import ClaimRecord, ControlRecord, Report
@@ -34,6 +34,14 @@ GROUPS = {
     "open": ("Left open", "too few seeds to decide"),
     "passed": ("Hold", "supported, as published"),
 }
+STATES = {
+    "every": "hold in every reading",
+    "some": "hold in some readings",
+    "none": "hold in no reading",
+    "open": "left open",
+    "broken": "could not be judged",
+    "not run": "not run",
+}
 
 
 def write(report: Report, folder: Path) -> None:
@@ -44,7 +52,8 @@ def write(report: Report, folder: Path) -> None:
 def render(report: Report, folder: Path) -> str:
     """The whole page. The same report and evidence give the same bytes."""
     drawings, problem = _drawings(report, folder)
-    functions = {f.__name__: f for f in (measured, accepted, marks, outcome, reason, complaint, letter, strip, held)}
+    figures = links.figures_of(report.claims, drawings)
+    functions = (measured, accepted, marks, outcome, reason, complaint, letter, strip, held, rank, title)
     page = pages.render(
         TEMPLATE,
         {"anchor": slug} | {f.__name__: f for f in (number, duration, breakable, typeset)},
@@ -53,17 +62,48 @@ def render(report: Report, folder: Path) -> str:
         belonging=belonging(report),
         two_questions=TWO_QUESTIONS,
         tally=tally(report),
+        papers=[_paper(report.claims, id) for id in said.papers(report.claims)],
+        networks=said.networks(report.claims),
         groups=groups(report.claims),
         skipped=skipped(report.claims),
         figures=by_paper(drawings),
         figures_problem=problem,
-        figures_of=figures_of(drawings),
-        alone=lambda record: alone(record, report),
+        figures_of=figures,
+        claims_of=links.claims_of(figures),
+        forests=forests(report.claims),
+        command=lambda record: command(record, report),
         signs=SIGNS,
-        title=title,
-        **functions,
+        states=STATES,
+        said=said,
+        forest=forest,
+        **{f.__name__: f for f in functions},
     )
     return page.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _paper(records: Sequence[ClaimRecord], id: str) -> dict[str, Any]:
+    """A paper's sentences of which something is known, our own statements beside it, and what they came to."""
+    theirs, ours = (said.sentences(records, id, derived=derived) for derived in (False, True))
+    parts = [("The paper's sentences", theirs), ("Statements of our own", ours)]
+    return {
+        "id": id,
+        "title": title(id),
+        "count": said.count(theirs),
+        "tally": said.tally(theirs),
+        "own": said.tally(ours, "statements") if ours else "",
+        "parts": [(heading, [one for one in found if one.state != "not run"]) for heading, found in parts],
+    }
+
+
+def forests(records: Sequence[ClaimRecord]) -> list[tuple[str, list[ClaimRecord]]]:
+    """The judged claims by paper and then by network, each in the order of the sentences."""
+    found = []
+    for id in said.papers(records):
+        order = [*said.sentences(records, id), *said.sentences(records, id, derived=True)]
+        found.append((title(id), [record for sentence in order for record in sentence.readings]))
+    found += [(f"On {name}", members) for name, members in said.networks(records)]
+    judged = [(heading, [record for record in members if forest.distance(record) is not None]) for heading, members in found]
+    return [(heading, members) for heading, members in judged if members]
 
 
 def _drawings(report: Report, folder: Path) -> tuple[list[Drawing], str]:
@@ -85,6 +125,11 @@ def groups(records: Sequence[ClaimRecord]) -> list[tuple[str, str, str, list[Cla
     return [(name, *GROUPS[name], grouped[name]) for name in GROUPS if name in grouped]
 
 
+def rank(record: ClaimRecord) -> int:
+    """Worst first: what failed, then by verdict."""
+    return VERDICTS.index(record.verdict) + len(VERDICTS) * (outcome(record) != "failed")
+
+
 def skipped(records: Sequence[ClaimRecord]) -> list[tuple[str, list[ClaimRecord]]]:
     """Claims that were not run by declaration, under their reasons, the most frequent first."""
     by_reason: dict[str, list[ClaimRecord]] = defaultdict(list)
@@ -102,6 +147,7 @@ def tally(report: Report) -> list[tuple[str, int, str]]:
         ("broken", broken, "NOT RUN by failure"),
         ("failed", of["failed"] - broken, "failed"),
         ("deviates", of["deviates"], "deviate, as listed"),
+        ("refuted", of["refuted"], "do not hold"),
         ("open", of["open"], "left open"),
         ("passed", of["passed"], "hold"),
         ("skipped", of["not run"], "not run, declared"),
@@ -112,22 +158,10 @@ def tally(report: Report) -> list[tuple[str, int, str]]:
 def by_paper(drawings: Sequence[Drawing]) -> list[tuple[str, list[Drawing]]]:
     """Figures under their paper, in the order of their numbers."""
     ranked = sorted(drawings, key=lambda drawing: _rank(drawing.figure.number))
-    papers = dict.fromkeys(drawing.figure.paper for drawing in drawings)
-    return [(paper, [drawing for drawing in ranked if drawing.figure.paper == paper]) for paper in papers]
-
-
-def figures_of(drawings: Sequence[Drawing]) -> Mapping[str, list[Drawing]]:
-    """The figures that are drawn from a claim's evidence, by its id."""
-    found: dict[str, list[Drawing]] = {}
-    for drawing in drawings:
-        for id in drawing.claims:
-            found.setdefault(id, []).append(drawing)
-    return found
-
-
-def alone(record: ClaimRecord, report: Report) -> str:
-    """The command that judges the claim alone, as in this run."""
-    return " ".join(["nox -s claims -- --claims-id", shlex.quote(record.id), *options(report)])
+    return [
+        (paper, [drawing for drawing in ranked if drawing.figure.paper == paper])
+        for paper in said.order(d.figure.paper for d in drawings)
+    ]
 
 
 def complaint(record: ClaimRecord) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from harness.report.sentences import tallies
 from harness.report.text import (
     TWO_QUESTIONS,
     accepted,
     belonging,
+    command,
     counts,
     marks,
     measured,
-    options,
     outcome,
     reason,
     said,
     seeds,
+    visible,
     worst_first,
 )
 from harness.suite.records import ClaimRecord, Report
@@ -28,6 +31,8 @@ MARK = {
     "passed": "",
     "not run": "declared",
 }
+# what begins markup in the middle of a line; a star or an underscore between blanks and one inside a word are themselves
+MARKUP = re.compile(r"<(?=[A-Za-z/!?])|&(?=#|\w+;)|[`\\]|(?<!\s)\*|\*(?!\s)|(?<!\w)_|_(?!\w)|~~|!(?=\[)|(?<=\])\(")
 
 
 def write(report: Report, folder: Path) -> None:
@@ -35,15 +40,28 @@ def write(report: Report, folder: Path) -> None:
 
 
 def render(report: Report) -> str:
-    """The whole page."""
-    sections = [_top(report), _table(report), _details(report), _experiments(report), _ledger(report), _environment(report)]
+    """The whole page: what was found, what to know about it, and folded what it rests on."""
+    folded = [_table(report), _experiments(report), _ledger(report), _environment(report)]
+    sections = [_top(report), _findings(report), _details(report), *(_folded(section) for section in folded if section)]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _folded(section: str) -> str:
+    """A section whose heading opens it."""
+    heading, _, body = section.partition("\n\n")
+    return f"<details><summary>{heading.removeprefix('## ')}</summary>\n\n{body}\n\n</details>"
+
+
+def _findings(report: Report) -> str:
+    """A line a paper: how many of its sentences hold."""
+    lines = [f"- {_text(line)}" for line in tallies(report.claims)]
+    return "\n".join(["## Findings", "", *lines]) if lines else ""
 
 
 def _top(report: Report) -> str:
     warnings = []
     if not report.complete:
-        unreached = f" Not reached: {', '.join(report.unreached)}." if report.unreached else ""
+        unreached = f" Not reached: {_text(', '.join(report.unreached))}." if report.unreached else ""
         warnings.append(f"**Incomplete**: the run was stopped before every selected claim was judged.{unreached}")
     if report.partial:
         warnings.append("**Partial**: some claims were left out of this run.")
@@ -51,47 +69,47 @@ def _top(report: Report) -> str:
     facts = f"Scale {report.scale}, {ran}, {report.precision}, {report.created}, {report.seconds:.0f} s"
     facts += "." if report.peak_memory is None else f", at most {report.peak_memory} MiB."
     asked = belonging(report)
-    return "\n\n".join(["# Claims", *warnings, f"{counts(report)}. {facts}", *([f"{asked}."] if asked else []), TWO_QUESTIONS])
+    return "\n\n".join(
+        ["# Claims", *warnings, f"{counts(report)}. {facts}", *([f"{_text(asked)}."] if asked else []), TWO_QUESTIONS]
+    )
 
 
 def _table(report: Report) -> str:
     rows = [
-        f"| {record.verdict} | {_cell(record.id)} | {measured(record)} {_cell(_unit(record))} | {accepted(record)} | "
+        f"| {record.verdict} | {_cell(record.id)} | {measured(record)} {_cell(_unit(record))} | {_cell(accepted(record))} | "
         f"{_controls(record)} | {', '.join(filter(None, [MARK[outcome(record)], *marks(record)]))} |"
         for record in worst_first(report.claims)
     ]
-    return "\n".join(["| verdict | claim | measured (95 %) | accepted | controls | |", "|---|---|---|---|---|---|", *rows])
+    header = "| verdict | claim | measured (95 %) | accepted | controls | |"
+    return "\n".join(["## Every claim", "", header, "|---|---|---|---|---|---|", *rows]) if rows else ""
 
 
 def _details(report: Report) -> str:
     """What failed, what deviates and why, what was not run, whose spread is borrowed."""
     lines = [f"- {_story(record, report)}" for record in worst_first(report.claims) if outcome(record) != "passed"]
     lent = [(record.id, record.ensemble) for record in report.claims if record.ensemble is not None and record.ensemble.spread]
-    lines += [f"- {id}: spread from {_text(ensemble.provenance)}" for id, ensemble in lent]
+    lines += [f"- {_text(id)}: spread from {_text(ensemble.provenance)}" for id, ensemble in lent]
     unconfirmed = [(record.id, record.membership) for record in report.claims if record.membership is not None]
-    lines += [f"- {id}: unconfirmed, {_text(found.message)}" for id, found in unconfirmed if found.state == "unconfirmed"]
+    lines += [f"- {_text(id)}: unconfirmed, {_text(found.message)}" for id, found in unconfirmed if found.state == "unconfirmed"]
     return "\n".join(["## What to know", "", *lines]) if lines else ""
 
 
 def _story(record: ClaimRecord, report: Report) -> str:
     match outcome(record):
         case "failed":
-            return f"**{record.id}** ({record.where}): {_text(reason(record))}. Alone: `{_alone(record, report)}`"
+            alone = _code(command(record, report))
+            return f"**{_text(record.id)}** ({_text(record.where)}): {_text(reason(record))}. Alone: {alone}"
         case "deviates":
             why = _text(record.expected_reason or "")
-            return f"{record.id} ({record.where}): {_text(said(record))} is {record.verdict}: {why}"
+            return f"{_text(record.id)} ({_text(record.where)}): {_text(said(record))} is {record.verdict}: {why}"
         case _:
-            return f"{record.id}: {_text(reason(record))}"
-
-
-def _alone(record: ClaimRecord, report: Report) -> str:
-    return " ".join(["pytest", f"'{record.node}'", *options(report)])
+            return f"{_text(record.id)}: {_text(reason(record))}"
 
 
 def _experiments(report: Report) -> str:
     header = ["name", "seed", "seconds", "fingerprint", "failure"]
     rows = [
-        [entry.name, str(entry.seed), f"{sum(entry.seconds.values()):.1f}", f"`{entry.fingerprint[:12]}`", entry.failure or ""]
+        [entry.name, str(entry.seed), f"{sum(entry.seconds.values()):.1f}", entry.fingerprint[:12], entry.failure or ""]
         for entry in report.experiments
     ]
     return _section("Experiments", header, rows)
@@ -124,7 +142,16 @@ def _unit(record: ClaimRecord) -> str:
 
 
 def _text(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")
+    """The text as Markdown shows it and does not obey it, on one line and without a full stop."""
+    flat = visible(" ".join(text.split()).rstrip("."))
+    return MARKUP.sub(lambda found: f"\\{found[0]}", flat)
+
+
+def _code(text: str) -> str:
+    """A code span around the text, whatever backticks it has."""
+    flat = visible(" ".join(text.split()))
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
+    return f"{fence} {flat} {fence}" if "`" in flat else f"`{flat}`"
 
 
 def _cell(text: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.suite.claim import Claim
+from harness.suite.paper import home
 from harness.suite.records import ClaimRecord, Report
 
 WORST_FIRST = ("failed", "deviates", "refuted", "open", "passed", "not run")
@@ -16,6 +20,15 @@ TWO_QUESTIONS = (
     "(SUPPORTED against REFUTED), values do not belong to it, a control does not hold or something broke; an open verdict fails "
     "nothing."
 )
+
+
+def visible(text: str) -> str:
+    """The text on one line, with whatever a terminal would obey written out: ``\\x1b``, ``\\n``, marks that turn text around."""
+    return "".join(char if _shown(char) else char.encode("unicode_escape").decode() for char in text)
+
+
+def _shown(char: str) -> bool:
+    return char.isprintable() or unicodedata.category(char) == "Zs"
 
 
 def measured(record: ClaimRecord) -> str:
@@ -55,6 +68,23 @@ def options(report: Report) -> list[str]:
     changed = [(name, value) for name, value in got.items() if value != DEFAULTS[name]]
     until = ["--claims-until-decided"] if report.until_decided else []
     return [*(f"--claims-{name.replace('_', '-')} {value}" for name, value in changed), *until]
+
+
+def command(record: ClaimRecord, report: Report) -> str:
+    """What judges the claim alone as in this run, by where it lives: a checkout, an installed copy, another project, a script."""
+    file, _, item = record.node.partition("::")
+    if not item:
+        return f'judge(network, claims="{record.paper}")'
+    return " ".join([_runner(file), "--claims-id", shlex.quote(record.id), *options(report)])
+
+
+def _runner(file: str) -> str:
+    papers = home()
+    checkout = (papers.parent / "pyproject.toml").is_file()
+    place = (papers.parent if checkout else papers) / Path(file)
+    if not (place.is_file() and place.resolve().is_relative_to(papers.resolve())):
+        return "pytest"
+    return "nox -s claims --" if checkout else 'pytest "$(python -m harness papers)"'
 
 
 def outcome(record: ClaimRecord) -> str:

@@ -19,23 +19,25 @@ class Paper:
         id: its name in claim ids, such as ``training-jacobian``.
         title: authors, year and title, for reports.
         package: the package it is in; its figures are the package ``figures`` in there.
+        main: whether reports begin with it.
     """
 
     id: str
     title: str
     package: str
+    main: bool = False
 
 
 PAPERS: dict[str, Paper] = {}
 
 
-def paper(id: str, title: str, package: str) -> Paper:
+def paper(id: str, title: str, package: str, *, main: bool = False) -> Paper:
     """Make a paper known; called by its package when it is imported.
 
     Raises:
         InvalidInput: another package has a paper of that id.
     """
-    made = Paper(id, title, package)
+    made = Paper(id, title, package, main)
     if PAPERS.get(id, made).package != package:
         raise InvalidInput(f"paper {id!r} of {package} is known from {PAPERS[id].package} already: ids are unique")
     PAPERS[id] = made

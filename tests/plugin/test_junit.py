@@ -13,6 +13,12 @@ _alone, project, judge = test_plugin._alone, test_plugin.project, test_plugin.ju
 
 SKIPPED = "@declare('planted/large', scales=['large'])\ndef test_large(x): return x\n"
 HOSTILE = "@declare('planted/hostile')\ndef test_hostile(x): raise ValueError('a\\0b\\x1b[31m <c> & \\ud800')\n"
+NAMED = r"""
+name = 'one\x1b[31m<b>\ntwo'
+@declare('planted/named', on=name)
+def test_named(x): raise ValueError('on network ' + name)
+"""
+SKIPPED_BY_NAME = "@declare('planted/absent')\ndef test_absent(x): raise NotRun('no \\x1b]0;title\\x07 here')\n"
 STOPPED = "@declare('planted/stopped')\ndef test_stopped(x): raise KeyboardInterrupt\n"
 RUN = {"scale": "paper", "seeds": "3", "complete": "true", "precision": "float32"}
 TRUTH = {
@@ -77,8 +83,17 @@ class TestWhatItSays:
         project(HOSTILE)
         judge()
         said = case(file, "planted/hostile").find("failure").get("message")
-        assert "ValueError: a#x00b#x1B[31m <c> & #xD800" in said
+        assert r"ValueError: a\x00b\x1b[31m <c> & \ud800" in said
         assert all(char.isprintable() or char == "\n" for char in said)
+
+    def test_names_that_a_terminal_would_obey_are_text_in_it_and_in_the_file(self, project, judge, file):
+        project(NAMED, SKIPPED_BY_NAME)
+        result = judge()
+        assert [line for line in result.outlines if not line.isprintable()] == []
+        assert r"one\x1b[31m<b>\ntwo" in result.stdout.str()
+        failure, skipped = (case(file, f"planted/{id}").find(tag) for id, tag in (("named", "failure"), ("absent", "skipped")))
+        assert r"on network one\x1b[31m<b> two" in failure.get("message")
+        assert r"no \x1b]0;title\x07 here" in skipped.get("message")
 
     def test_the_prefix_and_the_family_are_the_users(self, project, judge, file):
         project(TRUE_CLAIM, ini="junit_family = xunit1\njunit_suite_name = ours")

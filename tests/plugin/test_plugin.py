@@ -188,7 +188,11 @@ class TestVerdicts:
                 "planted/",
                 "* SUPPORTED  truth * [[]0.9503, 1.05]  in [[]0.9, 1.1]",
                 "FAILED REFUTED * falsehood * in [[]2, 3]",
+                "planted: 1 of 2 sentences hold in every reading, 0 in some, 1 in none",
                 "2 of 2 claims judged: 1 SUPPORTED, 1 REFUTED; 0 deviate as listed, 1 failed",
+                "read: reports/latest/report.html, the findings first",
+                "why: python -m harness show 'planted/falsehood'",
+                "again: pytest --claims-id planted/falsehood",
             ]
         )
         assert result.outlines[-1] == "report: reports/latest"
@@ -697,7 +701,9 @@ class TestEnsembles:
         result.assert_outcomes(passed=1, skipped=1)
         version = "was measured on another version of"
         result.stdout.fnmatch_lines([f"SKIPPED*give no spread, and its ensemble in * {version} fixed: ask for more *"])
-        result.stdout.fnmatch_lines(["0 claims tested *; 1 have no ensemble *, 1 of them one of another version (unconfirmed)"])
+        result.stdout.fnmatch_lines(
+            ["0 claims tested *; 1 have no ensemble *, 1 of them", "  one of another version (unconfirmed)"]
+        )
         claim = record(pytester, "planted/truth")
         assert (claim.verdict, claim.expected, claim.ensemble) == ("SUPPORTED", "SUPPORTED", None)
         assert claim.membership.state == "unconfirmed"

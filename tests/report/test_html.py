@@ -13,6 +13,7 @@ from harness import report as reports
 from harness.__main__ import main
 from harness.compare import Exit
 from harness.report import html, json_file
+from harness.report import text as words
 from harness.report.strip import MANY, scale_for, strip, ticks
 from harness.suite import evidence
 from harness.suite.records import (
@@ -85,6 +86,9 @@ REPORT = Report(
 )
 
 
+SCRIPT = html.TEMPLATE.with_name("script.js").read_text(encoding="utf-8")
+
+
 class Page(HTMLParser):
     """What a browser would stumble over: elements left open or closed twice, ids that occur twice, links to nowhere."""
 
@@ -118,7 +122,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag, f"</{tag}> closes another element"
 
     def handle_data(self, data):
-        self.text += data if "style" not in self.open else ""
+        self.text += data if not {"style", "script"} & set(self.open) else ""
 
 
 def render(*claims: ClaimRecord, folder: Path = Path("nowhere"), **changes: object) -> str:
@@ -139,7 +143,8 @@ def checked(page: str) -> Page:
     assert all(link in anchors or link.startswith("data:image/png;base64,") for link in parsed.links)
     assert not {tag for tag, _, _ in parsed.attributes} & {"script", "link", "iframe", "object", "embed", "img", "base"}
     assert not [name for _, name, _ in parsed.attributes if name.startswith("on") or name == "src"]
-    assert "<script" not in page.lower()
+    assert page.lower().count("<script") == page.count("<script>") == 1
+    assert page.partition("<script>")[2].partition("</script>")[0].split() == SCRIPT.split()
     assert not re.search(r"@import|url\((?!#)|https?://", page)
     return parsed
 
@@ -202,7 +207,15 @@ class TestPage:
 class TestTop:
     def test_it_says_how_many_of_how_many_on_what(self):
         told = text()
-        facts = ("4 of 6 claims judged", "Took 1 h 2 min", "jax 0.10", "cpu a quick one", "at most 99 MiB", "2025-01-02 03:04:05")
+        facts = (
+            "1 of 4 sentences hold in every reading, 0 in some, 2 in none",
+            "4 of 6 claims judged",
+            "Took 1 h 2 min",
+            "jax 0.10",
+            "cpu a quick one",
+            "at most 99 MiB",
+            "2025-01-02 03:04:05",
+        )
         outcomes = ("1 NOT RUN by failure", "1 failed", "2 deviate, as listed", "1 hold", "1 not run, declared")
         assert [fact for fact in (*facts, *outcomes) if fact not in told] == []
 
@@ -233,6 +246,22 @@ class TestTop:
 
     def test_a_report_without_anything_is_a_page(self):
         assert "0 of 0 claims judged" in checked(render(claims=[], experiments=[], ledger=[])).text
+
+    def test_the_script_is_short_and_asks_for_nothing(self):
+        assert len(SCRIPT.splitlines()) < 100
+        assert not re.search(r"fetch|XMLHttp|import\b|eval|innerHTML|https?:", SCRIPT)
+
+    def test_environment_experiments_and_what_was_not_run_are_folded(self):
+        page = render()
+        assert all(f'<details id="{id}">' in page for id in ("environment", "not-run", "experiments"))
+        order = [page.index(f'id="{id}"') for id in ("findings", "run", "all-claims", "failed", "ledger")]
+        assert order == sorted(order)
+
+    def test_every_header_of_a_table_says_what_it_heads(self):
+        for page in (render(), render(dataclasses.replace(HELD, id="paper/statement[strict,on-wine]", expected=""))):
+            heads = re.findall(r"<th\b[^>]*>", page)
+            assert heads
+            assert all(re.search(r'scope="(col|row)"', head) for head in heads)
 
     def test_claims_that_broke_are_not_mistaken_for_claims_that_were_not_asked_for(self):
         broken, skipped = (text(record) for record in (BROKEN, SKIPPED))
@@ -266,7 +295,7 @@ class TestClaims:
             "[0.9, 1.1] one significant figure",
             "The paper 1 ells",
             "doubled: 2, REFUTED ✓ as it must",
-            "nox -s claims -- --claims-id 'paper/statement[strict]' (< 0.1 s)",
+            "pytest --claims-id 'paper/statement[strict]' (< 0.1 s)",
         )
         assert [fact for fact in facts if fact not in told.replace("\N{NO-BREAK SPACE}", " ")] == []
 
@@ -284,9 +313,23 @@ class TestClaims:
         assert "What is true instead. it is one, not half" in told
         assert "9 seeds, if mean and spread stay" in told
 
-    def test_the_command_repeats_what_was_not_the_default(self):
+    @pytest.mark.parametrize("checkout", [True, False])
+    def test_the_command_is_one_that_its_reader_has(self, checkout, tmp_path, monkeypatch):
+        """In a checkout with nox, installed by the papers' folder, in another project by pytest alone; scripts have no test."""
+        (tmp_path / "claims" / "paper").mkdir(parents=True)
+        (tmp_path / "claims" / "paper" / "test_it.py").touch()
+        if checkout:
+            (tmp_path / "pyproject.toml").touch()
+        monkeypatch.setattr(words, "home", lambda: tmp_path / "claims")
         report = dataclasses.replace(REPORT, scale="smoke", seeds=5)
-        assert html.alone(REFUTED, report) == "nox -s claims -- --claims-id paper/failed --claims-scale smoke --claims-seeds 5"
+        options = "--claims-id paper/failed --claims-scale smoke --claims-seeds 5"
+        ours = "claims/paper/test_it.py" if checkout else "paper/test_it.py"
+        runner = "nox -s claims --" if checkout else 'pytest "$(python -m harness papers)"'
+        for file in (ours, str(tmp_path / "claims" / "paper" / "test_it.py")):
+            assert words.command(dataclasses.replace(REFUTED, node=f"{file}::test_it"), report) == f"{runner} {options}"
+        for file in ("mine/test_it.py", "../test_it.py", "/elsewhere/claims/paper/test_it.py"):
+            assert words.command(dataclasses.replace(REFUTED, node=f"{file}::test_it"), report) == f"pytest {options}"
+        assert words.command(dataclasses.replace(REFUTED, node="paper/failed"), report) == 'judge(network, claims="paper")'
 
     @pytest.mark.parametrize(
         ("seconds", "shown"), [(0.02, "< 0.1 s"), (3.21, "3.2 s"), (59.4, "59 s"), (245, "4 min 5 s"), (7380, "2 h 3 min")]

@@ -231,11 +231,19 @@ class TestPages:
     def test_markdown_says_what_failed_deviates_and_was_not_run(self):
         page = markdown.render(REPORT)
         assert "3 of 4 claims judged: 1 SUPPORTED, 2 REFUTED, 1 NOT_RUN; 1 deviate as listed, 1 failed" in page
-        assert "- **paper/failed** (Section 1): [digits, paper]: REFUTED, measured 5; it should not be. Alone: `pytest '" in page
-        assert "- paper/listed (Section 1): x | y is <about> one is REFUTED: it is five" in page
+        failed = "- **paper/failed** (Section 1): [digits, paper]: REFUTED, measured 5; it should not be. "
+        assert f"{failed}Alone: `pytest --claims-id paper/failed`" in page
+        assert "- paper/listed (Section 1): x | y is \\<about> one is REFUTED: it is five" in page
         assert "- paper/skipped: MNIST is not there" in page
         assert "| paper/unjudged | Section 9 | it also flies | no wings here |" in page
         assert page.index("paper/failed") < page.index("paper/listed") < page.index("paper/statement")
+
+    def test_markdown_begins_with_what_was_found_and_folds_what_it_rests_on(self):
+        page = markdown.render(REPORT)
+        assert "- paper: 1 of 3 sentences hold in every reading, 0 in some, 2 in none; 1 not run\n" in page
+        order = [page.index(text) for text in ("## Findings", "## What to know", "<summary>Every claim", "<summary>Experiments")]
+        assert order == sorted(order)
+        assert page.count("<details>") == page.count("</details>") == 4
 
     def test_quoted_derived_and_calibrated_claims_are_told_apart(self):
         quoted = dataclasses.replace(LISTED, quotes="about one in all cases", calibrated=True)
@@ -244,7 +252,7 @@ class TestPages:
         skipped = dataclasses.replace(SKIPPED, calibrated=True)
         page = markdown.render(dataclasses.replace(REPORT, claims=[HELD, quoted, derived, calibrated, skipped]))
         assert "judged: 3 SUPPORTED (1 calibrated), 1 REFUTED (1 calibrated), 1 NOT_RUN; 1 deviate as listed" in page
-        assert '(Section 1): x | y is <about> one [calibrated] "about one in all cases" is REFUTED: it is five' in page
+        assert '(Section 1): x | y is \\<about> one [calibrated] "about one in all cases" is REFUTED: it is five' in page
         rows = {row.split("|")[2].strip(): row.split("|")[-2].strip() for row in page.splitlines() if row.startswith("| ")}
         assert (rows["paper/listed"], rows["paper/ours"]) == ("deviates, as listed, calibrated", "derived")
         assert (rows["paper/set"], rows[HELD.id]) == ("calibrated", "")

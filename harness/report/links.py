@@ -1,0 +1,75 @@
+"""Which figure goes with which claim, so that every card can lead to its figure and every figure to its cards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.report.sentences import network
+from harness.suite.records import ClaimRecord
+
+if TYPE_CHECKING:
+    from harness.report.figures import Drawing
+
+NAMED = re.compile(r"\b(?:figure|table)s? ([\w ,]*)", re.IGNORECASE)
+NUMBER = re.compile(r"\b\d+[a-z]?\b")
+RANGE = re.compile(r"\b(\d+)([a-z]) to (?:\1)([a-z])\b")
+Links = Mapping[str, list["Drawing"]]
+
+
+def figures_of(records: Sequence[ClaimRecord], drawings: Sequence[Drawing]) -> Links:
+    """The figures of each claim by its id, those that could be drawn.
+
+    A claim's figures are those that are drawn from its evidence and those that its ``where`` names. A claim without any has the
+    figures of the other readings of its statement. Claims on another network have only what is drawn from them.
+    """
+    shown = [drawing for drawing in drawings if drawing.svg]
+    found = {record.id: [drawing for drawing in shown if _belongs(record, drawing)] for record in records}
+    shared: dict[str, dict[str, Drawing]] = {}
+    for record in records:
+        if not network(record):
+            known = {drawing.figure.name: drawing for drawing in found[record.id]}
+            shared.setdefault(_statement(record), {}).update(known)
+    return {
+        record.id: found[record.id] or ([] if network(record) else list(shared[_statement(record)].values()))
+        for record in records
+    }
+
+
+def claims_of(links: Links) -> dict[str, list[str]]:
+    """The ids of the claims that lead to each figure, by its name."""
+    found: dict[str, list[str]] = {}
+    for id, drawings in links.items():
+        for drawing in drawings:
+            found.setdefault(drawing.figure.name, []).append(id)
+    return found
+
+
+def named(where: str) -> set[str]:
+    """The figures' numbers in words such as ``Section 3.1, Figures 1a and 5b``: ``{"1a", "5b"}``; ``11b to 11d`` is three."""
+    numbers = set()
+    for words in NAMED.findall(where):
+        text = re.split(r"\b(?:section|appendix|equation|footnote|caption)", words, flags=re.IGNORECASE)[0]
+        numbers |= set(NUMBER.findall(text))
+        for number, first, last in RANGE.findall(text):
+            numbers |= {f"{number}{chr(letter)}" for letter in range(ord(first), ord(last) + 1)}
+    return numbers
+
+
+def _belongs(record: ClaimRecord, drawing: Drawing) -> bool:
+    if record.id in drawing.claims:
+        return True
+    if network(record) or record.paper != drawing.figure.paper:
+        return False
+    return any(_same(number, drawing.figure.number) for number in named(record.where))
+
+
+def _same(number: str, figure: str) -> bool:
+    """Whether ``3`` is named for 3a, or 11b for 11: one of the two stands for the whole figure."""
+    parts = NUMBER.findall(figure)
+    return any(number == part or number == part.rstrip("abcdefghij") or part == number.rstrip("abcdefghij") for part in parts)
+
+
+def _statement(record: ClaimRecord) -> str:
+    return record.id.partition("[")[0]

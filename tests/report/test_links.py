@@ -1,0 +1,56 @@
+"""Figures and claims lead to each other."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from harness.report import links
+from tests.report.test_html import HELD
+
+
+def drawing(number, *claims, svg="<svg></svg>"):
+    return SimpleNamespace(figure=SimpleNamespace(paper="paper", number=number, name=f"figure-{number}"), claims=claims, svg=svg)
+
+
+def claim(id, where):
+    return dataclasses.replace(HELD, id=id, where=where)
+
+
+@pytest.mark.parametrize(
+    ("where", "numbers"),
+    [
+        ("Section 3.1, Figure 1a", {"1a"}),
+        ("Sections 3.1 and 3.5, Figures 1a and 5b", {"1a", "5b"}),
+        ("Appendix C, Figures 11b to 11d", {"11b", "11c", "11d"}),
+        ("Figure 6b, caption", {"6b"}),
+        ("Appendix B, Figure 4; section 1", {"4"}),
+        ("Section 3, equation 9; appendix E, equation 19", set()),
+        ("Appendix A.1, both figures", set()),
+        ("Table 1, section 2", {"1"}),
+    ],
+)
+def test_figures_are_read_from_where(where, numbers):
+    assert links.named(where) == numbers
+
+
+def test_a_claim_leads_to_what_is_drawn_from_it_or_named_by_it_and_back():
+    drawn, named, undrawn = drawing("1a", "paper/a[x]"), drawing("2"), drawing("3", svg="")
+    records = [
+        claim("paper/a[x]", "Section 1"),
+        claim("paper/a[y]", "Section 1"),  # no figure of its own: that of the other reading
+        claim("paper/b", "Figures 1b and 2"),
+        claim("paper/c", "Figure 1"),
+        claim("paper/d", "Figure 3"),
+        claim("paper/a[z,on-wine]", "Figure 2"),
+    ]
+    found = links.figures_of(records, [drawn, named, undrawn])
+    assert {id: [one.figure.number for one in figures] for id, figures in found.items()} == {
+        "paper/a[x]": ["1a"],
+        "paper/a[y]": ["1a"],
+        "paper/b": ["2"],
+        "paper/c": ["1a"],
+        "paper/d": [],
+        "paper/a[z,on-wine]": [],
+    }
+    assert links.claims_of(found) == {"figure-1a": ["paper/a[x]", "paper/a[y]", "paper/c"], "figure-2": ["paper/b"]}
