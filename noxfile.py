@@ -1,7 +1,9 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, wheel, probe, mutants, ensembles, bench, multihost, claims_on,
-claims_matrix."""
+"""Sessions: claims (the main job), tests, lint, typecheck, browser, wheel, probe, mutants, ensembles, bench, multihost,
+claims_on, claims_matrix."""
 
 import argparse
+import shutil
+import tarfile
 from pathlib import Path
 
 import nox
@@ -9,6 +11,7 @@ import nox
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["tests", "lint", "typecheck"]
 nox.options.reuse_venv = "yes"
+AXE = "axe-core@4"  # looks for what keeps people from reading a page
 
 
 def paths(arguments: list[str], default: str) -> list[str]:
@@ -30,7 +33,23 @@ def claims(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests of the harness itself."""
     session.install("-e", ".[dev]")
-    session.run("pytest", "-n", "2", "--ignore=tests/multihost", *paths(session.posargs, "tests"))
+    session.run("pytest", "-n", "2", "--ignore=tests/multihost", "--ignore=tests/browser", *paths(session.posargs, "tests"))
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The report in a headless Chromium, three widths, light and dark; skipped where there is none, BROWSER_REQUIRED=1 fails."""
+    session.install("-e", ".[browser]")
+    folder = Path(session.create_tmp())
+    axe = folder / "package" / "axe.min.js"
+    if shutil.which("npm") and not axe.is_file():  # its licence is its own: it is fetched, checked by npm and never kept here
+        # without a registry the tests that need it are skipped
+        session.run("npm", "pack", "--silent", "--pack-destination", str(folder), AXE, external=True, success_codes=[0, 1])
+        for packed in folder.glob("axe-core-*.tgz"):
+            with tarfile.open(packed) as files:
+                files.extractall(folder, filter="data")
+    found = {"AXE_CORE": str(axe.resolve())} if axe.is_file() else {}
+    session.run("pytest", *paths(session.posargs, "tests/browser"), env=found)
 
 
 @nox.session
