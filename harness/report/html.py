@@ -62,7 +62,9 @@ def render(report: Report, folder: Path) -> str:
         belonging=belonging(report),
         two_questions=TWO_QUESTIONS,
         tally=tally(report),
-        papers=[_paper(report.claims, id) for id in said.papers(report.claims)],
+        papers=[
+            paper for paper in (_paper(report.claims, id) for id in said.papers(report.claims)) if paper["count"] or paper["own"]
+        ],
         networks=said.networks(report.claims),
         groups=groups(report.claims),
         skipped=skipped(report.claims),

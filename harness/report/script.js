@@ -68,7 +68,6 @@
   [search, paper, verdict].forEach((field) => field.addEventListener("input", filter));
   one("controls").hidden = false;
   addEventListener("hashchange", reveal);
-  addEventListener("beforeprint", () => all("details.printed").forEach((details) => { details.open = true; }));
   filter();
   reveal();
 })();

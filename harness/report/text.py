@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import unicodedata
 from collections.abc import Sequence
@@ -36,15 +37,34 @@ def measured(record: ClaimRecord) -> str:
     if not record.measurements or record.measurements[0].interval is None:
         return "-"
     low, high = record.measurements[0].interval
-    return f"{low:.4g}" if low == high else f"[{low:.4g}, {high:.4g}]"
+    digits = _digits(record)
+    return f"{low:.{digits}g}" if low == high else f"[{low:.{digits}g}, {high:.{digits}g}]"
 
 
 def accepted(record: ClaimRecord) -> str:
     """The accepted region."""
     low, high = record.rule.accept
+    digits = _digits(record)
     if low is None or high is None:
-        return "anything" if low == high else (f"<= {high:.4g}" if low is None else f">= {low:.4g}")
-    return f"[{low:.4g}, {high:.4g}]"
+        return "anything" if low == high else (f"<= {high:.{digits}g}" if low is None else f">= {low:.{digits}g}")
+    return f"[{low:.{digits}g}, {high:.{digits}g}]"
+
+
+def _digits(record: ClaimRecord) -> int:
+    """Four, or as many as it takes for what is shown to lie against the region as what was measured does."""
+    interval = record.measurements[0].interval if record.measurements else None
+    if interval is None:
+        return 4
+    bounds = [-math.inf if record.rule.accept[0] is None else record.rule.accept[0]]
+    bounds.append(math.inf if record.rule.accept[1] is None else record.rule.accept[1])
+    exact = _lies(interval, bounds)
+    shown = (([float(f"{x:.{n}g}") for x in interval], [float(f"{x:.{n}g}") for x in bounds]) for n in range(4, 17))
+    return next((n for n, (found, region) in enumerate(shown, 4) if _lies(found, region) == exact), 17)
+
+
+def _lies(interval: Sequence[float], region: Sequence[float]) -> str:
+    (low, high), (bottom, top) = interval, region
+    return "inside" if bottom <= low and high <= top else "outside" if high < bottom or top < low else "across"
 
 
 def marks(stated: Claim | ClaimRecord) -> list[str]:

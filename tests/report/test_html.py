@@ -257,6 +257,16 @@ class TestTop:
         order = [page.index(f'id="{id}"') for id in ("findings", "run", "all-claims", "failed", "ledger")]
         assert order == sorted(order)
 
+    def test_claims_of_a_network_are_grouped_under_its_name(self):
+        mine = [dataclasses.replace(REFUTED, id=f"paper/{n}[on-{n}]", passed=True, expected="") for n in ("wine", "rings")]
+        page = render(HELD, *mine)
+        assert page.count('<details class="network"') == 2
+        assert "wine: 1 REFUTED" in text(HELD, *mine)
+        alone = checked(render(*mine))
+        assert "2 of 2 claims judged" in alone.text
+        assert "findings" not in alone.ids
+        assert '<details class="network" data-group open>' in render(*mine)
+
     def test_every_header_of_a_table_says_what_it_heads(self):
         for page in (render(), render(dataclasses.replace(HELD, id="paper/statement[strict,on-wine]", expected=""))):
             heads = re.findall(r"<th\b[^>]*>", page)
@@ -306,6 +316,14 @@ class TestClaims:
         assert told.count("✗ REFUTED derived") == 2
         assert "1 SUPPORTED (1 calibrated), 1 REFUTED;" in told
 
+    def test_a_sentence_has_one_row_that_leads_to_its_cards(self):
+        loose = dataclasses.replace(LISTED, id="paper/statement[loose]")
+        rows = re.findall(r"<tr data-paper.*?</tr>", render(HELD, loose), flags=re.DOTALL)
+        assert len(rows) == 1
+        assert re.findall(r'href="#([^"]*)"', rows[0]) == ["paper.statement.strict", "paper.statement.loose"]
+        told = " ".join(Page(f"<table>{rows[0]}</table>").text.split())
+        assert "[0.95, 1.05] ells; accepted: [0.9, 1.1] Instead [loose]: it is one, not half" in told
+
     def test_a_failure_and_a_deviation_say_why(self):
         told = text()
         assert "Why it failed. REFUTED; expected SUPPORTED; the control is blind" in told
@@ -341,6 +359,22 @@ class TestClaims:
 def measuring(values: list[float], accept: list[float | None], **changes: object) -> ClaimRecord:
     judged = dataclasses.replace(HELD.measurements[0], values=values, interval=[min(values), max(values)])
     return dataclasses.replace(HELD, measurements=[judged], rule=RuleRecord(accept, "so"), **{"published": None, **changes})
+
+
+@pytest.mark.parametrize(
+    ("interval", "accept", "shown"),
+    [
+        ([3.5441, 3.6], [3.5443, 3.653], ("[3.5441, 3.6]", "[3.5443, 3.653]")),
+        ([0.12341, 0.12344], [None, 0.12342], ("[0.12341, 0.12344]", "<= 0.12342")),
+        ([1.00001, 2], [1, 3], ("[1, 2]", "[1, 3]")),
+        ([0.99999, 2], [1, 3], ("[0.99999, 2]", "[1, 3]")),
+        ([2.00004, 2.00004], [None, 2], ("2.00004", "<= 2")),
+    ],
+)
+def test_numbers_have_as_many_digits_as_the_verdict_needs(interval, accept, shown):
+    record = dataclasses.replace(HELD, measurements=[dataclasses.replace(HELD.measurements[0], interval=interval)])
+    record = dataclasses.replace(record, rule=RuleRecord(accept, "so"))
+    assert (words.measured(record), words.accepted(record)) == shown
 
 
 class TestStrip:
