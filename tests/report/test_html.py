@@ -324,6 +324,13 @@ class TestClaims:
         told = " ".join(Page(f"<table>{rows[0]}</table>").text.split())
         assert "[0.95, 1.05] ells; accepted: [0.9, 1.1] Instead [loose]: it is one, not half" in told
 
+    def test_every_judged_card_leads_to_a_figure_that_leads_back(self):
+        page = render()
+        for record in REPORT.claims:
+            anchor = record.id.replace("/", ".").replace("[", ".").removesuffix("]")
+            assert (f'href="#scale-{anchor}"' in page) is record.judged
+            assert (f'<li id="scale-{anchor}"><a href="#{anchor}">' in page) is record.judged
+
     def test_a_failure_and_a_deviation_say_why(self):
         told = text()
         assert "Why it failed. REFUTED; expected SUPPORTED; the control is blind" in told
