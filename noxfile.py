@@ -1,5 +1,5 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, browser, wheel, probe, mutants, ensembles, bench, multihost,
-claims_on, claims_matrix."""
+"""Sessions: claims (the main job), tests, lint, typecheck, browser, wheel, probe, mutants, ensembles, bench, atlas,
+multihost, claims_on, claims_matrix."""
 
 import argparse
 import shutil
@@ -126,6 +126,13 @@ def bench(session: nox.Session) -> None:
     for result in results:
         session.run("pytest", f"--benchmark-json={result}", *paths(chosen, "benchmarks"))
     session.run("python", "-m", "benchmarks.table", *results, *given.compare)
+
+
+@nox.session
+def atlas(session: nox.Session) -> None:
+    """Sweep variants of the paper's network and judge every claim for any network on each; docs/atlas.md has the options."""
+    session.install("-e", ".[claims]")
+    session.run("python", "-m", "claims.training_jacobian.atlas", *session.posargs)
 
 
 @nox.session

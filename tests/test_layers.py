@@ -62,8 +62,9 @@ ORDER = {
         "links",
         "markdown html",
         "publish",
-        "verdicts",
+        "verdicts atlas",
     ),
+    "harness.report.atlas": ("rows", "table", "measured judged", "figures sweep", "pages", "command"),
     "harness.compare": (
         "identity exchange differences",
         "measurements localise baseline",

@@ -277,12 +277,14 @@ class Network:
     def with_squared_error(self) -> Network:
         """The same with half the squared distance of the outputs from the one-hot label as its loss.
 
+        Directions given as ``carried`` are left out: they belong to the network's own loss.
+
         Raises:
             InvalidInput: the outputs are no scores of classes.
         """
         if not self.classes:
             raise InvalidInput(f"{self.name}: its outputs are no scores of classes, so that there is no other loss to take")
-        return dataclasses.replace(self, loss=squared_error, name=f"{self.name}, with squared error")
+        return dataclasses.replace(self, loss=squared_error, carried=None, name=f"{self.name}, with squared error")
 
     def untrained(self) -> Network:
         """The same with no epochs: J is the identity."""

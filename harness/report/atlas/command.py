@@ -1,0 +1,91 @@
+"""The command that sweeps a table: options, Ctrl-C, and the pages at the end."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.errors import HarnessError, InvalidInput
+from harness.report.atlas import pages
+from harness.report.atlas.table import Table
+
+INTERRUPTED, BROKEN, REFUSED = 130, 1, 2
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Options of every atlas; a paper adds its own."""
+    made = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    made.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1; 3 or more give intervals (%(default)s)"
+    )
+    made.add_argument(
+        "--only", default="", metavar="NAMES", help="axes or variants, with commas between; the base is always swept"
+    )
+    made.add_argument("--into", type=Path, default=Path("reports/atlas"), metavar="DIR", help="report folder (%(default)s)")
+    made.add_argument("--store", type=Path, metavar="DIR", help="where compiled programs are kept; your cache folder by default")
+    made.add_argument("--pages", action="store_true", help="measure nothing, write the pages of what was kept")
+    made.add_argument("--list", action="store_true", help="show variants and questions, measure nothing")
+    return made
+
+
+def main(table: Callable[[argparse.Namespace], Table], options: argparse.Namespace, say: Callable[[str], None] = print) -> int:
+    """Sweep and write the pages.
+
+    Returns:
+        0; 1 where a claim broke, 2 for options that make no sense, 130 after Ctrl-C.
+    """
+    try:
+        return _swept(table(options), options, say)
+    except HarnessError as error:
+        print(f"atlas: {error}", file=sys.stderr)
+        return REFUSED
+
+
+def _swept(table: Table, options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    if options.seeds < 1:
+        raise InvalidInput(f"--seeds {options.seeds}: give 1 or more; 3 or more give intervals")
+    only = [name for name in options.only.split(",") if name]
+    variants = table.chosen(only)
+    if options.list:
+        return _listed(table, say)
+    from harness.report.atlas.sweep import Sweep
+    from harness.runs.store import Store
+
+    Store(options.store).keep_compilations()
+    folder = _folder(options.into)
+    sweep, began, code = Sweep(table, variants, options.seeds, folder / "rows", say), time.monotonic(), 0
+    try:
+        sweep.go(read_only=options.pages)
+    except KeyboardInterrupt:
+        say("interrupted: what is done is kept, and the same command goes on")
+        code = INTERRUPTED
+    complete = not only and len(sweep.rows) == options.seeds * len(variants)
+    atlas = pages.Atlas(table, sweep.claims, options.seeds, sweep.rows, complete)
+    written = pages.write(atlas, folder if not only else folder / "partial")
+    broken = sum(bool(row.broken) for row in sweep.rows)
+    page = next(path for path in written if path.name == pages.PAGE)
+    say(f"{len(sweep.rows)} rows in {(time.monotonic() - began) / 60:.1f} minutes; {page}")
+    if broken:
+        say(f"{broken} rows have claims that broke, named above and in atlas.md")
+    return code or (BROKEN if broken else 0)
+
+
+def _folder(path: Path) -> Path:
+    try:
+        (path / "rows").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"--into {path}: {error.strerror or error}; give a folder that can be written") from error
+    return path
+
+
+def _listed(table: Table, say: Callable[[str], None]) -> int:
+    for variant in table.variants:
+        say(f"{variant.axis:<16} {variant.name:<28} {variant.value}")
+    for name, why in table.left_out.items():
+        say(f"{'left out':<16} {name:<28} {why}")
+    for question in table.questions:
+        say(f"{question.id}: {question.says} ({question.accept}: {question.accept.reason})")
+    return 0

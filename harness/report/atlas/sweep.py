@@ -1,0 +1,117 @@
+"""Sweep a table: each variant with each seed once, kept as it is done; what was kept for the same network and code is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from harness.progress import Progress
+from harness.report.atlas import measured, rows
+from harness.report.atlas.rows import Row
+from harness.report.atlas.table import Table, Variant
+from harness.runs import provenance
+from harness.runs.provenance import Code
+from harness.suite import portable
+from harness.suite.claim import Claim
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row is kept, and what it must have been measured with to be taken."""
+
+    path: Path
+    key: dict[str, Any]
+
+
+class Sweep:
+    """One sweep of a table.
+
+    Args:
+        table: what is swept.
+        variants: those of the table that are.
+        seeds: number of seeds, from 0 on.
+        folder: where rows are kept, a file a variant and seed.
+        say: told a line a row.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        variants: Sequence[Variant],
+        seeds: int,
+        folder: Path,
+        say: Callable[[str], None] = print,
+        progress: Progress | None = None,
+    ) -> None:
+        self.table, self.variants, self.seeds, self.folder, self.say = table, variants, seeds, folder, say
+        self.progress = progress or Progress()
+        self.claims: list[Claim] = [claim for paper in table.papers for claim in portable.of_paper(paper)]
+        self.rows: list[Row] = []
+
+    def go(self, *, read_only: bool = False) -> list[Row]:
+        """Every row, seed by seed; ``rows`` has those that are there when it is interrupted.
+
+        Args:
+            read_only: take what was kept and measure nothing.
+        """
+        total, number = self.seeds * len(self.variants), 0
+        for seed in range(self.seeds):
+            base = cache(lambda seed=seed: self._run(self.table.base, seed))
+            for variant in self.variants:
+                number += 1
+                run = base() if variant is self.table.base else self._run(variant, seed)
+                place = self._place(variant, run, base().experiment.fingerprint())
+                row = rows.read(place.path, place.key)
+                if row is None and not read_only:
+                    row = self._measured(variant, run, base)
+                    rows.write(place.path, place.key, row)
+                    jax.clear_caches()  # each variant has programs of its own, which would fill the memory
+                    self.say(f"{number} of {total}: {_line(row)}")
+                elif row is not None:
+                    self.say(f"{number} of {total}: {variant.name}, seed {seed}: kept")
+                self.rows += [row] if row is not None else []
+        return self.rows
+
+    def _measured(self, variant: Variant, run: Any, base: Callable[[], Any]) -> Row:
+        return measured.measure(variant, run, [self._run(variant, seed) for seed in range(run.seed)], base, self.claims)
+
+    def _run(self, variant: Variant, seed: int) -> Any:
+        """A run in a lab of its own, so that nothing of it stays in memory when its row is done."""
+        return _network(variant).run(seed, progress=self.progress)
+
+    def _place(self, variant: Variant, run: Any, base: str) -> Place:
+        key = {
+            "format": rows.FORMAT,
+            "network": run.experiment.fingerprint(),
+            "base": base,
+            "seed": run.seed,
+            "variant": [variant.axis, variant.value, dict(variant.given)],
+            "claims": [claim.id for claim in self.claims],
+            **self._code(),
+        }
+        return Place(self.folder / f"{variant.name}-{run.seed}.json", key)
+
+    @cache  # noqa: B019 - a sweep lives as long as its process
+    def _code(self) -> dict[str, Any]:
+        code: list[Code] = [measured, *(claim.function for claim in self.claims)]
+        versions = provenance.versions(code)
+        return {"code": provenance.code_hash(code), "versions": versions, "backend": provenance.backend()}
+
+
+@cache
+def _network(variant: Variant) -> Any:
+    return variant.build()
+
+
+def _line(row: Row) -> str:
+    if row.failure:
+        return f"{row.variant}, seed {row.seed}: {row.failure}"
+    near, noise = (row.facts[name] for name in ("near", "near_noise"))
+    beside = "" if noise is None else f" ({noise:.1%} on white noise)"
+    broken = f"; BROKEN: {'; '.join(row.broken)}" if row.broken else ""
+    return f"{row.variant}, seed {row.seed}: N = {row.size:,}, bulk {near or 0:.1%}{beside}, {row.seconds:.0f} s{broken}"

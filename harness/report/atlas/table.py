@@ -1,0 +1,182 @@
+"""What is swept and what is asked, declared before anything is measured: variants of a network, questions with regions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import InvalidInput, NotRun
+from harness.report.atlas.rows import Row
+from harness.suite.verdict import Region
+
+if TYPE_CHECKING:
+    from harness.runs.network import Network
+
+_NAME = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A network that differs from the base in one thing, or in two where it is a cross.
+
+    Attributes:
+        name: in lower case, digits, hyphens and points.
+        axis: what is varied; a group of the page and of ``--only``.
+        value: what it is here, for people.
+        build: makes the network; its name is the variant's.
+        given: numbers that questions and figures take it by, such as a width.
+    """
+
+    name: str
+    axis: str
+    value: float | str
+    build: Callable[[], Network]
+    given: Mapping[str, float] = field(default_factory=dict)
+
+
+class Rows(Mapping[str, Row]):
+    """The rows of one seed by variant, as a question asks for them.
+
+    ``rows[name]`` and :meth:`fact` raise NotRun where the variant was not swept or nothing was measured.
+    """
+
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self._rows = dict(rows)
+
+    def __getitem__(self, name: str) -> Row:
+        if name not in self._rows:
+            raise NotRun(f"variant {name} was not swept")
+        if (row := self._rows[name]).failure:
+            raise NotRun(f"variant {name}: {row.failure}")
+        return row
+
+    def __iter__(self) -> Any:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def fact(self, name: str, fact: str) -> float:
+        """A measured quantity of a variant."""
+        value = self[name].facts.get(fact)
+        if value is None:
+            raise NotRun(f"variant {name} has no {fact}")
+        return value
+
+    def common(self, name: str, other: int, fact: str) -> float:
+        """A quantity of a variant's run with that of another seed."""
+        value = self[name].common.get(str(other), {}).get(fact)
+        if value is None:
+            raise NotRun(f"variant {name} has no {fact} with seed {other}")
+        return value
+
+    def swapped(self, names: Sequence[str], other: str) -> Rows:
+        """With another variant's row in the place of each of these."""
+        return Rows({**self._rows, **dict.fromkeys(names, self[other])})
+
+    def reversed(self, names: Sequence[str]) -> Rows:
+        """With the rows of these variants in the opposite order."""
+        return Rows({**self._rows, **{name: self[other] for name, other in zip(names, names[::-1], strict=True)}})
+
+
+@dataclass(frozen=True)
+class World:
+    """Rows in which a question must come out otherwise.
+
+    Attributes:
+        name: what the world is, in words.
+        of: the rows of one seed -> those of the world, or another measurement of them as a number.
+    """
+
+    name: str
+    of: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of all variants.
+
+    Attributes:
+        id: in lower case and hyphens.
+        asks: the question.
+        says: the statement that the region accepts.
+        reading: what is measured.
+        accept: the region, fixed before any sweep.
+        of: (rows of one seed) -> a number; over pairs (rows of one seed, the other seed) -> a number. It raises NotRun where a
+            variant is missing.
+        control: a world in which it must come out otherwise.
+        over: ``seeds`` or ``pairs``.
+    """
+
+    id: str
+    asks: str
+    says: str
+    reading: str
+    accept: Region
+    of: Callable[..., float]
+    control: World
+    over: str = "seeds"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What an atlas sweeps, asks and draws.
+
+    Attributes:
+        variants: the first one is the base, with which bulks are compared.
+        questions: asked of all.
+        papers: whose claims for any network are judged.
+        left_out: variants that cannot be swept here, with what they need.
+        spectra: the axis whose spectra are drawn side by side.
+        against: (name of a given number, axes): the bulk's share is drawn against that number for these axes.
+
+    Raises:
+        InvalidInput: no variant, a name that is malformed or there twice, or an axis that no variant has.
+    """
+
+    variants: Sequence[Variant]
+    questions: Sequence[Question]
+    papers: Sequence[str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    spectra: str = ""
+    against: tuple[str, tuple[str, ...]] = ("", ())
+
+    def __post_init__(self) -> None:
+        if not self.variants:
+            raise InvalidInput("a table without variants: declare the base network at least")
+        for kind, names in (("variant", [v.name for v in self.variants]), ("question", [q.id for q in self.questions])):
+            for name in names:
+                if not _NAME.fullmatch(name):
+                    raise InvalidInput(f"{kind} {name!r}: write lower case, digits, hyphens and points between them")
+                if names.count(name) > 1:
+                    raise InvalidInput(f"{kind} {name} is declared {names.count(name)} times: names are unique")
+        for axis in [*self.against[1], *([self.spectra] if self.spectra else [])]:
+            if axis not in self.axes:
+                raise InvalidInput(f"axis {axis} is drawn and no variant has it; there are: {', '.join(self.axes)}")
+
+    @property
+    def base(self) -> Variant:
+        return self.variants[0]
+
+    @property
+    def axes(self) -> list[str]:
+        """In the order of the table."""
+        return list(dict.fromkeys(variant.axis for variant in self.variants))
+
+    def chosen(self, only: Sequence[str]) -> list[Variant]:
+        """The variants of these axes or names, the base first; all of them for an empty list.
+
+        Raises:
+            InvalidInput: a name that is neither, or a variant that cannot be swept here.
+        """
+        names = [variant.name for variant in self.variants]
+        for one in only:
+            if one in self.left_out:
+                raise InvalidInput(f"variant {one} cannot be swept: {self.left_out[one]}")
+            if one not in names and one not in self.axes:
+                raise InvalidInput(
+                    f"--only {one}: no axis or variant of that name; axes: {', '.join(self.axes)}; --list shows all"
+                )
+        return [v for v in self.variants if not only or v is self.base or v.name in only or v.axis in only]
