@@ -292,9 +292,11 @@ def test_the_slope_on_rank_is_that_of_the_line():
 
 def test_rank_counts_rather_than_width():
     asked = next(q for q in questions() if q.id == "rank-not-width")
-    line = ranked({f"noise-rank-{r}-width-{w}": 1 - r / 64 + w / 1000 for r in (4, 16) for w in (8, 32)})
-    assert asked.of(line) == pytest.approx(0.024 / 0.1875)
-    assert asked.control.of(line) == pytest.approx(0.1875 / 0.024)
+    narrow, wide = NEIGHBOURS[WIDTH]
+    line = ranked({f"noise-rank-{r}-width-{w}": 1 - r / 64 + w / 1000 for r in (4, 16) for w in (narrow, wide)})
+    ratio = (wide - narrow) / 1000 / (12 / 64)
+    assert asked.of(line) == pytest.approx(ratio)
+    assert asked.control.of(line) == pytest.approx(1 / ratio)
 
 
 def test_a_malformed_table_is_refused():

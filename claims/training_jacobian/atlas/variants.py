@@ -25,9 +25,9 @@ from ..data import Dataset, load
 from ..experiments import Data, Model, Optimiser
 from . import inputs
 
-WIDTH, PAPER_WIDTH = 16, 64  # N = 1210 and 4810
+WIDTH, PAPER_WIDTH = 12, 64  # N = 910 and 4810
 # a narrower and a wider network, with which ranks are crossed
-NEIGHBOURS = {WIDTH: (8, 32), PAPER_WIDTH: (16, 32)}
+NEIGHBOURS = {WIDTH: (6, 24), PAPER_WIDTH: (16, 32)}
 WIDTHS = (8, 16, 32, 64, 128)  # on 16 pixels: N = 226 to 3466
 RANKS, DIGITS_RANKS, CROSSED = (1, 4, 16, 64), (4, 8, 16, 32), (4, 16)
 TIMES = (1, 3, 6, 12, 18)  # epochs of 25 after which training is stopped

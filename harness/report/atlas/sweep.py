@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import jax
 
 from harness.progress import Progress
 from harness.report.atlas import measured, rows
@@ -59,26 +58,28 @@ class Sweep:
         Args:
             read_only: take what was kept and measure nothing.
         """
-        total, number = self.seeds * len(self.variants), 0
+        total = self.seeds * len(self.variants)
         for seed in range(self.seeds):
             base = cache(lambda seed=seed: self._run(self.table.base, seed))
-            for variant in self.variants:
-                number += 1
-                run = base() if variant is self.table.base else self._run(variant, seed)
-                place = self._place(variant, run, base().experiment.fingerprint())
-                row = rows.read(place.path, place.key)
-                if row is None and not read_only:
-                    row = self._measured(variant, run, base)
-                    rows.write(place.path, place.key, row)
-                    jax.clear_caches()  # each variant has programs of its own, which would fill the memory
-                    self.say(f"{number} of {total}: {_line(row)}")
-                elif row is not None:
-                    self.say(f"{number} of {total}: {variant.name}, seed {seed}: kept")
-                self.rows += [row] if row is not None else []
+            for number, variant in enumerate(self.variants, 1 + seed * len(self.variants)):
+                row, new = self._row(variant, seed, base, read_only)
+                if row is not None:
+                    self.rows.append(row)
+                    self.say(f"{number} of {total}: {_line(row) if new else f'{variant.name}, seed {seed}: kept'}")
+                if new:
+                    _forget()
         return self.rows
 
-    def _measured(self, variant: Variant, run: Any, base: Callable[[], Any]) -> Row:
-        return measured.measure(variant, run, [self._run(variant, seed) for seed in range(run.seed)], base, self.claims)
+    def _row(self, variant: Variant, seed: int, base: Callable[[], Any], read_only: bool) -> tuple[Row | None, bool]:
+        """The row that was kept or is measured now, and whether it is new."""
+        run = self._run(variant, seed)
+        place = self._place(variant, run, base().experiment.fingerprint())
+        kept = rows.read(place.path, place.key)
+        if kept is not None or read_only:
+            return kept, False
+        row = measured.measure(variant, run, [self._run(variant, other) for other in range(seed)], base, self.claims)
+        rows.write(place.path, place.key, row)
+        return row, True
 
     def _run(self, variant: Variant, seed: int) -> Any:
         """A run in a lab of its own, so that nothing of it stays in memory when its row is done."""
@@ -101,6 +102,14 @@ class Sweep:
         code: list[Code] = [measured, *(claim.function for claim in self.claims)]
         versions = provenance.versions(code)
         return {"code": provenance.code_hash(code), "versions": versions, "backend": provenance.backend()}
+
+
+def _forget() -> None:
+    """Let go of a variant's programs and runs, which nothing else shares and which would fill the memory."""
+    import jax
+
+    jax.clear_caches()
+    gc.collect()
 
 
 @cache
