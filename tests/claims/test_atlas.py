@@ -32,6 +32,8 @@ X, Y = RNG.normal(size=(40, 5)), RNG.integers(0, 3, 40)
 
 
 def network(name, step=0.1):
+    if step < 0:
+        raise InvalidInput(f"step {step}")
     return Network(
         init=lambda key: jax.random.normal(key, (5, 3)) / 2,
         apply=lambda params, x: x @ params,
@@ -120,6 +122,14 @@ def test_an_interrupted_sweep_goes_on_and_computes_nothing_twice(swept):
     (folder / "rows" / "other-0.json").write_text("{")
     assert go("--pages", step=1e39)[0] == 0
     assert "**Incomplete**: 1 of 2 rows" in (folder / "atlas.md").read_text()
+
+
+def test_a_variant_that_breaks_costs_no_other(swept):
+    go, folder = swept
+    code, told, _ = go("--pages", step=-1.0)
+    assert code == 1
+    assert "other, seed 0: InvalidInput: step -1.0" in (folder / "atlas.md").read_text()
+    assert any("BROKEN" in line for line in told)
 
 
 @pytest.mark.parametrize(("arguments", "said"), [(["--only", "depth"], "depth"), (["--seeds", "0"], "1 or more")])

@@ -12,6 +12,7 @@ import pytest
 
 from harness import InvalidInput, Network, NetworkRun, Store
 from harness.errors import NotFinite
+from harness.measure.carried import shifts_of
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(22, 3)), RNG.integers(0, 3, 22)
@@ -213,6 +214,12 @@ def test_other_worlds():
     assert abs(np.corrcoef(noise.T)[0, 1]) < 0.1
     assert noise.std() == pytest.approx(wide.std(), rel=0.05)
     assert many.on_white_noise().data[2] is many.data[2]
+
+
+def test_squared_error_sees_what_cross_entropy_does_not():
+    run = network(carried=shifts_of(lambda params: params["output"])).run()
+    assert run.spectrum.structural.sum() == 4
+    assert not run.squared_error.spectrum.structural.any()
 
 
 def test_guessing():

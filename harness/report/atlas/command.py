@@ -35,7 +35,7 @@ def main(table: Callable[[argparse.Namespace], Table], options: argparse.Namespa
     """Sweep and write the pages.
 
     Returns:
-        0; 1 where a claim broke, 2 for options that make no sense, 130 after Ctrl-C.
+        0; 1 where a variant or a claim broke, 2 for options that make no sense, 130 after Ctrl-C.
     """
     try:
         return _swept(table(options), options, say)
@@ -63,13 +63,13 @@ def _swept(table: Table, options: argparse.Namespace, say: Callable[[str], None]
         say("interrupted: what is done is kept, and the same command goes on")
         code = INTERRUPTED
     complete = not only and len(sweep.rows) == options.seeds * len(variants)
-    atlas = pages.Atlas(table, sweep.claims, options.seeds, sweep.rows, complete)
+    atlas = pages.Atlas(table, sweep.claims, options.seeds, sweep.rows, complete, sweep.faults)
     written = pages.write(atlas, folder if not only else folder / "partial")
-    broken = sum(bool(row.broken) for row in sweep.rows)
+    broken = sum(bool(row.broken) for row in sweep.rows) + len(sweep.faults)
     page = next(path for path in written if path.name == pages.PAGE)
     say(f"{len(sweep.rows)} rows in {(time.monotonic() - began) / 60:.1f} minutes; {page}")
     if broken:
-        say(f"{broken} rows have claims that broke, named above and in atlas.md")
+        say(f"{broken} variants, or claims on them, broke: {pages.PAGE} has the reasons")
     return code or (BROKEN if broken else 0)
 
 

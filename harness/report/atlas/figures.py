@@ -101,7 +101,7 @@ def shares(swept: Swept, axes_of: Mapping[str, str]) -> str:
 
 
 def spectra(swept: Swept) -> str:
-    """Singular values against their rank as a share of N, of the first seed; variants from light to dark."""
+    """Singular values against their rank as a share of N, of the first seed."""
 
     def draw(axes: Any) -> None:
         axes.axhspan(0.9, 1.1, color=SHADE, zorder=0)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import linalg
 
 from harness.engine.precision import with_exact_dtypes
-from harness.errors import HarnessError, NotFinite, NotRun, TooLarge
+from harness.errors import HarnessError, NotFinite, NotRun
 from harness.measure.overlap import principal_cosines, random_baseline
 from harness.report.atlas.rows import Measured, Row
 from harness.report.atlas.table import Variant
@@ -70,7 +70,7 @@ def _failure(run: Any) -> str:
     """Why there is no spectrum; "" where there is one."""
     try:
         run.spectrum  # noqa: B018 - trains and differentiates
-    except (NotFinite, TooLarge) as error:
+    except HarnessError as error:
         return " ".join(str(error).split())
     return ""
 
@@ -88,7 +88,7 @@ def _measured(claim: Claim, runs: tuple[Any, ...], controlled: bool) -> Measured
     try:
         found = claim.measure(*runs)
         value = float(getattr(found, "value", found))
-    except NotRun as error:
+    except (NotRun, NotFinite) as error:
         return Measured(None, " ".join(str(error).split()))
     except Exception as error:
         cause = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
@@ -137,7 +137,7 @@ def _or_none(compute: Callable[[], float | None]) -> float | None:
     """None where the other world has no such run: it diverges, or it does not exist."""
     try:
         return compute()
-    except (NotRun, NotFinite):
+    except HarnessError:
         return None
 
 

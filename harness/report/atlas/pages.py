@@ -50,6 +50,7 @@ class Atlas:
         seeds: how many.
         rows: what was measured.
         complete: whether every variant of the table has every seed.
+        faults: variants that broke, each with its reason.
     """
 
     table: Table
@@ -57,6 +58,7 @@ class Atlas:
     seeds: int
     rows: Sequence[Row]
     complete: bool
+    faults: Sequence[str] = ()
 
     @property
     def swept(self) -> dict[str, list[Row]]:
@@ -92,9 +94,9 @@ def write(atlas: Atlas, folder: Path) -> list[Path]:
     drawings = {}
     if swept:
         drawings = {"map": figures.verdicts(verdicts, axes_of), "atlas": figures.shares(swept, axes_of)}
-    time = _of_axes(swept, axes_of, (atlas.table.spectra,))
-    if time:
-        drawings["spectra"] = figures.spectra(time)
+    if time := _of_axes(swept, axes_of, (atlas.table.spectra,)):
+        base = atlas.table.base.name
+        drawings["spectra"] = figures.spectra(time | {base: swept[base]} if base in swept else time)
     number, axes = atlas.table.against
     if ranked := _of_axes(swept, axes_of, axes):
         drawings[f"share-against-{number}"] = figures.against(ranked, number, axes_of)
@@ -130,7 +132,13 @@ def _json(atlas: Atlas, verdicts: Mapping[str, Mapping[str, Judged]], answers: M
         for name, rows in atlas.swept.items()
     ]
     questions = [_question(question) | dataclasses.asdict(answers[question.id]) for question in atlas.table.questions]
-    head = {"schema_version": SCHEMA, "complete": atlas.complete, "seeds": atlas.seeds, "left_out": dict(atlas.table.left_out)}
+    head = {
+        "schema_version": SCHEMA,
+        "complete": atlas.complete,
+        "seeds": atlas.seeds,
+        "left_out": dict(atlas.table.left_out),
+        "faults": [*atlas.faults],
+    }
     return dict(plain({**head, "facts": FACTS | PAIR_FACTS, "questions": questions, "variants": variants}))
 
 
@@ -173,6 +181,9 @@ def _page(
     failed = [f"- {row.variant}, seed {row.seed}: {row.failure}" for row in atlas.rows if row.failure]
     if failed:
         yield from ["\n## Variants that could not be measured\n", *failed]
+    broken = [f"- {row.variant}, seed {row.seed}: {why}" for row in atlas.rows for why in row.broken]
+    if broken or atlas.faults:
+        yield from ["\n## What broke\n", *(f"- {fault}" for fault in atlas.faults), *broken]
     yield "\n## Claims\n\nOn how many variants each comes out how; of fewer than three seeds, where the values lie.\n"
     yield from _claims(atlas.claims, verdicts)
     yield "\n## Columns\n"

@@ -51,6 +51,7 @@ class Sweep:
         self.progress = progress or Progress()
         self.claims: list[Claim] = [claim for paper in table.papers for claim in portable.of_paper(paper)]
         self.rows: list[Row] = []
+        self.faults: list[str] = []  # variants that broke, each with its reason; nothing is kept of them
 
     def go(self, *, read_only: bool = False) -> list[Row]:
         """Every row, seed by seed; ``rows`` has those that are there when it is interrupted.
@@ -62,7 +63,12 @@ class Sweep:
         for seed in range(self.seeds):
             base = cache(lambda seed=seed: self._run(self.table.base, seed))
             for number, variant in enumerate(self.variants, 1 + seed * len(self.variants)):
-                row, new = self._row(variant, seed, base, read_only)
+                try:
+                    row, new = self._row(variant, seed, base, read_only)
+                except Exception as error:  # one variant's fault is no reason to lose the others
+                    row, new = None, True
+                    self.faults.append(f"{variant.name}, seed {seed}: {type(error).__name__}: {' '.join(str(error).split())}")
+                    self.say(f"{number} of {total}: BROKEN: {self.faults[-1]}")
                 if row is not None:
                     self.rows.append(row)
                     self.say(f"{number} of {total}: {_line(row) if new else f'{variant.name}, seed {seed}: kept'}")

@@ -129,7 +129,7 @@ class Table:
         questions: asked of all.
         papers: whose claims for any network are judged.
         left_out: variants that cannot be swept here, with what they need.
-        spectra: the axis whose spectra are drawn side by side.
+        spectra: the axis whose spectra are drawn together, with the base's.
         against: (name of a given number, axes): the bulk's share is drawn against that number for these axes.
 
     Raises:
