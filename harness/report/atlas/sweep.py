@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,11 @@ class Sweep:
         run = self._run(variant, seed)
         place = self._place(variant, run, base().experiment.fingerprint())
         kept = rows.read(place.path, place.key)
-        if kept is not None or read_only:
-            return kept, False
+        if kept is not None:
+            # what the table says of a variant decides no number
+            return replace(kept, axis=variant.axis, value=variant.value, given=dict(variant.given)), False
+        if read_only:
+            return None, False
         row = measured.measure(variant, run, [self._run(variant, other) for other in range(seed)], base, self.claims)
         rows.write(place.path, place.key, row)
         return row, True
@@ -97,7 +100,6 @@ class Sweep:
             "network": run.experiment.fingerprint(),
             "base": base,
             "seed": run.seed,
-            "variant": [variant.axis, variant.value, dict(variant.given)],
             "claims": [claim.id for claim in self.claims],
             **self._code(),
         }
