@@ -21,7 +21,7 @@ from harness.report.atlas import command, judged, measured, pages, rows
 from harness.report.atlas.rows import Measured, Row
 from harness.report.atlas.table import Question, Rows, Table, Variant, World
 from harness.suite import portable
-from harness.suite.claim import Claim
+from harness.suite.claim import Claim, Control
 from harness.suite.records import ControlRecord
 from harness.suite.verdict import at_least
 
@@ -141,8 +141,8 @@ def test_bad_options_say_what_to_do(swept, capsys, arguments, said):
 # --- verdicts and answers on planted rows ---------------------------------------------------------------------------------
 
 
-def row(variant, seed, near=0.5, value=1.0, control="", **changes):
-    controls = [ControlRecord("blind", "REFUTED", "SUPPORTED", value, control)] if control else []
+def row(variant, seed, near=0.5, value=1.0, control=None, **changes):
+    controls = [] if control is None else [ControlRecord("world", "REFUTED", None, control)]
     pairs = {str(other): {"p/pairs": Measured(value)} for other in range(seed)}
     made = Row(
         variant, "axis", "-", {}, seed, 10, 8, 4, 1, 2, facts={"near": near}, claims={"p/one": Measured(value, controls=controls)}
@@ -185,10 +185,21 @@ def test_fewer_seeds_say_where_their_values_lie():
     assert marks == ["inside", "outside", "across"]
 
 
-def test_what_its_control_cannot_refute_is_not_judged():
-    held = [row("base", seed, value=1 + seed / 100, control="as well") for seed in range(3)]
-    assert judged.of_claim(claim(), held).verdict == "NOT_RUN"
-    assert "control" in judged.of_claim(claim(), held).why
+@pytest.mark.parametrize(
+    ("controls", "verdict"),
+    [([0.1, 0.2, 0.3], "SUPPORTED"), ([0.1, 0.2, 0.95], "NOT_RUN"), ([1, 1, 1], "NOT_RUN"), ([0, 0, None], "NOT_RUN")],
+)
+def test_a_control_must_be_refuted_on_all_seeds_by_the_claim_s_rule(controls, verdict):
+    """0.1, 0.2 and 0.95 have an interval that reaches into the region; None is a world that crashed."""
+    controlled = dataclasses.replace(claim(), controls=(Control("world", lambda run: run),))
+    held = [row("base", seed, value=1 + seed / 100, control=value) for seed, value in enumerate(controls)]
+    if None in controls:
+        held[2] = dataclasses.replace(
+            held[2], claims={"p/one": Measured(1.02, controls=[ControlRecord("world", "REFUTED", None, None)])}
+        )
+    found = judged.of_claim(controlled, held)
+    assert found.verdict == verdict
+    assert ("no different in its control: world" in found.why) == (verdict == "NOT_RUN")
 
 
 def test_what_was_not_measured_has_no_verdict():
@@ -238,7 +249,7 @@ def test_a_question_of_pairs():
 
 
 def test_a_row_survives_its_file(tmp_path):
-    held, key = row("base", 2, control="blind"), {"code": "1"}
+    held, key = row("base", 2, control=0.5), {"code": "1"}
     rows.write(tmp_path / "row.json", key, held)
     assert rows.read(tmp_path / "row.json", key) == held
     assert rows.read(tmp_path / "row.json", {"code": "2"}) is None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from statistics import fmean
+from typing import Any
 
 from harness.errors import InvalidInput, NotRun
 from harness.report.atlas.rows import Measured, Row
@@ -11,7 +14,7 @@ from harness.report.atlas.table import Question, Rows
 from harness.suite.claim import Claim
 from harness.suite.records import MeasurementRecord
 from harness.suite.rejudge import interval_of
-from harness.suite.verdict import Region, Verdict, exact, judge
+from harness.suite.verdict import Region, Verdict, equal, exact, judge
 
 FEW = 3  # seeds that have a spread
 
@@ -49,11 +52,35 @@ def of_claim(claim: Claim, rows: Sequence[Row]) -> Judged:
     except NotRun as error:
         return Judged(Verdict.NOT_RUN.name, why=str(error))
     found = _judged(claim.over, {names: one.value or 0.0 for names, one in held.items()}, claim.accept, len(rows), claim.bounds)
-    blind = [control.name for control in next(iter(held.values())).controls if control.message]
-    if blind and found.mark in (Verdict.SUPPORTED.name, "inside"):
+    if found.mark in (Verdict.SUPPORTED.name, "inside") and (blind := _blind_controls(claim, held)):
         why = f"on this network it comes out no different in its control: {'; '.join(blind)}"
         return Judged(Verdict.NOT_RUN.name, found.values, found.interval, found.inside, why)
     return found
+
+
+def _blind_controls(claim: Claim, held: Mapping[tuple[str, ...], Measured]) -> list[str]:
+    """Names of controls that crashed, or in which the claim is not refuted over all seeds by its own rule."""
+    blind = []
+    for control in claim.controls:
+        worlds = {names: found for names, one in held.items() for found in one.controls if found.name == control.name}
+        values = {names: world.value for names, world in worlds.items() if world.value is not None}
+        if len(values) < len(held) or _in_control(claim.over, values, claim.accept, claim.bounds) is not control.expect:
+            blind.append(control.name)
+    return blind
+
+
+def _in_control(
+    over: str, values: Mapping[tuple[str, ...], float], accept: Region, bounds: tuple[float, float] | None = None
+) -> Verdict:
+    """As claims' controls are judged: an interval where three values or more differ, a point where they are equal or fewer."""
+    found = list(values.values())
+    if len(found) < FEW or equal(found):
+        return judge(exact(fmean(found)), accept)
+    return judge(interval_of(over, _record(values), None, bounds), accept)
+
+
+def _record(values: Mapping[tuple[str, ...], float]) -> MeasurementRecord:
+    return MeasurementRecord("it", "", "", [list(names) for names in values], list(values.values()))
 
 
 def _singles(id: str, rows: Sequence[Row]) -> dict[tuple[str, ...], Measured]:
@@ -77,45 +104,38 @@ def _there(one: Measured | None, row: Row) -> Measured:
 
 
 def of_question(question: Question, seeds: Mapping[int, Mapping[str, Row]]) -> Judged:
-    """A question, from the rows of each seed by variant; its control is held against the region at the first seed.
+    """A question, from the rows of each seed by variant; its control is judged on all seeds by the same rule.
 
     Returns:
         NOT_RUN where a variant is missing, or where it holds but comes out no different in its control; with the reason.
     """
     by_seed = {seed: Rows(rows) for seed, rows in sorted(seeds.items())}
     try:
-        values = _asked(question, by_seed)
-        blind = _blind(question, by_seed)
+        values = _asked(question, by_seed, question.of)
+        controls = _asked(question, by_seed, partial(_in_world, question))
     except NotRun as error:
         return Judged(Verdict.NOT_RUN.name, why=str(error))
     found = _judged(question.over, values, question.accept, len(by_seed), None)
-    if blind and found.mark in (Verdict.SUPPORTED.name, "inside"):
+    verdict = _in_control(question.over, controls, question.accept)
+    if found.mark in (Verdict.SUPPORTED.name, "inside") and verdict is not Verdict.REFUTED:
+        mean = fmean(controls.values())
+        blind = f"it comes out no different with {question.control.name}: {mean:.4g} is {verdict.name}"
         return Judged(Verdict.NOT_RUN.name, found.values, found.interval, found.inside, blind)
     return found
 
 
-def _asked(question: Question, by_seed: Mapping[int, Rows]) -> dict[tuple[str, ...], float]:
+def _asked(question: Question, by_seed: Mapping[int, Rows], ask: Callable[..., float]) -> dict[tuple[str, ...], float]:
     if question.over == "seeds":
-        return {(f"it[{seed}]",): question.of(rows) for seed, rows in by_seed.items()}
+        return {(f"it[{seed}]",): ask(rows) for seed, rows in by_seed.items()}
     pairs = [(a, b) for b in by_seed for a in by_seed if a < b]
     if not pairs:
         raise NotRun("one seed makes no pair")
-    return {(f"it[{a}]", f"it[{b}]"): question.of(by_seed[b], a) for a, b in pairs}
+    return {(f"it[{a}]", f"it[{b}]"): ask(by_seed[b], a) for a, b in pairs}
 
 
-def _blind(question: Question, by_seed: Mapping[int, Rows]) -> str:
-    """Why the control proves nothing; "" where it comes out otherwise."""
-    first, *more = by_seed
-    world = question.control.of
-    if question.over == "pairs":
-        value = world(by_seed[more[0]], first)
-    else:
-        found = world(by_seed[first])
-        value = question.of(found) if isinstance(found, Rows) else found
-    verdict = judge(exact(value), question.accept)
-    if verdict is Verdict.REFUTED:
-        return ""
-    return f"it comes out no different with {question.control.name}: {value:.4g} is {verdict.name}"
+def _in_world(question: Question, *rows: Any) -> float:
+    found = question.control.of(*rows)
+    return question.of(found) if isinstance(found, Rows) else float(found)
 
 
 def _judged(
@@ -124,9 +144,8 @@ def _judged(
     found, inside = list(values.values()), sum(value in accept for value in values.values())
     if seeds < FEW:
         return Judged(Verdict.NOT_RUN.name, found, None, inside, f"fewer than {FEW} seeds give no interval")
-    record = MeasurementRecord("it", "", "", [list(names) for names in values], list(found))
     try:
-        interval = interval_of(over, record, None, bounds)
+        interval = interval_of(over, _record(values), None, bounds)
     except InvalidInput as error:
         return Judged(Verdict.NOT_RUN.name, found, None, inside, str(error))
     shown = (interval.low, interval.high) if interval.bounded else None

@@ -57,10 +57,8 @@ def measure(variant: Variant, run: Any, earlier: Sequence[Any], base: Callable[[
         row,
         facts=facts(run, base),
         sigma=[float(value) for value in run.spectrum.sigma[_ranks(run.size)]],
-        claims={claim.id: _measured(claim, (run,), run.seed == 0) for claim in singles},
-        pairs={
-            str(other.seed): {claim.id: _measured(claim, (run, other), run.seed == 1) for claim in doubles} for other in others
-        },
+        claims={claim.id: _measured(claim, (run,)) for claim in singles},
+        pairs={str(other.seed): {claim.id: _measured(claim, (run, other)) for claim in doubles} for other in others},
         common={str(other.seed): _common(run.spectrum, other.spectrum) for other in others},
         seconds=time.perf_counter() - began,
     )
@@ -83,8 +81,7 @@ def _ranks(size: int) -> Any:
     return np.unique(np.linspace(0, size - 1, min(size, POINTS)).round().astype(int))
 
 
-def _measured(claim: Claim, runs: tuple[Any, ...], controlled: bool) -> Measured:
-    """With its controls on the first seed or pair alone: a verdict asks for no more."""
+def _measured(claim: Claim, runs: tuple[Any, ...]) -> Measured:
     try:
         found = claim.measure(*runs)
         value = float(getattr(found, "value", found))
@@ -95,7 +92,7 @@ def _measured(claim: Claim, runs: tuple[Any, ...], controlled: bool) -> Measured
         return Measured(None, " ".join(cause.split()), broken=True)
     if not math.isfinite(value):
         return Measured(None, f"it measured {value}", broken=True)
-    return Measured(value, controls=[run_control(claim, control, runs) for control in claim.controls if controlled])
+    return Measured(value, controls=[run_control(claim, control, [runs]) for control in claim.controls])
 
 
 def facts(run: Any, base: Callable[[], Any]) -> dict[str, float | None]:

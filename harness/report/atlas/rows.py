@@ -52,7 +52,7 @@ class Measured:
         value: None where there is none.
         why: why there is none.
         broken: whether something failed, as against a claim that does not apply.
-        controls: the claim in its controls' worlds, on the first seed or pair.
+        controls: the claim in its controls' worlds, of this seed or pair.
     """
 
     value: float | None
