@@ -259,7 +259,7 @@ def test_pages_of_planted_rows(tmp_path):
     held = [one for seed in planted(0.6, 0.61, 0.62).values() for one in seed.values()]
     pages.write(pages.Atlas(table(), [claim()], 3, held, True), tmp_path)
     page = (tmp_path / "atlas.md").read_text()
-    assert "| Is it larger? | SUPPORTED: it is | 0.21 [" in page
+    assert "| Is it larger? | it is | SUPPORTED | 0.21 [" in page
     assert (tmp_path / "variants" / "other.md").exists()
     assert len((tmp_path / "atlas.csv").read_text().splitlines()) == 7
 

@@ -206,7 +206,7 @@ def _choices() -> list[Question]:
         Question(
             f"depends-on-{id}",
             f"Does the bulk's share depend on the {what}?",
-            "hardly",
+            "it changes by at most a tenth of the free directions",
             f"largest less smallest near over base, {', '.join(names)}",
             LITTLE,
             partial(_range, ["base", *names]),

@@ -192,11 +192,12 @@ def _page(
 
 
 def _answers(questions: Sequence[Question], answers: Mapping[str, Judged]) -> Iterator[str]:
-    yield "## Questions\n\n| question | answer | measured | region |\n|---|---|---|---|"
+    yield "## Questions\n\n| question | statement | verdict | measured | region |\n|---|---|---|---|---|"
     for question in questions:
         found = answers[question.id]
         why = f": {found.why}" if found.why and not found.why.startswith("fewer than") else ""
-        yield f"| {question.asks} | {found.mark}: {question.says}{why} | {_measured(found)} | {question.accept} |"
+        cells = (question.asks, question.says, f"{found.mark}{why}", _measured(found), str(question.accept))
+        yield f"| {' | '.join(cells)} |"
 
 
 def _measured(found: Judged) -> str:
