@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import os
@@ -16,7 +17,8 @@ from pathlib import Path
 from harness.compare import Exit
 from harness.compare import commands as stored
 from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
-from harness.report import html, json_file, markdown
+from harness.plugin.options import share_cores
+from harness.report import canaries, html, json_file, markdown
 from harness.report.text import said
 from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
@@ -46,6 +48,7 @@ The report is in reports/latest (reports/partial when claims were left out).
 
 Did something move on this machine?
   pytest claims --claims-scale smoke --claims-baseline auto
+  python -m harness canaries             are the libraries right, before any experiment
   python -m harness compare A B          two reports: the first stage that moved, verdicts, chance
 """
 
@@ -164,6 +167,19 @@ def render_again(options: argparse.Namespace) -> int:
     return 0
 
 
+def check_canaries(options: argparse.Namespace) -> int:
+    """The known-answer checks of everything that results rest on; 1 if one that is not listed came out otherwise."""
+    share_cores(1)
+    found = canaries.collect()
+    if options.json:
+        print(json.dumps(dataclasses.asdict(found), allow_nan=False))
+        return Exit.VERDICT if found.failing else Exit.SAME
+    for red in found.red:
+        print(canaries.line(red))
+    print(f"canaries: {canaries.said(found)}")
+    return Exit.VERDICT if found.failing else Exit.SAME
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m harness", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -197,6 +213,9 @@ def _parser() -> argparse.ArgumentParser:
         "--ensembles", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s"
     )
     expecting.set_defaults(command=check_expected)
+    checking = commands.add_parser("canaries", help="check, in seconds, the libraries that results rest on; 1 if one is wrong")
+    checking.add_argument("--json", action="store_true", help="the record alone, as a report holds it")
+    checking.set_defaults(command=check_canaries)
     stored.add(commands)
     return parser
 

@@ -87,6 +87,7 @@ def _run(fault: Fault, copy: Path, folder: Path, written: Path) -> str:
         "no:cacheprovider",
         f"--basetemp={folder / 'temporary'}",
         "--claims-scale=smoke",
+        "--claims-canaries=off",
         f"--claims-store={folder / 'store'}",
         f"--claims-report={folder / 'report'}",
         *checks,

@@ -26,12 +26,17 @@ DATA_SETS = {"harness.datasets", "harness.mnist"}
 ORDER = {
     "harness.engine": (
         "precision streams trees columns_last losses budget spectrum",
-        "devices training",
+        "canaries devices training",
         "jacobian products descent hessian krylov",
         "sharded range_finder counting directions",
         "matrix_free",
     ),
     "harness.closed_form": ("exact", "quadratic softmax", "problems strategies"),
+    "harness.engine.canaries": (
+        "canary references known",
+        "compiled declared decompositions elementary moves repeats special subnormals",
+        "running",
+    ),
     "harness.measure": (
         "measurement",
         "carried counts departure hessian_subspace influence overlap response restricted structural",
@@ -58,7 +63,7 @@ ORDER = {
     ),
     "harness.report": (
         "pages text json_file environment summary figures",
-        "sentences strip forest",
+        "canaries sentences strip forest",
         "links",
         "markdown html",
         "publish",
@@ -77,6 +82,7 @@ ORDER = {
         "hooks options terminal interrupt scheduling junit verdict_table",
         "settings collection preparation",
         "reporting",
+        "canaries",
         "session",
     ),
 }

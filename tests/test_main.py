@@ -9,7 +9,9 @@ import pytest
 
 from harness.__main__ import main
 from harness.compare import Exit
+from harness.report import canaries
 from harness.suite.claim import REGISTRY
+from harness.suite.records import CanariesRecord, RedCanary
 from harness.suite.verdict import mean_interval
 
 CLAIMS = """
@@ -225,3 +227,17 @@ def test_an_ensemble_is_not_made_from_too_little(report, capsys, change, says):
     Path("report.json").write_text(json.dumps({**report, **change}), encoding="utf-8")
     assert main(["ensemble", "report.json"]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("known", "code"), [("", Exit.VERDICT), ("jax-ml/jax#1: listed", Exit.SAME)])
+def test_canaries_end_with_one_if_a_library_is_wrong(known, code, monkeypatch, capsys):
+    red = RedCanary("sums", "jaxlib", "0.0", "losses", None, 0, "rows", "whole numbers", known=known)
+    found = CanariesRecord(3, 1.5, [red])
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setattr(canaries, "collect", lambda: found)
+    assert main(["canaries"]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("canary 'sums' of jaxlib 0.0")
+    assert lines[1].startswith("canaries: 3 green in 1.5 s; ")
+    assert main(["canaries", "--json"]) == code
+    assert CanariesRecord.from_json(json.loads(capsys.readouterr().out)) == found

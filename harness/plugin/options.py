@@ -27,6 +27,7 @@ VALUES: dict[str, tuple[str, str, str]] = {
     "report": ("reports", "DIR", "folder for reports: <time>/ and latest/, or partial/ when some claims were left out"),
     "store": ("", "DIR", "folder of the cache of trained networks and spectra (default: the user's cache folder)"),
     "chunk": ("", "COLUMNS", "of a Jacobian, worked on at once by a device (default: what fits its cache or memory)"),
+    "canaries": ("on", "{on,off}", "check first what results rest on, in seconds; a library that is wrong there fails the run"),
     "baseline": ("", "FILE", "compare with this report, or with this platform's tracked one (auto); a changed verdict fails"),
 }
 # ini key -> (default, help); {claims} is the folder of claims, {fixtures} the folder fixtures in it or beside it

@@ -24,7 +24,7 @@ from harness.report.sentences import tallies
 from harness.report.text import belonging, counts, seeds, visible
 from harness.suite.catalogue import declared, node_id
 from harness.suite.expectation import read_ledger
-from harness.suite.records import ClaimRecord, ExperimentRecord, Json, Report
+from harness.suite.records import CanariesRecord, ClaimRecord, ExperimentRecord, Json, Report
 
 WRITING = "stopping: the report is being written, which takes a few seconds; Ctrl-C again leaves without it"
 
@@ -42,6 +42,7 @@ class Reporting:
         self.began, self.created = time.monotonic(), datetime.datetime.now(datetime.UTC)
         self.ledger = read_ledger(settings.ledger)
         self.junit = JUnit(config)
+        self.canaries: CanariesRecord | None = None
         self.report: Report | None = None
         self.versus: list[str] = []  # what the comparison with the baseline says
         self.turned = False  # whether a verdict is another than the baseline's, or none could be compared
@@ -135,7 +136,8 @@ class Reporting:
         if not self.report.complete:
             unreached = len(self.selected) - len(self.records)
             terminalreporter.write_line(f"stopped early: {unreached} selected claim(s) were not reached")
-            terminalreporter.write_line("what was computed is kept in the store: the same command goes on from there")
+            if not (self.canaries and self.canaries.failing):
+                terminalreporter.write_line("what was computed is kept in the store: the same command goes on from there")
         if not self.judged():
             terminalreporter.write_line("error: zero claims were judged, which is not a success: see the reasons above", red=True)
 
@@ -182,6 +184,7 @@ class Reporting:
             claims=[self.records[id] for id in self.selected if id in self.records],
             unreached=[id for id in self.selected if id not in self.records],
             ledger=self.ledger,
+            canaries=self.canaries,
             evidence=self.evidence,
         )
 

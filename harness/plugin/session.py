@@ -19,6 +19,7 @@ import pytest
 
 from harness.errors import InvalidInput, StoreWarning
 from harness.plugin import collection, options
+from harness.plugin.canaries import Canaries
 from harness.plugin.collection import JUDGING, ClaimItem, named
 from harness.plugin.junit import properties
 from harness.plugin.preparation import PreparedRuns
@@ -49,7 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not controller:
         config.pluginmanager.register(Judging(config, settings), JUDGING)
     if not worker:
-        config.pluginmanager.register(_usage(Reporting, config, settings), "claims-reporting")
+        reporting = _usage(Reporting, config, settings)
+        config.pluginmanager.register(reporting, "claims-reporting")
+        config.pluginmanager.register(Canaries(config, settings, reporting), "claims-canaries")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

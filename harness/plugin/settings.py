@@ -39,6 +39,7 @@ class Settings:
     store: Path
     fresh: bool
     chunk: int | None
+    canaries: bool
     baseline: Path | None
     ids: tuple[str, ...]
     ensemble: bool
@@ -78,6 +79,7 @@ class Settings:
             store=store,
             fresh=bool(config.getoption("claims_fresh") or config.getini("claims_fresh")),
             chunk=_chunk(value["chunk"]),
+            canaries=_one_of("--claims-canaries", value["canaries"], ("on", "off")) == "on",
             baseline=None,
             ids=tuple(config.getoption("claims_id")),
             ensemble=bool(config.getoption("claims_ensemble")),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.report import forest, links, pages
+from harness.report import canaries, forest, links, pages
 from harness.report import sentences as said
 from harness.report.strip import letter, strip
 from harness.report.text import TWO_QUESTIONS, WORST_FIRST, accepted, belonging, command, counts, marks, measured, outcome, reason
@@ -75,6 +75,8 @@ def render(report: Report, folder: Path) -> str:
         forests=forests(report.claims),
         command=lambda record: command(record, report),
         signs=SIGNS,
+        canaries=canaries.said(report.canaries),
+        red=[canaries.line(red) for red in report.canaries.failing] if report.canaries is not None else [],
         states=STATES,
         said=said,
         forest=forest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from harness.report import canaries
 from harness.report.sentences import tallies
 from harness.report.text import (
     TWO_QUESTIONS,
@@ -65,6 +66,8 @@ def _top(report: Report) -> str:
         warnings.append(f"**Incomplete**: the run was stopped before every selected claim was judged.{unreached}")
     if report.partial:
         warnings.append("**Partial**: some claims were left out of this run.")
+    if report.canaries is not None:
+        warnings += [f"**Red**: {_text(canaries.line(red))}." for red in report.canaries.failing]
     ran = seeds(report.seeds, report.first_seed, report.until_decided)
     facts = f"Scale {report.scale}, {ran}, {report.precision}, {report.created}, {report.seconds:.0f} s"
     facts += "." if report.peak_memory is None else f", at most {report.peak_memory} MiB."
@@ -121,7 +124,9 @@ def _ledger(report: Report) -> str:
 
 
 def _environment(report: Report) -> str:
-    return _section("Environment", ["", ""], [list(item) for item in report.environment.items()])
+    found = canaries.said(report.canaries)
+    rows = [list(item) for item in report.environment.items()] + ([["canaries", found]] if found else [])
+    return _section("Environment", ["", ""], rows)
 
 
 def _section(title: str, header: list[str], rows: list[list[str]]) -> str:

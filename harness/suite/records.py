@@ -189,11 +189,51 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True)
+class RedCanary:
+    """A check of a library with a known answer that came out otherwise.
+
+    ``error`` is None where the check broke, which ``failure`` tells, or gave no number. ``known`` is the public report and a line
+    where the release is listed for it, "" where the red fails the run.
+    """
+
+    name: str
+    library: str
+    version: str
+    rests: str
+    error: float | None
+    bound: float
+    unit: str
+    reason: str
+    failure: str = ""
+    known: str = ""
+
+
+@dataclass(frozen=True)
+class CanariesRecord:
+    """The canaries of a run: how many were green and which were red; ``off`` says why none ran, if none did."""
+
+    green: int = 0
+    seconds: float = 0.0
+    red: list[RedCanary] = field(default_factory=list)
+    off: str = ""
+
+    @property
+    def failing(self) -> list[RedCanary]:
+        """The reds that no list knows."""
+        return [red for red in self.red if not red.known]
+
+    @classmethod
+    def from_json(cls, data: Json) -> CanariesRecord:
+        return cls(**{**data, "red": [RedCanary(**entry) for entry in data["red"]]})
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything a run leaves behind.
 
     Its seeds are ``first_seed``, ``first_seed + 1`` and so on, ``seeds`` of them, or more where it went on ``until_decided``.
     ``unreached`` are the ids of selected claims that the run stopped before; ``peak_memory`` is in MiB;
+    ``canaries`` is None in reports that were made before there were any, or that stopped before;
     ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it.
     """
 
@@ -212,6 +252,7 @@ class Report:
     ledger: list[LedgerEntry] = field(default_factory=list)
     first_seed: int = 0
     until_decided: bool = False
+    canaries: CanariesRecord | None = None
     schema_version: int = SCHEMA_VERSION
     evidence: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -226,6 +267,7 @@ class Report:
             "experiments": [ExperimentRecord(**entry) for entry in data["experiments"]],
             "claims": [ClaimRecord.from_json(entry) for entry in data["claims"]],
             "ledger": [LedgerEntry(**entry) for entry in data["ledger"]],
+            "canaries": _canaries(data.get("canaries")),
         }
         return cls(**{**data, **nested})
 
@@ -242,3 +284,7 @@ def plain(value: Any) -> Any:
 
 def _maybe(record: type[T], data: Json | None) -> T | None:
     return None if data is None else record(**data)
+
+
+def _canaries(data: Json | None) -> CanariesRecord | None:
+    return None if data is None else CanariesRecord.from_json(data)

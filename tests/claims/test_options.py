@@ -25,7 +25,9 @@ def test_truth(x): return x
 def judge(pytester, monkeypatch):
     monkeypatch.setattr("harness.suite.claim.REGISTRY", {})
     monkeypatch.delenv("MNIST_DIR", raising=False)
-    pytester.makeini("[pytest]\naddopts = --import-mode=importlib\nclaims_paths = claims\nclaims_budget = 7")
+    pytester.makeini(
+        "[pytest]\naddopts = --import-mode=importlib\nclaims_paths = claims\nclaims_budget = 7\nclaims_canaries = off"
+    )
     pytester.makeconftest(CONFTEST)
     (pytester.path / "claims").mkdir()
     (pytester.path / "claims" / "test_planted.py").write_text(CLAIM)

@@ -27,6 +27,13 @@ import pytest
 from harness.report import json_file
 from harness.suite.records import Report
 
+PYTEST_INI = """
+[pytest]
+claims_paths = claims
+claims_canaries = off
+addopts = --import-mode=importlib
+pythonpath = .
+"""
 EXPERIMENTS = """
 from dataclasses import replace
 from claims.training_jacobian.experiments import Experiment, Model
@@ -144,7 +151,7 @@ class Project:
         self.root, self.store = root, root / "store"
         self.children: list[subprocess.Popen[str]] = []
         for path, text in {
-            "pytest.ini": "[pytest]\nclaims_paths = claims\naddopts = --import-mode=importlib\npythonpath = .\n",
+            "pytest.ini": PYTEST_INI,
             "conftest.py": CONFTEST,
             "tiny_experiments.py": EXPERIMENTS,
             "claims/test_tiny.py": CLAIMS,

@@ -14,12 +14,14 @@ from harness.report import environment, json_file, markdown
 from harness.report.publish import publish
 from harness.suite import evidence
 from harness.suite.records import (
+    CanariesRecord,
     ClaimRecord,
     ControlRecord,
     EnsembleRecord,
     ExperimentRecord,
     LedgerEntry,
     MeasurementRecord,
+    RedCanary,
     Report,
     RuleRecord,
 )
@@ -91,6 +93,9 @@ REPORT = Report(
     experiments=[ExperimentRecord("digits", 0, "0" * 64, {"train": 1.5}, [{"name": "init", "digest": "ab"}])],
     claims=[dataclasses.replace(HELD, evidence=EVIDENCE), LISTED, FAILED, SKIPPED],
     ledger=[LedgerEntry("paper/unjudged", "Section 9", "it also flies", "no wings here")],
+    canaries=CanariesRecord(
+        7, 2.5, [RedCanary("sums", "jaxlib", "0.1", "losses", None, 0, "rows", "exact", "it broke", "a/b#1: known")]
+    ),
     evidence={EVIDENCE.file: CONTENT},
 )
 

@@ -1,0 +1,88 @@
+"""Every canary, run once, in the engine's scope of exact dtypes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.engine.canaries import compiled, declared, decompositions, elementary, moves, repeats, special, subnormals
+from harness.engine.canaries.canary import Canary, Measured
+from harness.engine.canaries.known import KnownRed, listed, read
+from harness.engine.precision import exact_dtypes
+
+# The cheap ones come first. Nothing stops at the first red: which of them are red tells more than one.
+CANARIES: tuple[Canary, ...] = (
+    *declared.CANARIES,
+    *decompositions.CANARIES,
+    *repeats.CANARIES,
+    *moves.CANARIES,
+    *special.CANARIES,
+    *subnormals.CANARIES,
+    *elementary.CANARIES,
+    *compiled.CANARIES,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one canary.
+
+    Attributes:
+        version: of its library, "" where that is not installed by name.
+        measured: error and bound; an error that is infinite where the check broke.
+        failure: what the check raised, "" if nothing.
+        known: report and line of a listed red, "" of any other.
+        seconds: that it took.
+    """
+
+    canary: Canary
+    version: str
+    measured: Measured
+    failure: str
+    known: str
+    seconds: float
+
+    @property
+    def green(self) -> bool:
+        return not self.failure and self.measured.green
+
+    @property
+    def fails(self) -> bool:
+        """Whether it is red and not listed."""
+        return not self.green and not self.known
+
+
+def run(canaries: Sequence[Canary] = CANARIES, known: Sequence[KnownRed] | None = None) -> list[Outcome]:
+    """Run every canary.
+
+    Args:
+        known: listed reds; by default those of ``known.toml``.
+
+    Raises:
+        InvalidInput: the list does not make sense.
+    """
+    reds = read(canaries={canary.name for canary in CANARIES}) if known is None else known
+    with exact_dtypes():
+        return [_outcome(canary, reds) for canary in canaries]
+
+
+def _outcome(canary: Canary, reds: Sequence[KnownRed]) -> Outcome:
+    began, failure = time.monotonic(), ""
+    try:
+        measured = canary.check()
+    except Exception as error:
+        failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        measured = Measured(math.inf, 0, "", "it has an answer")
+    version = _version(canary.library)
+    known = listed(reds, canary.name, canary.library, version)
+    return Outcome(canary, version, measured, failure, known, time.monotonic() - began)
+
+
+def _version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
