@@ -492,8 +492,8 @@ FOUR_TIMES = within(2, 8, reason="'~4 x' is read off a plot: within a factor of 
 
 def kernels(run: Any) -> tuple[slice, slice]:
     """Where the first layer's kernel lies in theta, and the last layer's."""
-    first, last = run.network.blocks[0], run.network.blocks[-2]
-    return slice(first.start, first.stop), slice(last.start, last.stop)
+    edges = np.cumsum([0, *(int(np.prod(shape)) for shape in run.network.shapes.values())])
+    return slice(edges[0], edges[1]), slice(edges[-3], edges[-2])
 
 
 @mnist(

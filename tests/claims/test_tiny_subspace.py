@@ -1,6 +1,7 @@
 """The ruler of the second paper: measures on planted truths, the descent, the runs, and the toy model against closed forms."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claims import networks
 from claims.networks import example_losses
 from claims.tiny_subspace import softmax_flow as flow
+from claims.tiny_subspace import test_subspace as subspace
 from claims.tiny_subspace.experiments import Architecture, SubspaceExperiment, Variant
 from claims.tiny_subspace.run import Run, relabelled
 from harness.engine.descent import advance, batch_order, stops
@@ -498,3 +501,14 @@ def test_the_flow_stays_put_at_time_zero_and_lowers_the_loss():
 def test_a_mixture_that_makes_no_sense_is_refused(make, message):
     with pytest.raises(InvalidInput, match=message):
         make()
+
+
+def test_first_and_last_kernel_lie_where_the_network_has_them():
+    """On a real network: a kernel before its bias, layer after layer."""
+    made = networks.classifier((5,), 3, (4, 2), "relu")
+    first, last = subspace.kernels(SimpleNamespace(network=made))
+    theta = made.init(0)
+    assert (first, last) == (slice(0, 20), slice(34, 40))  # 5 x 4, 4, 4 x 2, 2, 2 x 3, 3
+    assert np.all(theta[first] != 0)
+    assert np.all(theta[last] != 0)
+    assert np.all(theta[40:] == 0)
