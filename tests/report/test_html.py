@@ -134,8 +134,8 @@ def text(*claims: ClaimRecord, **changes: object) -> str:
     return " ".join(Page(render(*claims, **changes)).text.split())
 
 
-def checked(page: str) -> Page:
-    """The page, if it is well formed and needs nothing from outside."""
+def checked(page: str, script: str = SCRIPT) -> Page:
+    """The page, if it is well formed, needs nothing from outside, and has this script and no other ("" for none)."""
     parsed = Page(page)
     assert parsed.open == []
     assert [id for id, times in Counter(parsed.ids).items() if times > 1] == []
@@ -143,8 +143,8 @@ def checked(page: str) -> Page:
     assert all(link in anchors or link.startswith("data:image/png;base64,") for link in parsed.links)
     assert not {tag for tag, _, _ in parsed.attributes} & {"script", "link", "iframe", "object", "embed", "img", "base"}
     assert not [name for _, name, _ in parsed.attributes if name.startswith("on") or name == "src"]
-    assert page.lower().count("<script") == page.count("<script>") == 1
-    assert page.partition("<script>")[2].partition("</script>")[0].split() == SCRIPT.split()
+    assert page.lower().count("<script") == page.count("<script>") == bool(script)
+    assert page.partition("<script>")[2].partition("</script>")[0].split() == script.split()
     assert not re.search(r"@import|url\((?!#)|https?://", page)
     return parsed
 
