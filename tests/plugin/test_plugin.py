@@ -109,8 +109,9 @@ def test_open(x):
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Planted claims stay out of the registry, and this process keeps its environment."""
+    """Planted claims stay out of the registry, this process keeps its environment, and lines are as wide on every machine."""
     monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setenv("COLUMNS", "120")
     before = dict(REGISTRY)
     REGISTRY.clear()
     yield
