@@ -8,11 +8,11 @@ import functools
 
 import numpy as np
 
-from harness.engine.streams import numpy_stream
 from harness.measure.measurement import Measurement
 from harness.suite.claim import ANY_NETWORK, Control, World, claim
 from harness.suite.verdict import at_least, at_most
 
+from . import worlds as w
 from .sentences import DECAYS, STARTS_SMALL
 
 on_any = functools.partial(claim, on=ANY_NETWORK)
@@ -26,34 +26,12 @@ def _later(history):
     return slice(len(history.steps) // 2, None)
 
 
-def _changed(run, **changes):
-    return World(run, history=dataclasses.replace(run.history, **changes))
-
-
 def _exchanged(run):
     """The next k eigenvectors in the place of the top k, and the reverse."""
     held = run.history
     order = np.roll(np.arange(held.shares.shape[1]), _classes(held))
-    return _changed(run, shares=held.shares[:, order], cross=held.cross[:, :, order][:, :, :, order])
-
-
-def _random_gradient(run):
-    """A gradient in a random direction."""
-    held = run.history
-    squares = numpy_stream(run.experiment.seed, "random-gradient").standard_normal((len(held.steps), held.parameters)) ** 2
-    return _changed(run, shares=squares[:, : held.shares.shape[1]] / squares.sum(axis=1, keepdims=True))
-
-
-def _random_subspaces(run):
-    """Independent random subspaces at every time."""
-    held, rng = run.history, numpy_stream(run.experiment.seed, "random-subspaces")
-    frames = [np.linalg.qr(rng.standard_normal((held.parameters, held.shares.shape[1])))[0] for _ in held.steps]
-    return _changed(run, cross=np.array([[first.T @ second for second in frames] for first in frames]))
-
-
-def _trained_at_the_start(run):
-    held = run.history
-    return _changed(run, shares=np.broadcast_to(held.shares[-1], held.shares.shape))
+    history = dataclasses.replace(held, shares=held.shares[:, order], cross=held.cross[:, :, order][:, :, :, order])
+    return World(run, history=history)
 
 
 exchanged = Control("the next k eigenvectors in the place of the top k", _exchanged)
@@ -75,7 +53,7 @@ def _measured(history, value, counted):
     says="little of the initial gradient lies in the top subspace",
     reading="we measure |P g|^2 / |g|^2 before the first step, P the projection on the top k eigenvectors; supported if at most 1/2",
     accept=at_most(0.5, reason="small, in its weakest sense: most of the gradient is elsewhere"),
-    controls=[Control("the trained network in the place of the initial one", _trained_at_the_start)],
+    controls=[Control("the trained network in the place of the initial one", w.trained_at_the_start)],
 )
 def test_starts_small(history):
     return _measured(history, _in_top(history)[0], "before the first step")
@@ -88,7 +66,7 @@ def test_starts_small(history):
     says="nearly all of the gradient of a training network lies in the top subspace",
     reading="we measure |P g|^2 / |g|^2, mean over the second half of training; supported if at least 0.9",
     accept=at_least(0.9, reason="close to 1: rounds to 1 at one decimal or lies within 0.1 of it"),
-    controls=[Control("a random gradient", _random_gradient), exchanged],
+    controls=[Control("a random gradient", w.random_gradient), exchanged],
 )
 def test_grows(history):
     return _measured(history, _in_top(history)[_later(history)].mean(), "mean over the second half")
@@ -101,7 +79,7 @@ def test_grows(history):
     says="most of the gradient of a training network lies in the top subspace",
     reading="we measure |P g|^2 / |g|^2, mean over the second half of training; supported if at least 1/2",
     accept=at_least(0.5, reason="mostly: more than half"),
-    controls=[Control("a random gradient", _random_gradient), exchanged],
+    controls=[Control("a random gradient", w.random_gradient), exchanged],
 )
 def test_mostly_in_top(history):
     return _measured(history, _in_top(history)[_later(history)].mean(), "mean over the second half")
@@ -127,7 +105,7 @@ def preserved(reading, quotes, says, accept, control, first):
     "is mostly preserved over long periods of training",
     "the top k eigenvectors keep most of their span",
     at_least(0.5, reason="mostly: more than half of the later subspace lies in the earlier one; at random it is k / N"),
-    Control("random subspaces, which overlap by k / N", _random_subspaces),
+    Control("random subspaces, which overlap by k / N", w.random_subspaces),
     0,
 )
 @preserved(

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.suite.ensemble import Ensembles
 from harness.suite.records import ClaimRecord, Json, Report
-from harness.suite.rejudge import ensemble_interval, region_of
+from harness.suite.rejudge import bounds_of, ensemble_interval, region_of
 from harness.suite.verdict import Ensemble, judge
 
 NOTABLE = 0.5  # standard deviations between seeds that a mean has to move to be named
@@ -44,5 +44,4 @@ def _changes(record: ClaimRecord, before: Json | None, after: Json) -> Iterator[
 def _verdict(record: ClaimRecord, entry: Any) -> str:
     trials = None if entry["trials"] is None else tuple(entry["trials"])
     found = Ensemble(tuple(entry["values"]), "", tuple(tuple(runs) for runs in entry["runs"]), trials)
-    bounds = None if record.rule.bounds is None else (record.rule.bounds[0], record.rule.bounds[1])
-    return judge(ensemble_interval(record.over, found).within(bounds), region_of(record)).name
+    return judge(ensemble_interval(record.over, found).within(bounds_of(record)), region_of(record)).name

@@ -35,7 +35,9 @@ def base(id: str) -> str:
 
 def declared(folder: Path) -> dict[str, Claim]:
     """The claims that files below ``folder`` have judged, by id: those that were only imported are another project's."""
-    return {id: claim for id, claim in REGISTRY.items() if Path(claim.place).resolve().is_relative_to(folder.resolve())}
+    root = folder.resolve()
+    files = {place: Path(place).resolve().is_relative_to(root) for place in {claim.place for claim in REGISTRY.values()}}
+    return {id: claim for id, claim in REGISTRY.items() if files[claim.place]}
 
 
 def check_ids(ids: Sequence[str]) -> None:

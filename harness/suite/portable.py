@@ -73,9 +73,8 @@ def of_paper(paper: str) -> list[Claim]:
     """
     if paper not in PAPERS:
         declare_papers(home())
-    package = PAPERS[paper].package if paper in PAPERS else ""
-    if package and importlib.util.find_spec(f"{package}.{MODULE}") is not None:
-        importlib.import_module(f"{package}.{MODULE}")
+    if paper in PAPERS and _has_module(paper):
+        importlib.import_module(_module(paper))
     found = [claim for claim in PORTABLE.values() if claim.paper == paper]
     if not found:
         allowed = sorted({claim.paper for claim in PORTABLE.values()} | {id for id in PAPERS if _has_module(id)})
@@ -83,5 +82,9 @@ def of_paper(paper: str) -> list[Claim]:
     return found
 
 
+def _module(paper: str) -> str:
+    return f"{PAPERS[paper].package}.{MODULE}"
+
+
 def _has_module(paper: str) -> bool:
-    return importlib.util.find_spec(f"{PAPERS[paper].package}.{MODULE}") is not None
+    return importlib.util.find_spec(_module(paper)) is not None
