@@ -40,8 +40,8 @@ class SubspaceExperiment:
         overlap_steps: when only the gradient and its product with the Hessian are.
         side: part of the gradient that is followed from step ``confined_from`` on: ``whole``, its projection on the top k
             eigenvectors (``dominant``) or what is orthogonal to them (``complement``), computed again every STRIDE steps.
-        data_seed: seed of batch order, label permutation and regression noise, which are fixed parts of the experiment.
-        seed: moves theta_0 only.
+        data_seed: seed of batch order, held-out examples and regression noise, which are fixed parts of the experiment.
+        seed: draws theta_0, and from a stream of its own the permutation of the labels.
     """
 
     name: str

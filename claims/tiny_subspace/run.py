@@ -315,7 +315,7 @@ class Run(runs.Run):
 def relabelled(labels: NDArray[np.int64], experiment: SubspaceExperiment) -> NDArray[np.int64]:
     """The labels as the experiment has them: true, even or odd, or permuted over the images."""
     if experiment.labels == "permuted":
-        return numpy_stream(experiment.data_seed, "label-permutation").permutation(labels)
+        return numpy_stream(experiment.seed, "label-permutation").permutation(labels)
     return labels % 2 if experiment.labels == "parity" else labels
 
 

@@ -14,8 +14,8 @@ from .experiments import Experiment
 
 
 def network(experiment: Experiment) -> Network:
-    """The experiment as a network: theta_T and J have the same bits."""
-    data = load(experiment.data)
+    """The experiment as a network, on the data that the experiment's seed draws: theta_T and J have the same bits."""
+    data = load(experiment.data, experiment.seed)
 
     def initial(seed: int) -> Params:
         return recipe.initial_parameters(replace(experiment, seed=seed), data)

@@ -54,8 +54,8 @@ class Dataset:
         return np.flatnonzero(~self.x_train.any(axis=0))
 
 
-def load(config: Data) -> Dataset:
-    """The data set that ``config`` describes.
+def load(config: Data, seed: int = 0) -> Dataset:
+    """The data set that ``config`` describes; ``seed`` draws noise images and permutations of the labels, nothing else.
 
     Source: Belrose & Scherlis 2024, section 3 and their notebook: digits / 16, ``random_state=0``, 197 test images.
     The shuffled labels are one permutation of the training labels; the white noise is uniform on [0, 1] with the real labels.
@@ -64,9 +64,9 @@ def load(config: Data) -> Dataset:
     split = train_test_split(images / 16.0, labels.astype(np.int64), test_size=config.test_size, random_state=config.split_seed)
     x_train, x_test, y_train, y_test = split
     if config.inputs == "white-noise":
-        x_train = numpy_stream(config.noise_seed, "noise-images").uniform(size=x_train.shape)
+        x_train = numpy_stream(seed, "noise-images").uniform(size=x_train.shape)
     if config.labels == "shuffled":
-        y_train = numpy_stream(config.noise_seed, "label-permutation").permutation(y_train)
+        y_train = numpy_stream(seed, "label-permutation").permutation(y_train)
     return Dataset(x_train, y_train, x_test, y_test, classes=10)
 
 

@@ -78,7 +78,7 @@ class Run(runs.Run):
 
     @cached_property
     def dataset(self) -> Dataset:
-        return load(self.experiment.data)
+        return load(self.experiment.data, self.experiment.seed)
 
     @cached_property
     def theta_0(self) -> Any:
@@ -252,14 +252,14 @@ class Run(runs.Run):
 
     @cached_property
     def probe_inputs(self) -> dict[str, Any]:
-        """Inputs in and out of distribution; the noise images are fixed parts of the experiment."""
+        """Inputs in and out of distribution; the seed draws the noise images."""
         d, shape = self.dataset, self.dataset.x_test.shape
         return {
             "train": d.x_train,
             "test": d.x_test,
             "inverted": 1 - d.x_test,
-            "uniform": numpy_stream(self.experiment.data.noise_seed, "probe-uniform").uniform(size=shape),
-            "normal": numpy_stream(self.experiment.data.noise_seed, "probe-normal").normal(size=shape),
+            "uniform": numpy_stream(self.experiment.seed, "probe-uniform").uniform(size=shape),
+            "normal": numpy_stream(self.experiment.seed, "probe-normal").normal(size=shape),
         }
 
     @cached_property
@@ -322,7 +322,7 @@ class Run(runs.Run):
 
         def compute() -> dict[str, Any]:
             d, progress = self.dataset, self.lab.progress
-            noise = numpy_stream(self.experiment.data.noise_seed, "function-jacobian-noise")
+            noise = numpy_stream(self.experiment.seed, "function-jacobian-noise")
             images = {"digits": np.concatenate([d.x_test, d.x_train])[:PFJ_IMAGES]}
             images["noise"] = noise.uniform(size=images["digits"].shape)
             bulk, unordered = self._bulk_basis(structural=True), np.argsort(self.spectrum.by_distance)

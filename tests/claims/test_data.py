@@ -35,6 +35,14 @@ def test_shuffled_labels_are_one_permutation_of_the_true_ones():
     np.testing.assert_array_equal(true.y_test, shuffled.y_test)
 
 
+@pytest.mark.parametrize("config", [Data(labels="shuffled"), Data(inputs="white-noise")])
+def test_each_seed_draws_its_own(config):
+    first, second = load(config, 0), load(config, 1)
+    part = "y_train" if config.labels == "shuffled" else "x_train"
+    assert np.mean(getattr(first, part) != getattr(second, part)) > 0.85  # labels of ten classes agree by chance on one in ten
+    np.testing.assert_array_equal(load(Data(), 0).x_train, load(Data(), 1).x_train)
+
+
 def test_white_noise_is_uniform_with_the_real_labels():
     noise = load(Data(inputs="white-noise"))
     np.testing.assert_array_equal(noise.y_train, load(Data()).y_train)
