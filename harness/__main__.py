@@ -19,7 +19,7 @@ from harness.compare import commands as stored
 from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
 from harness.plugin.options import share_cores
 from harness.report import canaries, html, json_file, markdown
-from harness.report.text import said
+from harness.report.text import detects, said
 from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
 from harness.suite.acceptance import changes
@@ -35,6 +35,7 @@ from harness.suite.expectation import (
     unknown_id,
 )
 from harness.suite.paper import home
+from harness.suite.power import power
 from harness.suite.verdict import least_seeds
 
 DESCRIPTION = "Look at the claims; compare, judge or render stored reports; make references. Runs no experiment."
@@ -145,6 +146,23 @@ def check_expected(options: argparse.Namespace) -> int:
     return Exit.VERDICT if said else Exit.SAME
 
 
+def show_power(options: argparse.Namespace) -> int:
+    """What a run of so many seeds detects of each claim that has an ensemble."""
+    _declare(options.claims)
+    known = ensemble.load(options.ensembles, options.scale, PRECISIONS[0])
+    claims = [claim for id, claim in declared(options.claims).items() if id in known.claims and options.scale in claim.scales]
+    references = {c.id: known.of(c, ensemble.fingerprints(c, options.scale, PRECISIONS[0])).ensemble for c in claims}
+    tested = [(claim, found) for claim in claims if (found := references[claim.id]) is not None]
+    blind = 0
+    for claim, found in tested:
+        record = power(claim.over, claim.accept, found, options.seeds, len(tested))
+        blind += bool(record.blind)
+        print(f"{claim.id}: {detects(record)}")
+    counted = f"{len(tested)} claims with an ensemble at scale {options.scale}, {options.seeds} seeds"
+    print(f"{counted}; {blind} detect nothing short of absurd")
+    return 0
+
+
 def _named(what: str, ids: Sequence[str]) -> list[str]:
     return [f"{what}: {', '.join(ids)}"] if ids else []
 
@@ -213,6 +231,13 @@ def _parser() -> argparse.ArgumentParser:
         "--ensembles", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s"
     )
     expecting.set_defaults(command=check_expected)
+    detecting = commands.add_parser("power", help="how far each claim's value has to move before a run says so")
+    detecting.add_argument("--scale", choices=SCALES, default="paper", help="default: %(default)s")
+    detecting.add_argument("--seeds", type=int, default=3, metavar="N", help="of the run, default: %(default)s")
+    detecting.add_argument(
+        "--ensembles", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s"
+    )
+    detecting.set_defaults(command=show_power)
     checking = commands.add_parser("canaries", help="check, in seconds, the libraries that results rest on; 1 if one is wrong")
     checking.add_argument("--json", action="store_true", help="the record alone, as a report holds it")
     checking.set_defaults(command=check_canaries)

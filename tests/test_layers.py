@@ -58,6 +58,7 @@ ORDER = {
         "claim evidence rejudge",
         "ensemble",
         "expectation membership acceptance",
+        "power",
         "catalogue judging",
         "portable",
     ),

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any
 from harness.report import canaries, forest, links, pages
 from harness.report import sentences as said
 from harness.report.strip import letter, strip
-from harness.report.text import TWO_QUESTIONS, WORST_FIRST, accepted, belonging, command, counts, marks, measured, outcome, reason
+from harness.report.text import (
+    TWO_QUESTIONS,
+    WORST_FIRST,
+    accepted,
+    belonging,
+    command,
+    counts,
+    detects,
+    marks,
+    measured,
+    outcome,
+    reason,
+)
 from harness.suite.evidence import slug
 from harness.suite.paper import title
 from harness.suite.records import ClaimRecord, ControlRecord, Report
@@ -80,6 +92,7 @@ def render(report: Report, folder: Path) -> str:
         states=STATES,
         said=said,
         forest=forest,
+        detects=detects,
         **{f.__name__: f for f in functions},
     )
     return page.replace(" %", "\N{NO-BREAK SPACE}%")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.suite.claim import Claim
 from harness.suite.paper import home
-from harness.suite.records import ClaimRecord, Report
+from harness.suite.records import ClaimRecord, PowerRecord, Report
 
 WORST_FIRST = ("failed", "deviates", "refuted", "open", "passed", "not run")
 DEFAULTS = {"scale": "paper", "precision": "float32", "seeds": 3, "first_seed": 0}
@@ -161,6 +161,15 @@ def belonging(report: Report) -> str:
     old = f", {len(by['unconfirmed'])} of them one of another version (unconfirmed)" if by["unconfirmed"] else ""
     alarms = f": {', '.join(by['alarm'])}" if by["alarm"] else ""
     return f"{tested} claims tested against their reference ensembles, {len(by['alarm'])} do not belong{alarms}; {untested}{old}"
+
+
+def detects(power: PowerRecord) -> str:
+    """The smallest shifts that a run of so many seeds detects, in one line."""
+    if power.alarm is None:
+        return "too few seeds for any shift of the mean to be an alarm"
+    turns = f"; {power.verdict:.2g} turn the verdict" if power.verdict is not None else ""
+    line = f"a shift of the mean by {power.alarm:.2g} standard deviations between seeds ({power.spread:.2g} each){turns}"
+    return f"{line}. {power.blind.capitalize()}." if power.blind else line
 
 
 def _state(record: ClaimRecord) -> str:

@@ -20,7 +20,8 @@ from harness.suite.ensemble import OVER, Ensembles, Reference, reference_fingerp
 from harness.suite.evidence import pack
 from harness.suite.expectation import Expectation, of_ensemble
 from harness.suite.membership import membership
-from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, RuleRecord
+from harness.suite.power import power
+from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, PowerRecord, RuleRecord
 from harness.suite.rejudge import deciding_seeds, interval_of
 from harness.suite.verdict import CONFIDENCE, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, spent
 
@@ -92,6 +93,7 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
         seeds_to_decide=deciding_seeds(claim.over, judged, claim.accept, ensemble) if verdict is Verdict.INCONCLUSIVE else None,
         ensemble=None if ensemble is None else _ensemble_record(claim, ensemble, judged),
         membership=membership(claim.over, judged, reference, terms.tests) if claim.over in OVER else None,
+        power=None if ensemble is None else _power(claim, terms, ensemble, judged),
         controls=[run_control(claim, control, sample.groups) for control in claim.controls],
         experiments=sample.fingerprints,
     )
@@ -167,6 +169,11 @@ def _ensemble_record(claim: Claim, ensemble: Ensemble, judged: MeasurementRecord
     runs, trials = [list(names) for names in ensemble.runs], None if ensemble.trials is None else list(ensemble.trials)
     verdict = of_ensemble(claim, ensemble)[0].name
     return EnsembleRecord(list(ensemble.values), ensemble.provenance, runs, trials, spread, verdict)
+
+
+def _power(claim: Claim, terms: Terms, ensemble: Ensemble, judged: MeasurementRecord) -> PowerRecord:
+    seeds = len({run for runs in judged.runs for run in runs})
+    return power(claim.over, claim.accept, ensemble, seeds, terms.tests)
 
 
 def _refuse_blind(record: ClaimRecord) -> None:
@@ -311,7 +318,9 @@ def _remedy(claim: Claim, terms: Terms, record: ClaimRecord) -> str:
     if seeds is None:
         unknown = claim.over == "pairs" and len(record.measurements[0].values) < FEW
         return "" if unknown else " (more seeds would not decide: the mean is at the edge)"
-    return f" ({_more_seeds(claim, terms, seeds)} would decide)"
+    mean = float(np.mean([value for value in record.measurements[0].values if value is not None]))
+    side = judge(exact(mean), claim.accept).name
+    return f" ({_more_seeds(claim, terms, seeds)} would decide: {side}, if mean and spread stay)"
 
 
 def _more_seeds(claim: Claim, terms: Terms, seeds: int) -> str:

@@ -3,8 +3,9 @@
 It is an alarm if two things come together.
 
 - Student's t, two-sided, of the run's mean over its n seeds against the mean of the m other seeds, with the ensemble's spread and
-  m - 1 degrees of freedom, so that one seed will do. The level is the claim's part of the error of a run, :data:`FALSE_ALARMS`
-  over the number of claims that are tested (Bonferroni; Holm would fail the same runs, Benjamini-Hochberg more of them).
+  m - 1 degrees of freedom, so that one seed will do; of logarithms where the ensemble has a long tail. The level is the claim's
+  part of the error of a run, :data:`FALSE_ALARMS` over the number of claims that are tested (Bonferroni; Holm would fail the same
+  runs, Benjamini-Hochberg more of them).
 - So many of the n values lie outside of all m others as would by chance, whatever their distribution, in :data:`FALSE_ALARMS` of
   runs; all n where even that is more frequent. This is for skewed quantities and for counts with few values, in whose tails
   Student's p is too small: one seed of three that counts 8 where the others count 9 proves nothing.
@@ -13,7 +14,7 @@ It is an alarm if two things come together.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,14 +56,33 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
     if ensemble is None:
         return MembershipRecord("unconfirmed" if reference.unconfirmed else "absent", reference.why)
     here = {run for runs in measured.runs for run in runs}
-    rest = [i for i, runs in enumerate(ensemble.runs) if not here & set(runs)]
-    known = {run for i in rest for run in ensemble.runs[i]}
+    rest, known = _rest(ensemble, here)
     if len(known) < FEWEST:
         few = f"only {len(known)} of its ensemble's seeds are not in this run, {FEWEST} are needed"
         return MembershipRecord("few", few, others=len(known))
-    least = _grain(ensemble) / (1 if len(here) < FEWEST else math.sqrt(len(known) + 1))
-    others = _sample(over, [ensemble.values[i] for i in rest], len(known), least)
-    return _tested([value for value in measured.values if value is not None], len(here), others, FALSE_ALARMS / max(1, tests))
+    values = [value for value in measured.values if value is not None]
+    logarithms = over == "seeds" and ensemble.skewed and min(values) > 0
+    if logarithms:
+        values, ensemble = [math.log(value) for value in values], ensemble.logarithms
+    others = _sample(over, [ensemble.values[i] for i in rest], len(known), _least(ensemble, len(here), len(known)))
+    return _tested(values, len(here), others, FALSE_ALARMS / max(1, tests), logarithms)
+
+
+def others_of(over: str, ensemble: Ensemble, seeds: int) -> Sample:
+    """The ensemble as what a run of so many seeds, none of them its own, is tested against."""
+    rest, known = _rest(ensemble, set())
+    return _sample(over, [ensemble.values[i] for i in rest], len(known), _least(ensemble, seeds, len(known)))
+
+
+def _rest(ensemble: Ensemble, here: Collection[str]) -> tuple[list[int], set[str]]:
+    """Positions of the values that none of the runs ``here`` is behind, and the runs behind these."""
+    rest = [i for i, runs in enumerate(ensemble.runs) if not set(here) & set(runs)]
+    return rest, {run for i in rest for run in ensemble.runs[i]}
+
+
+def _least(ensemble: Ensemble, seeds: int, others: int) -> float:
+    """The least spread of a quantity that is counted, by what one step more in one more seed would give."""
+    return _grain(ensemble) / (1 if seeds < FEWEST else math.sqrt(others + 1))
 
 
 def outside(seeds: int, others: int) -> int:
@@ -91,16 +111,17 @@ def student(mean: float, seeds: int, others: Sample) -> tuple[float, float]:
     return shift, float(2 * stats.t.sf(t, others.seeds - 1))
 
 
-def _tested(values: Sequence[float], seeds: int, others: Sample, level: float) -> MembershipRecord:
+def _tested(values: Sequence[float], seeds: int, others: Sample, level: float, logarithms: bool) -> MembershipRecord:
     mean = float(np.mean(values))
     shift, p = student(mean, seeds, others)
     beyond = sum(not others.low <= value <= others.high for value in values)
     alarm = p <= level and beyond * seeds >= outside(seeds, others.seeds) * len(values)
     side = "above" if shift > 0 else "below"
-    shown = (
-        f"the mean of {seeds} seed(s), {mean:.6g}, is {abs(shift):.3g} standard deviations {side} that of {others.seeds} other "
-    )
-    shown += f"seeds, {others.mean:.6g} (from {others.low:.6g} to {others.high:.6g}): p = {p:.2g}"
+    kind, here, there, low, high = "mean", mean, others.mean, others.low, others.high
+    if logarithms:
+        kind, (here, there, low, high) = "geometric mean", np.exp([mean, others.mean, others.low, others.high])
+    shown = f"the {kind} of {seeds} seed(s), {here:.6g}, is {abs(shift):.3g} standard deviations {side} that of {others.seeds} "
+    shown += f"other seeds, {there:.6g} (from {low:.6g} to {high:.6g}): p = {p:.2g}"
     message = f"{shown}, at most {level:.2g} is an alarm" if alarm else ""
     known = shift if math.isfinite(shift) else None
     return MembershipRecord("alarm" if alarm else "belongs", message, p, level, known, others.seeds)

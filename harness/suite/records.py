@@ -66,6 +66,22 @@ class MembershipRecord:
 
 
 @dataclass(frozen=True)
+class PowerRecord:
+    """What a run of so many seeds detects of a claim; shifts are in standard deviations between the ensemble's seeds.
+
+    ``alarm`` is the smallest shift of the mean, to either side, that is an alarm in four of five runs, None where there is none;
+    ``verdict`` the smallest that turns the verdict into its opposite in half of them, None where none does. ``spread`` is one
+    standard deviation, of the logarithms for a quantity that is judged by them. ``blind`` says why the claim detects nothing
+    short of absurd, "" if it does.
+    """
+
+    alarm: float | None
+    verdict: float | None
+    spread: float
+    blind: str = ""
+
+
+@dataclass(frozen=True)
 class RuleRecord:
     """The accepted region; None stands for an infinite bound.
 
@@ -143,6 +159,7 @@ class ClaimRecord:
     derived: bool = False
     calibrated: bool = False
     membership: MembershipRecord | None = None
+    power: PowerRecord | None = None
 
     @property
     def judged(self) -> bool:
@@ -162,6 +179,7 @@ class ClaimRecord:
             "controls": [ControlRecord(**entry) for entry in data["controls"]],
             "evidence": _maybe(Evidence, data["evidence"]),
             "membership": _maybe(MembershipRecord, data.get("membership")),
+            "power": _maybe(PowerRecord, data.get("power")),
         }
         return cls(**{**data, **nested})
 

@@ -19,7 +19,9 @@ from harness.suite.verdict import (
     Verdict,
     exact,
     judge,
+    log_scale_interval,
     mean_interval,
+    on_log_scale,
     pairs_interval,
     proportion_interval,
     share_to_decide,
@@ -87,18 +89,24 @@ def interval_of(
     values = finite_values(measured)
     if bounds is not None:
         _check_bounds(measured.name, values, bounds)
-    return _interval(over, values, measured, ensemble, confidence).within(bounds)
+    skewed = ensemble is not None and ensemble.skewed
+    return _interval(over, values, measured, ensemble, confidence, skewed).within(bounds)
 
 
 def ensemble_interval(over: str, ensemble: Ensemble) -> Interval:
     """What the ensemble itself measured, by the claim's own rule."""
     trials = None if ensemble.trials is None else list(ensemble.trials)
     measured = MeasurementRecord("ensemble", "", "", [list(runs) for runs in ensemble.runs], list(ensemble.values), trials)
-    return _interval(over, list(ensemble.values), measured, None, CONFIDENCE)
+    return _interval(over, list(ensemble.values), measured, None, CONFIDENCE, ensemble.skewed)
 
 
 def _interval(
-    over: str, values: Sequence[float], measured: MeasurementRecord, ensemble: Ensemble | None, confidence: float
+    over: str,
+    values: Sequence[float],
+    measured: MeasurementRecord,
+    ensemble: Ensemble | None,
+    confidence: float,
+    skewed: bool,
 ) -> Interval:
     if over == "once":
         return exact(values[0])
@@ -110,12 +118,16 @@ def _interval(
         return proportion_interval(_true(values), len(values), confidence)
     if over == "pairs":
         return pairs_interval(_pairs(values, measured), ensemble, confidence)
+    if skewed and min(values) > 0:  # a value that is not positive is none of the ensemble, and its test says so
+        return log_scale_interval(values, ensemble, confidence)
     return mean_interval(values, ensemble, confidence)
 
 
 def deciding_seeds(over: str, measured: MeasurementRecord, region: Region, ensemble: Ensemble | None = None) -> int | None:
     """How many seeds would decide if mean and spread stayed; None when no number would, or seeds do not matter."""
     values = finite_values(measured)
+    if over == "seeds" and ensemble is not None and ensemble.skewed and min(values) > 0:
+        return seeds_of_values([math.log(value) for value in values], on_log_scale(region), ensemble.logarithms)
     if over == "seeds":
         return seeds_of_values(values, region, ensemble)
     if over == "share":

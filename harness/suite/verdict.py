@@ -10,7 +10,7 @@ import enum
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import numpy as np
@@ -20,6 +20,8 @@ from harness.errors import InvalidInput
 CONFIDENCE = 0.95
 LOOKS = (3, 6, 12, 24)  # numbers of seeds at which a run that goes on until claims are decided looks at them
 ENOUGH = 8  # seeds that agree: fewer equal values are no proof that the others are equal too
+LARGEST_LOGARITHM = 700.0  # of what float64 holds
+SKEWED = 0.01  # p of an ensemble's skewness at which it is judged on a log scale
 ROUNDING = 1e-6  # of the largest value: seeds that differ by less are equal but for rounding
 
 
@@ -123,6 +125,29 @@ class Ensemble:
         """Sample standard deviation over the ensemble's seeds."""
         return float(np.std(self.values, ddof=1))
 
+    @functools.cached_property
+    def skewed(self) -> bool:
+        """Whether the values are positive and have a long tail to the right that their logarithms have less of: p <= 0.01 in
+        D'Agostino's test of skewness. Whole numbers are counts, whose mean is what is asked for."""
+        if min(self.values) <= 0 or all(float(value).is_integer() for value in self.values) or equal(self.values):
+            return False
+        from scipy import stats
+
+        skewness, of_logarithms = (float(stats.skew(values)) for values in (self.values, np.log(self.values)))
+        p = float(stats.skewtest(self.values, alternative="greater").pvalue)
+        return p <= SKEWED and abs(of_logarithms) < skewness
+
+    @property
+    def logarithms(self) -> Ensemble:
+        """The same ensemble on a log scale."""
+        return replace(self, values=tuple(math.log(value) for value in self.values))
+
+
+def on_log_scale(region: Region) -> Region:
+    """The region of the logarithms; it has no lower bound where the region reaches to 0."""
+    low, high = (math.log(edge) if edge > 0 else -math.inf for edge in (region.low, region.high))
+    return replace(region, low=low, high=high)
+
 
 def exact(value: float) -> Interval:
     """A deterministic value: no sampling error, so the interval is the value itself."""
@@ -135,15 +160,15 @@ def spent(looks: int) -> float:
 
 
 @functools.cache
-def _quantile(dof: int, confidence: float = CONFIDENCE) -> float:
-    """Of Student's t, for a two-sided interval."""
+def quantile(dof: int, confidence: float = CONFIDENCE) -> float:
+    """The half-width of a two-sided interval of Student's t, in standard errors."""
     from scipy import stats
 
     return float(stats.t.ppf(0.5 + confidence / 2, dof))
 
 
 def _student(center: float, standard_error: float, dof: int, confidence: float, method: str) -> Interval:
-    half = _quantile(dof, confidence) * standard_error
+    half = quantile(dof, confidence) * standard_error
     return Interval(center - half, center + half, method)
 
 
@@ -170,6 +195,22 @@ def mean_interval(values: Sequence[float], ensemble: Ensemble | None = None, con
         )
     m, error = len(ensemble.values), ensemble.spread / math.sqrt(n)
     return _student(float(np.mean(values)), error, m - 1, confidence, f"{n} seed(s), spread of the reference ensemble of {m}")
+
+
+def log_scale_interval(values: Sequence[float], ensemble: Ensemble | None, confidence: float = CONFIDENCE) -> Interval:
+    """Interval of the geometric mean over seeds: Student's of the logarithms, for a positive quantity with a long tail.
+
+    Raises:
+        InvalidInput: as for :func:`mean_interval`, or a value that is not positive.
+    """
+    if min(values) <= 0:
+        raise InvalidInput(f"measured value {min(values)} has no logarithm: its ensemble has positive values alone")
+    logarithms = [math.log(value) for value in values]
+    found = mean_interval(logarithms, None if ensemble is None else ensemble.logarithms, confidence)
+    if not found.bounded:
+        return found
+    low, high = (math.exp(min(end, LARGEST_LOGARITHM)) for end in (found.low, found.high))
+    return Interval(low, high, f"{found.method}, of logarithms")
 
 
 def pairs_interval(
@@ -253,7 +294,7 @@ def seeds_to_decide(values: Sequence[float], region: Region, ensemble: Ensemble 
     spread = (ensemble.spread if ensemble else math.nan) if spreadless else float(np.std(values, ddof=1))
     distance = min(abs(mean - edge) for edge in (region.low, region.high))
     for more in range(max(n + 1, 3), most + 1):
-        if _quantile(more - 1) * spread / math.sqrt(more) < distance:
+        if quantile(more - 1) * spread / math.sqrt(more) < distance:
             return more
     return None
 

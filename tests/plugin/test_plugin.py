@@ -217,7 +217,7 @@ class TestVerdicts:
         assert judge("--claims-first-seed", "5").ret == 0
         claim = record(pytester, "planted/open")
         assert claim.seeds_to_decide is not None
-        remedy = f"--claims-first-seed 5 --claims-seeds {claim.seeds_to_decide} would decide"
+        remedy = f"--claims-first-seed 5 --claims-seeds {claim.seeds_to_decide} would decide: SUPPORTED, if mean and spread stay"
         assert f": INCONCLUSIVE ({remedy}), measured" in claim.message
 
     @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ from harness.suite.verdict import (
     exact,
     judge,
     least_seeds,
+    log_scale_interval,
     mean_interval,
+    on_log_scale,
     pairs_interval,
     proportion_interval,
     seeds_to_decide,
@@ -195,6 +197,36 @@ def test_equal_pairs_of_few_seeds_have_no_interval_of_their_own():
     known = Ensemble(tuple(np.linspace(0, 1, 28)), "planted")
     interval = pairs_interval(equal, known)
     assert interval.high - 0.5 == pytest.approx(stats.t.ppf(0.975, 7) * known.spread * math.sqrt(2 / 4))
+
+
+SKEWED = Ensemble(tuple(np.random.default_rng(3).lognormal(0, 1, 32)), "planted")
+
+
+def test_only_positive_values_with_a_long_tail_are_skewed():
+    rng = np.random.default_rng(3)
+    assert SKEWED.skewed
+    assert not Ensemble(tuple(rng.normal(10, 1, 32)), "planted").skewed
+    assert not Ensemble(tuple(rng.lognormal(0, 1, 32) - 1), "planted").skewed  # not positive
+    assert not Ensemble(tuple(-rng.lognormal(0, 1, 32) + 100), "planted").skewed  # a long tail to the left
+    assert not Ensemble(tuple(float(n) for n in rng.geometric(0.3, 32)), "planted").skewed  # a count
+    assert not Ensemble((2.0,) * 32, "planted").skewed
+
+
+def test_a_long_tail_is_covered_on_a_log_scale_and_not_without():
+    """The geometric mean of a lognormal quantity is 1; its mean, by three seeds, is missed too often."""
+
+    def on_a_log_scale(rng: np.random.Generator) -> Interval:
+        return log_scale_interval(rng.lognormal(0, 1, 3), SKEWED)
+
+    assert bound(1000)[0] <= covered(on_a_log_scale, 1.0, 1000) <= bound(1000)[1]
+    assert covered(lambda rng: mean_interval(rng.lognormal(0, 1, 3)), math.exp(0.5), 1000) < bound(1000)[0]
+
+
+def test_a_log_scale_has_no_place_for_zero():
+    with pytest.raises(InvalidInput, match=r"measured value 0\.0 has no logarithm"):
+        log_scale_interval([0.0, 1.0, 2.0], SKEWED)
+    region = on_log_scale(within(0.0, math.e, reason="planted"))
+    assert (region.low, region.high) == (-math.inf, pytest.approx(1.0))
 
 
 @pytest.mark.parametrize("values", [[0.9, 1.0, 1.0], [0.0, 0.0, 0.2]])

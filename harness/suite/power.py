@@ -1,0 +1,102 @@
+"""What a claim can detect: how far its measured value has to move before a run says so, in standard deviations between seeds."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.engine.streams import numpy_stream
+from harness.suite.membership import FALSE_ALARMS, others_of, outside
+from harness.suite.records import PowerRecord
+from harness.suite.verdict import Ensemble, Region, on_log_scale, quantile
+
+SEEN = 0.8  # share of runs in which a shift of the named size is an alarm
+DRAWS = 4000  # simulated runs
+FINE = 0.01  # standard deviations between seeds
+ABSURD = 2  # times the value itself and its distance from the region's edge, whichever is more
+TENFOLD = math.log(10)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Mean and standard deviation between the ensemble's seeds, and the accepted region, on the scale that is judged."""
+
+    mean: float
+    spread: float
+    region: Region
+    logarithms: bool
+
+    @property
+    def to_edge(self) -> float:
+        """Distance from the mean to the nearest edge of the region."""
+        return min(abs(self.mean - edge) for edge in (self.region.low, self.region.high))
+
+
+def power(over: str, region: Region, ensemble: Ensemble, seeds: int, tests: int) -> PowerRecord:
+    """The power of a claim in a run of ``seeds`` seeds that are not the ensemble's own.
+
+    Args:
+        over: ``seeds``, ``pairs``, ``trials`` or ``share``.
+        tests: number of claims of the run, which share its false alarms.
+    """
+    logarithms = over == "seeds" and ensemble.skewed
+    others = others_of(over, ensemble.logarithms if logarithms else ensemble, seeds)
+    scale = _Scale(others.mean, others.spread, on_log_scale(region) if logarithms else region, logarithms)
+    alarm = alarm_shift(seeds, others.seeds, FALSE_ALARMS / max(1, tests))
+    # of few truths no interval is Student's
+    verdict = None if over == "share" else verdict_shift(scale, seeds, others.seeds)
+    seen = min((shift for shift in (alarm, verdict) if shift is not None), default=math.inf)
+    return PowerRecord(alarm, verdict, scale.spread, _blind(over, scale, seen))
+
+
+@functools.cache
+def alarm_shift(seeds: int, others: int, level: float) -> float | None:
+    """The smallest shift of ``seeds`` seeds that is an alarm against ``others`` others at this level in four of five runs.
+
+    In standard deviations between seeds, of normal values; None beyond 8192.
+
+    By simulation with a fixed stream, since an alarm asks for two things at once: to 0.05 of the shift.
+    """
+    draw = numpy_stream(0, "power")
+    here, there = (draw.standard_normal((DRAWS, count)) for count in (seeds, others))
+    critical = quantile(others - 1, 1 - level) * math.sqrt(1 / seeds + 1 / others)
+    spread, centre, low, high = there.std(axis=1, ddof=1), there.mean(axis=1), there.min(axis=1), there.max(axis=1)
+    needed = outside(seeds, others)
+
+    def seen(shift: float) -> bool:
+        far = np.abs(here.mean(axis=1) + shift - centre) >= critical * spread
+        beyond = ((here + shift < low[:, None]) | (here + shift > high[:, None])).sum(axis=1)
+        return float(np.mean(far & (beyond >= needed))) >= SEEN
+
+    above = next((2.0**power for power in range(14) if seen(2.0**power)), None)
+    below = 0.0
+    while above is not None and above - below > FINE:
+        middle = (above + below) / 2
+        below, above = (below, middle) if seen(middle) else (middle, above)
+    return above
+
+
+def verdict_shift(scale: _Scale, seeds: int, others: int) -> float | None:
+    """The smallest shift that takes the whole interval across the region's nearest edge, in standard deviations between seeds.
+
+    None where the region is narrower than the interval, so that no interval can be inside.
+    """
+    half = quantile(seeds - 1 if seeds >= 3 else others - 1) * scale.spread / math.sqrt(seeds)
+    narrow = scale.region.high - scale.region.low < 2 * half
+    if scale.mean not in scale.region and narrow:
+        return None
+    return (scale.to_edge + half) / scale.spread if scale.spread else None
+
+
+def _blind(over: str, scale: _Scale, shift: float) -> str:
+    """Why a claim that sees shifts of this size and larger ones alone sees nothing short of absurd; "" if it sees others."""
+    change = shift * scale.spread
+    if over == "share":
+        return "not even all seeds coming out the other way would be seen" if change > 1 else ""
+    if scale.logarithms:
+        return "no change of less than tenfold would be seen" if change > TENFOLD else ""
+    absurd = change > ABSURD * max(abs(scale.mean), scale.to_edge)
+    return "neither a change of twice its value nor one of twice its distance from the edge would be seen" if absurd else ""
