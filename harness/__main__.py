@@ -22,7 +22,7 @@ from harness.report import canaries, html, json_file, markdown
 from harness.report.text import detects, said
 from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
-from harness.suite.acceptance import changes
+from harness.suite.acceptance import changes, confirmed
 from harness.suite.catalogue import base, declare_all, declare_papers, declared, node_id
 from harness.suite.claim import REGISTRY, Claim
 from harness.suite.expectation import (
@@ -112,12 +112,19 @@ def make_ensemble(options: argparse.Namespace) -> int:
     """Show what the reference ensembles of a report would change, and write them if asked to."""
     report = json_file.read(options.report)
     known = ensemble.load(options.into, report.scale, report.precision)
-    content = ensemble.make(report, known)
-    for line in changes(report, known, content):
+    if options.confirm:
+        content, lines = confirmed(report, known)
+    else:
+        content = ensemble.make(report, known)
+        lines = changes(report, known, content)
+    for line in lines:
         print(line)
     path = options.into / f"{report.scale}-{report.precision}.json"
-    measured = sum(entry["created"] == report.created for entry in content["claims"].values())
-    counted = f"{path}: {len(content['claims'])} claims, {measured} of them from this report"
+    before, after = known.claims, content["claims"]
+    codes = sum(entry["code"] != before[id]["code"] for id, entry in after.items()) if options.confirm else 0
+    measured = sum(entry["created"] == report.created for entry in after.values())
+    new = f"{codes} confirmed by this report" if options.confirm else f"{measured} of them from this report"
+    counted = f"{path}: {len(after)} claims, {new}"
     if not options.accept:
         print(f"{counted}; nothing was written: --accept writes it")
         return 0
@@ -225,6 +232,11 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a report with 8 seeds or more")
     making.add_argument("--into", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s")
     making.add_argument("--accept", action="store_true", help="write it; without, the difference is shown")
+    making.add_argument(
+        "--confirm",
+        action="store_true",
+        help="after a change of code: keep the ensembles of claims whose values, on two of their seeds or more, did not move",
+    )
     making.set_defaults(command=make_ensemble)
     expecting = commands.add_parser("expected", help="where the deviations and the reference ensembles disagree; 1 if they do")
     expecting.add_argument(

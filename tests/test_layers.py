@@ -56,6 +56,7 @@ ORDER = {
     "harness.suite": (
         "paper records verdict quotations",
         "claim evidence rejudge",
+        "code",
         "ensemble",
         "expectation membership acceptance",
         "power",

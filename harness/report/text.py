@@ -159,6 +159,8 @@ def belonging(report: Report) -> str:
         return ""
     untested = f"{len(found) - tested} have no ensemble to be tested against"
     old = f", {len(by['unconfirmed'])} of them one of another version (unconfirmed)" if by["unconfirmed"] else ""
+    other = sum(record.ensemble is not None and bool(record.ensemble.unconfirmed) for record in found)
+    untested += f"; {other} were measured by other code (unconfirmed)" if other else ""
     alarms = f": {', '.join(by['alarm'])}" if by["alarm"] else ""
     return f"{tested} claims tested against their reference ensembles, {len(by['alarm'])} do not belong{alarms}; {untested}{old}"
 

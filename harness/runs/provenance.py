@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import hashlib
 import importlib.metadata
@@ -13,12 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from harness.errors import InvalidInput
 
 # A module, or a function or class, which stands for the module that defines it.
 Code = ModuleType | Callable[..., Any]
+Tree = TypeVar("Tree", bound=ast.AST)
 
 # Libraries that every number depends on; those that a run's code imports besides come on top.
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "optax", "scikit-learn")
@@ -63,6 +65,36 @@ def code_hash(code: Iterable[Code]) -> str:
     for name, content in sorted((source.name.partition(".")[2], source.content) for source in _closure(code).sources.values()):
         digest.update(name.encode() + b"\0" + content + b"\0")
     return digest.hexdigest()
+
+
+def meaning_hash(code: Iterable[Code], without: tuple[str, ...] = ()) -> str:
+    """As :func:`code_hash`, blind to comments and docstrings, and to modules whose names start with one of ``without``.
+
+    Raises:
+        InvalidInput: as for :func:`code_hash`.
+    """
+    sources = _closure(code, without).sources.values()
+    digest = hashlib.sha256()
+    for name, content in sorted((source.name.partition(".")[2], _normal_form(source.content)) for source in sources):
+        digest.update(f"{name}\0{content}\0".encode())
+    return digest.hexdigest()
+
+
+def meaning(tree: Tree) -> Tree:
+    """A copy of the tree without docstrings."""
+    tree = copy.deepcopy(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return tree
+
+
+@functools.cache
+def _normal_form(content: bytes) -> str:
+    try:
+        return ast.dump(meaning(ast.parse(content)))
+    except (SyntaxError, ValueError):  # a compiled extension
+        return content.hex()
 
 
 def source_hash(code: Code) -> str:
@@ -116,7 +148,7 @@ def _spec_of(code: Code) -> ModuleSpec:
     return spec
 
 
-def _closure(code: Iterable[Code]) -> _Closure:
+def _closure(code: Iterable[Code], without: tuple[str, ...] = ()) -> _Closure:
     for carrier in CARRIERS:
         _found(carrier, "CARRIERS")
     todo = [_spec_of(one) for one in code]
@@ -124,7 +156,7 @@ def _closure(code: Iterable[Code]) -> _Closure:
     found = _Closure({}, set())
     while todo:
         spec = todo.pop()
-        if spec.name not in found.sources and spec.name not in CARRIERS:
+        if spec.name not in found.sources and spec.name not in CARRIERS and not spec.name.startswith(without):
             found.sources[spec.name] = _source(spec)
             todo.extend(_imported(found.sources[spec.name], own, found.libraries))
     return found

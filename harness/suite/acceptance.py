@@ -10,8 +10,10 @@ import numpy as np
 from harness.suite.ensemble import Ensembles
 from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.rejudge import bounds_of, ensemble_interval, region_of
-from harness.suite.verdict import Ensemble, judge
+from harness.suite.verdict import ROUNDING, Ensemble, judge
 
+UNNOTICED = 0.01  # standard deviations between seeds: a change of code that moves no value further keeps the ensemble
+REPLAYED = 2  # seeds that are enough to tell
 NOTABLE = 0.5  # standard deviations between seeds that a mean has to move to be named
 
 
@@ -24,6 +26,47 @@ def changes(report: Report, known: Ensembles, content: Json) -> list[str]:
         if entry["created"] == report.created:
             lines += _changes(records[id], known.claims.get(id), entry)
     return lines
+
+
+def confirmed(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
+    """The known ensembles, confirmed for the code that measured the report, and a line for each that it does not confirm.
+
+    Two seeds of the ensemble, or more, measured again by other code, confirm it if no value moves by more than
+    :data:`UNNOTICED` of a standard deviation between seeds, or by rounding.
+    """
+    claims, lines = dict(known.claims), []
+    for record in report.claims:
+        entry = known.claims.get(record.id)
+        if entry is None or not record.judged or not record.code or entry["code"] == record.code:
+            continue
+        if entry["fingerprint"] != record.experiments or entry["over"] != record.over:
+            lines.append(f"{record.id}: measured on another version of its experiments or by another rule: measure it anew")
+            continue
+        if why := _unlike(record, entry):
+            lines.append(f"{record.id}: {why}")
+            continue
+        claims[record.id] = {**entry, "code": record.code}
+    return {"scale": report.scale, "precision": report.precision, "runs": dict(known.runs), "claims": claims}, lines
+
+
+def _unlike(record: ClaimRecord, entry: Json) -> str:
+    """Why the values do not confirm the ensemble; "" if they do."""
+    before = {tuple(runs): value for runs, value in zip(entry["runs"], entry["values"], strict=True)}
+    measured = record.measurements[0]
+    now = {tuple(runs): value for runs, value in zip(measured.runs, measured.values, strict=True)}
+    both = [(before[runs], value) for runs, value in now.items() if runs in before and value is not None]
+    if len({run for runs in now if runs in before for run in runs}) < REPLAYED:
+        return f"fewer than {REPLAYED} seeds of its ensemble were measured again"
+    spread = float(np.std(entry["values"], ddof=1))
+    rounding = ROUNDING * max(abs(value) for value in entry["values"])
+    moved = max(abs(one - other) for one, other in both)
+    if moved <= max(UNNOTICED * spread, rounding):
+        return ""
+    return (
+        f"a value moved by {moved:.2g}, {moved / spread:.2g} standard deviations: measure it anew"
+        if spread
+        else f"moved by {moved:.2g}"
+    )
 
 
 def _changes(record: ClaimRecord, before: Json | None, after: Json) -> Iterator[str]:

@@ -20,6 +20,9 @@ from harness.suite.verdict import ENOUGH, Ensemble
 
 OVER = ("seeds", "pairs", "trials", "share")  # what is random over seeds, and has an ensemble
 MAKE = f"make it again from a run with --claims-seeds {ENOUGH} --claims-ensemble and `python -m harness ensemble DIR --accept`"
+OTHER_CODE = (
+    "measured by other code than this run's; two of its seeds, measured again, confirm it (python -m harness ensemble --confirm)"
+)
 
 
 def reference_fingerprint(experiment: Any) -> str:
@@ -42,7 +45,7 @@ class Reference:
 
     Attributes:
         ensemble: None unless it was measured on the experiments that run now, by the claim's rule.
-        unconfirmed: why an ensemble that there is does not count; "" if it counts or there is none.
+        unconfirmed: why an ensemble that there is does not count, or that other code measured it; else "".
     """
 
     ensemble: Ensemble | None = None
@@ -62,11 +65,12 @@ class Ensembles:
     runs: Mapping[str, Json] = field(default_factory=dict)
     claims: Mapping[str, Json] = field(default_factory=dict)
 
-    def of(self, claim: Claim, fingerprints: Mapping[str, str]) -> Reference:
+    def of(self, claim: Claim, fingerprints: Mapping[str, str], code: str = "") -> Reference:
         """The claim's ensemble, if it was measured on the experiments of these fingerprints.
 
         Args:
             fingerprints: of each experiment that the claim is measured on now, at seed 0.
+            code: hash of the code that measures it now; "" if nobody asks whether it is the ensemble's.
         """
         entry = self.claims.get(claim.id)
         if entry is None:
@@ -78,7 +82,8 @@ class Ensembles:
             return Reference(None, f"its ensemble in {self._where} was measured on another version of {', '.join(stale)}")
         run = ", ".join(f"{name} {value}" for name, value in sorted(self.runs[entry["created"]].items()))
         provenance = f"{self._where}: created {entry['created']}, {run}"
-        return Reference(Ensemble(entry["values"], provenance, entry["runs"], entry["trials"]))
+        other = bool(code) and entry["code"] != code
+        return Reference(Ensemble(entry["values"], provenance, entry["runs"], entry["trials"]), OTHER_CODE if other else "")
 
     @property
     def _where(self) -> str:
@@ -140,6 +145,7 @@ def _checked(entry: Json, runs: Mapping[str, Json]) -> Json:
         "runs": named,
         "trials": trials,
         "fingerprint": dict(entry["fingerprint"]),
+        "code": str(entry.get("code", "")),
         "created": entry["created"],
     }
 
@@ -152,6 +158,7 @@ def _entry(record: ClaimRecord, created: str) -> Json:
         "runs": judged.runs,
         "trials": judged.trials,
         "fingerprint": record.experiments,
+        "code": record.code,
         "created": created,
     }
 

@@ -16,6 +16,7 @@ import numpy as np
 from harness.errors import HarnessError, InvalidInput, NotRun
 from harness.measure.measurement import Measurement
 from harness.suite.claim import Claim, Control, World
+from harness.suite.code import code_of
 from harness.suite.ensemble import OVER, Ensembles, Reference, reference_fingerprint
 from harness.suite.evidence import pack
 from harness.suite.expectation import Expectation, of_ensemble
@@ -91,11 +92,14 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
         rule=replace(blank.rule, looks=sample.looks),
         measurements=[replace(judged, interval=shown, method=interval.method), *details],
         seeds_to_decide=deciding_seeds(claim.over, judged, claim.accept, ensemble) if verdict is Verdict.INCONCLUSIVE else None,
-        ensemble=None if ensemble is None else _ensemble_record(claim, ensemble, judged),
+        ensemble=None
+        if ensemble is None
+        else replace(_ensemble_record(claim, ensemble, judged), unconfirmed=reference.unconfirmed),
         membership=membership(claim.over, judged, reference, terms.tests) if claim.over in OVER else None,
         power=None if ensemble is None else _power(claim, terms, ensemble, judged),
         controls=[run_control(claim, control, sample.groups) for control in claim.controls],
         experiments=sample.fingerprints,
+        code=sample.code,
     )
     if claim.portable and verdict is Verdict.SUPPORTED:
         _refuse_blind(record)
@@ -115,6 +119,7 @@ class _Sample:
     measured: list[Measurement]
     records: list[MeasurementRecord]
     fingerprints: dict[str, str]
+    code: str
     reference: Reference
     interval: Interval
     looks: bool
@@ -132,7 +137,8 @@ def _sample(claim: Claim, terms: Terms, seeds: int | None = None) -> _Sample:
     groups = groups_of(claim, runs)
     measured = [_measurement(claim.measure(*group)) for group in groups]
     records = _records(claim, groups, measured)
-    reference = terms.ensembles.of(claim, fingerprints) if claim.over in OVER else Reference()
+    code = code_of(claim, runs) if claim.over in OVER else ""
+    reference = terms.ensembles.of(claim, fingerprints, code) if claim.over in OVER else Reference()
     if claim.over in ("seeds", "pairs") and len(runs) < FEW and reference.ensemble is None:
         remedy = f"ask for more ({_more_seeds(claim, terms, FEW)})"
         raise NotRun(f"fewer than {FEW} seeds give no spread, and {reference.why}: {remedy}")
@@ -140,7 +146,7 @@ def _sample(claim: Claim, terms: Terms, seeds: int | None = None) -> _Sample:
     interval = interval_of(claim.over, records[0], reference.ensemble, claim.bounds, confidence)
     if seeds is not None:
         interval = replace(interval, method=f"{interval.method}, {confidence:.4g} at each of {len(LOOKS)} looks")
-    return _Sample(groups, measured, records, fingerprints, reference, interval, seeds is not None)
+    return _Sample(groups, measured, records, fingerprints, code, reference, interval, seeds is not None)
 
 
 def _more(terms: Terms) -> Callable[[str, int], Sequence[Run]]:

@@ -36,7 +36,7 @@ class EnsembleRecord:
     """The claim's reference ensemble: a value for each of its seeds or pairs of seeds.
 
     ``spread`` says whether the interval took its spread from it: few seeds ran, or they gave equal values. ``verdict`` is what
-    the ensemble itself gives by the claim's rule.
+    the ensemble itself gives by the claim's rule. ``unconfirmed`` says so where other code measured it.
     """
 
     values: list[float]
@@ -45,6 +45,7 @@ class EnsembleRecord:
     trials: list[int] | None = None
     spread: bool = True
     verdict: str = ""
+    unconfirmed: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ class ClaimRecord:
 
     ``quotes``, ``derived`` and ``calibrated`` are those of the claim; reports made before they were there have none.
     ``declared`` tells a NOT_RUN that was declared (a skip) from one by failure; ``experiments`` maps each experiment's
-    name to its fingerprint at seed 0; ``node`` runs the claim alone when given to pytest.
+    name to its fingerprint at seed 0; ``node`` runs the claim alone when given to pytest; ``code`` is the hash of the code that
+    decides the values, where seeds decide them.
     """
 
     id: str
@@ -160,6 +162,7 @@ class ClaimRecord:
     calibrated: bool = False
     membership: MembershipRecord | None = None
     power: PowerRecord | None = None
+    code: str = ""
 
     @property
     def judged(self) -> bool:

@@ -1,0 +1,65 @@
+"""New ensembles show what they change; after a change of code, seeds that are measured again confirm an ensemble or do not."""
+
+import dataclasses
+
+import pytest
+
+from harness.suite.acceptance import changes, confirmed
+from harness.suite.ensemble import Ensembles, make
+from harness.suite.records import ClaimRecord, MeasurementRecord, Report, RuleRecord
+
+VALUES = (1.0, 1.1, 0.9, 1.05, 0.95, 1.2, 0.8, 1.0)
+
+
+def record(values, code="old", id="a/b", over="seeds"):
+    runs = [[f"it[{seed}]"] for seed in range(len(values))]
+    measured = MeasurementRecord("it", "", "", runs, list(values), interval=[0, 1])
+    rule = RuleRecord([0.5, None], "planted")
+    facts = {"verdict": "SUPPORTED", "experiments": {"it": "0" * 64}, "code": code, "measurements": [measured]}
+    return ClaimRecord(id, "a", "", "", "", over, "", None, "", rule, "SUPPORTED", None, **facts)
+
+
+def report(*claims, created="2020-01-01T00:00:00Z"):
+    return Report(True, False, "smoke", 8, "float32", created, 1.0, None, {}, [], list(claims))
+
+
+@pytest.fixture
+def known() -> Ensembles:
+    content = make(report(record(VALUES)), Ensembles())
+    return Ensembles(None, content["runs"], content["claims"])
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 + 1e-7, 1 + 5e-4])
+def test_values_within_a_hundredth_of_the_spread_confirm_an_ensemble(known, factor):
+    content, lines = confirmed(report(record([value * factor for value in VALUES[:2]], code="new")), known)
+    assert lines == []
+    assert content["claims"]["a/b"] == {**known.claims["a/b"], "code": "new"}
+
+
+@pytest.mark.parametrize(
+    ("again", "says"),
+    [
+        (record([1.0, 1.15], code="new"), "a value moved by 0.05, 0.41 standard deviations: measure it anew"),
+        (record([1.0], code="new"), "fewer than 2 seeds of its ensemble were measured again"),
+        (record([1.0, 1.1], code="new", over="pairs"), "by another rule: measure it anew"),
+        (dataclasses.replace(record([1.0, 1.1], code="new"), experiments={"it": "1" * 64}), "another version of its experiments"),
+    ],
+    ids=["a value that moved", "one seed", "another rule", "another experiment"],
+)
+def test_anything_else_leaves_it_unconfirmed_and_says_why(known, again, says):
+    content, (line,) = confirmed(report(again), known)
+    assert says in line
+    assert content["claims"] == known.claims
+
+
+def test_the_same_code_needs_no_confirmation(known):
+    assert confirmed(report(record([5.0, 6.0], code="old")), known)[1] == []
+
+
+def test_what_a_new_ensemble_changes_is_said(known):
+    after = report(record([value / 10 for value in VALUES]), record(VALUES, id="a/new"), created="2021-01-01T00:00:00Z")
+    lines = changes(after, known, make(after, known))
+    assert [line.partition(":")[0] for line in lines] == ["a/b", "a/b", "a/new"]
+    assert "SUPPORTED before, REFUTED now" in lines[0]
+    assert "mean 1 before, 0.1 now" in lines[1]
+    assert "new, SUPPORTED from 8 values" in lines[2]

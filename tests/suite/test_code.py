@@ -1,0 +1,105 @@
+"""The code that decides a claim's values has one hash, which moves with whatever can move a value and with nothing else."""
+
+import importlib
+import sys
+
+import pytest
+
+from harness.suite import code
+from harness.suite.claim import Claim
+from harness.suite.verdict import at_least
+
+PLANTED = '''
+"""What is planted."""
+
+from planted_claims.helpers import squared
+from harness.suite.claim import claim
+
+FACTOR = 2
+OTHER = 3
+
+
+def doubled(x):
+    """Twice x."""
+    return FACTOR * x  # a comment
+
+
+@claim("x")
+def test_it(x):
+    return squared(doubled(x))
+
+
+def test_another(x):
+    return OTHER * x
+'''
+HELPERS = "def squared(x):\n    return x * x\n"
+
+
+@pytest.fixture
+def hashed(tmp_path, monkeypatch):
+    """The hash of ``test_it``, its modules written anew with replacements in either of them."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    folder = tmp_path / "planted_claims"
+    folder.mkdir()
+
+    def write(old: str = "", new: str = "", given: dict | None = None) -> str:
+        for name, text in (
+            ("__init__", ""),
+            ("helpers", HELPERS),
+            ("planted", PLANTED.replace("@claim", "@(lambda id: lambda f: f)")),
+        ):
+            (folder / f"{name}.py").write_text(text.replace(old, new) if old else text)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "planted_claims"]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        code._closure_hash.cache_clear()
+        function = importlib.import_module("planted_claims.planted").test_it
+        return code.code_of(Claim("a/b", "", "", "", at_least(0, reason="planted"), function, (), given=given or {}), [])
+
+    yield write
+    for name in [name for name in sys.modules if name.partition(".")[0] == "planted_claims"]:
+        del sys.modules[name]
+    code._closure_hash.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("FACTOR * x", "FACTOR + x"),
+        ("FACTOR = 2", "FACTOR = 4"),
+        ("x * x", "x * x * x"),
+        ("squared(doubled(x))", "doubled(squared(x))"),
+    ],
+    ids=["a helper", "a constant", "another module", "the claim itself"],
+)
+def test_whatever_can_move_a_value_moves_the_hash(hashed, old, new):
+    assert hashed() != hashed(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Twice x.", "x, twice."),
+        ("# a comment", ""),
+        ("OTHER = 3", "OTHER = 5"),
+        ("OTHER * x", "OTHER + x"),
+        ('lambda f: f)("x")', 'lambda f: f)("y")'),
+        ("What is planted.", "What was planted."),
+    ],
+    ids=["a docstring", "a comment", "what another claim uses", "another claim", "what is declared", "the module's docstring"],
+)
+def test_nothing_else_moves_it(hashed, old, new):
+    before = hashed()
+    assert before
+    assert before == hashed(old, new)
+
+
+def test_static_arguments_count(hashed):
+    assert hashed(given={"delta": 0.1}) != hashed(given={"delta": 0.2})
+
+
+def test_a_function_without_a_file_has_no_hash():
+    space: dict = {}
+    exec("def test_it(x):\n    return x", space)
+    assert code.code_of(Claim("a/b", "", "", "", at_least(0, reason="planted"), space["test_it"], ()), []) == ""
