@@ -81,6 +81,7 @@ ORDER = {
         "commands",
     ),
     "harness.plugin": (
+        "plan",
         "hooks options terminal interrupt scheduling junit verdict_table",
         "settings collection preparation",
         "reporting",

@@ -109,11 +109,11 @@ class Run(runs.Run):
     experiment: SubspaceExperiment
 
     def prepare(self) -> None:
-        if not self._missing:
+        if not self.missing:
             self.measured  # noqa: B018 - the long work; without the data each claim says that it is not run, and why
 
     @property
-    def _missing(self) -> str:
+    def missing(self) -> str:
         if self.experiment.data == "mnist" and self.lab.options.get("mnist") is None:
             return "there is no MNIST here: give the folder of its idx files with --claims-mnist DIR or MNIST_DIR"
         if self.experiment.data == "cifar10" and not os.environ.get("CIFAR10_DIR"):
@@ -145,8 +145,8 @@ class Run(runs.Run):
 
     @property
     def _every_example(self) -> Examples:
-        if self._missing:
-            raise NotRun(self._missing)
+        if self.missing:
+            raise NotRun(self.missing)
         if self.experiment.data == "sine":
             return _sine(self.experiment.data_seed)
         held = {"mnist": self._mnist, "digits": images.digits, "cifar10": _cifar10}[self.experiment.data]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -31,6 +32,7 @@ class PreparedRuns:
         self._progress = progress
         self._open: dict[str, list[Run]] = {}
         self._failed: dict[str, str] = {}
+        self._prepared: dict[int, float] = {}
         self._described: dict[int, tuple[int, list[Json]]] = {}  # by identity: the lab keeps its runs
         self._reported: dict[int, tuple[Any, ...]] = {}
 
@@ -40,12 +42,7 @@ class PreparedRuns:
         if not new:
             return
         self._progress.say(f"preparing {', '.join(new)}")
-        runs = [(name, run) for name in new for run in self._opened(name)]
-        with self._progress.phase(len(runs)):
-            for name, run in runs:
-                if name not in self._failed:
-                    with self._progress.task(run.label):
-                        self._attempt(name, run.prepare)
+        self._prepare_runs([(name, run) for name in new for run in self._opened(name)])
 
     def of(self, name: str, seeds: int | None = None) -> list[Run]:
         """The runs of the experiment, prepared now if they were not: those of the session, or of so many seeds.
@@ -65,12 +62,22 @@ class PreparedRuns:
         new = runs[len(self._open[name]) :]
         if new:
             self._progress.say(f"preparing {name}, {len(new)} more seeds: a claim is still open")
-        with self._progress.phase(len(new)):
-            for run in new:
-                if name not in self._failed:
-                    with self._progress.task(run.label):
-                        self._attempt(name, run.prepare)
+        self._prepare_runs([(name, run) for run in new])
         self._open[name] = runs or self._open[name]
+
+    def _prepare_runs(self, runs: Iterable[tuple[str, Run]]) -> None:
+        """One after the other; what a run misses, its claims say."""
+        possible = [(name, run) for name, run in runs if not run.missing]
+        self._progress.plan.add(name for name, _ in possible)
+        with self._progress.phase(len(possible)):
+            for name, run in possible:
+                if name in self._failed:
+                    self._progress.plan.drop(name)
+                    continue
+                started = time.perf_counter()
+                with self._progress.task(run.label, name):
+                    self._attempt(name, run.prepare)
+                self._prepared[id(run)] = time.perf_counter() - started
 
     def changed_records(self) -> list[ExperimentRecord]:
         """What the report says of every run that was opened, by claims or by their controls, or got further since last asked."""
@@ -114,4 +121,5 @@ class PreparedRuns:
 
     def _record(self, run: Run) -> ExperimentRecord:
         experiment, failure, stages = run.experiment, self._failed.get(run.experiment.name), self._stages(run)
-        return ExperimentRecord(experiment.name, experiment.seed, experiment.fingerprint(), dict(run.seconds), stages, failure)
+        seconds, prepared = dict(run.seconds), self._prepared.get(id(run), 0.0)
+        return ExperimentRecord(experiment.name, experiment.seed, experiment.fingerprint(), seconds, stages, failure, prepared)

@@ -22,6 +22,7 @@ from harness.plugin import collection, options
 from harness.plugin.canaries import Canaries
 from harness.plugin.collection import JUDGING, ClaimItem, named
 from harness.plugin.junit import properties
+from harness.plugin.plan import Plan
 from harness.plugin.preparation import PreparedRuns
 from harness.plugin.reporting import Reporting
 from harness.plugin.settings import Settings, of_papers
@@ -132,8 +133,11 @@ class Judging:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Prepare every experiment that the selected claims need; an xdist worker prepares what it is given, when it is."""
         if not (session.config.option.collectonly or hasattr(session.config, "workerinput") or _broken(session)):
+            claims = [claim for claim in _claims(session) if self.settings.scale in claim.scales]
+            self.progress.plan = Plan(self.ensembles.seconds)
+            self.progress.plan.add(claim.id for claim in claims)
             with self._warnings_said():
-                self.runs.prepare(name for claim in _claims(session) if self.settings.scale in claim.scales for name in claim.on)
+                self.runs.prepare(name for claim in claims for name in claim.on)
 
     @contextmanager
     def _warnings_said(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from harness.plugin.plan import Plan
 from harness.progress import Progress, Step
 from harness.report.text import visible
 
@@ -56,6 +57,7 @@ class _Frame(Step):
     shown: bool = False
     known: str = ""
     ends: float | None = None
+    kind: str = ""
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +79,6 @@ class _Phase:
 
     total: int
     done: int = 0
-    seconds: float = 0.0
 
 
 class PrintedProgress(Progress):
@@ -86,7 +87,10 @@ class PrintedProgress(Progress):
     A thread looks at the clock, so that a stage which cannot be interrupted (a decomposition) is seen to be alive.
     """
 
-    def __init__(self, stream: TextIO, prefix: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stream: TextIO, prefix: str = "", clock: Callable[[], float] = time.monotonic, plan: Plan | None = None
+    ) -> None:
+        self.plan = plan or Plan({})
         self._stream, self._prefix, self._clock = stream, prefix, clock
         self._tty = stream.isatty()
         self._frames: list[_Frame] = []
@@ -106,7 +110,7 @@ class PrintedProgress(Progress):
 
     @contextmanager
     def phase(self, runs: int) -> Iterator[None]:
-        """A number of tasks whose total time is estimated."""
+        """A number of tasks, one after another."""
         self._phase = _Phase(runs)
         try:
             yield
@@ -114,22 +118,23 @@ class PrintedProgress(Progress):
             self._phase = None
 
     @contextmanager
-    def task(self, label: str) -> Iterator[Step]:
-        """One task of the phase, announced at once."""
-        with self._running(_Frame(label, 1, self._clock, quiet_for=0)) as frame:
+    def task(self, label: str, kind: str = "") -> Iterator[Step]:
+        """One task of the phase, announced at once; the plan knows it as one of its kind."""
+        with self._running(_Frame(label, 1, self._clock, quiet_for=0, kind=kind or label)) as frame:
             self.beat()
             yield frame
+            self.plan.done(frame.kind, self._clock() - frame.started)
             if self._phase:
                 self._phase.done += 1
-                self._phase.seconds += self._clock() - frame.started
 
     @contextmanager
     def quiet_task(self, label: str) -> Iterator[Step]:
         """A task that is only seen when it takes long; pytest's own line is open then, and is ended first."""
-        frame = _Frame(label, 1, self._clock, quiet_for=LINE_EVERY)
+        frame = _Frame(label, 1, self._clock, quiet_for=LINE_EVERY, kind=label)
         self._printed, self._midline = self._clock(), True
         with self._running(frame):
             yield frame
+        self.plan.done(label, self._clock() - frame.started)
         self._midline = False
 
     @contextmanager
@@ -212,15 +217,13 @@ class PrintedProgress(Progress):
         return f", ~{duration(left)} left"
 
     def _in_all(self, now: float) -> str:
-        """Which run of the phase this is, and the time left by the mean of those that are done."""
-        if self._phase is None:
-            return ""
-        here = f"run {self._phase.done + 1} of {self._phase.total}"
-        if not self._phase.done:
-            return f"{here} | "
-        mean = self._phase.seconds / self._phase.done
-        left = mean * (self._phase.total - self._phase.done) - (now - self._frames[0].started)
-        return f"{here}, ~{duration(max(0.0, left))} left | "
+        """Which run of the phase this is, and the time that everything planned still takes."""
+        here = f"run {self._phase.done + 1} of {self._phase.total}" if self._phase is not None else ""
+        outer = self._frames[0]
+        left = self.plan.left(outer.kind, now - outer.started) if outer.kind else None
+        parts = [here, "" if left is None else f"~{duration(left)} left in all"]
+        known = ", ".join(filter(None, parts))
+        return f"{known} | " if known else ""
 
     def _print(self, text: str, stays: bool = False) -> None:
         self._printed = self._clock()

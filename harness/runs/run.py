@@ -56,6 +56,11 @@ class Run:
         """Where results are kept."""
         return self.lab.store
 
+    @property
+    def missing(self) -> str:
+        """What this run needs and this machine does not have, "" if it has everything: its claims say so and are not run."""
+        return ""
+
     def prepare(self) -> None:
         """Do the long work, so that claims find it done."""
 

@@ -59,11 +59,16 @@ class Reference:
 
 @dataclass(frozen=True)
 class Ensembles:
-    """The ensembles of one scale and precision; an empty one knows no claim."""
+    """The ensembles of one scale and precision; an empty one knows no claim.
+
+    ``seconds`` is what a seed of each experiment took to prepare, by its name, and each claim to judge, by its id, on the machine
+    that measured them: what progress estimates the time left from.
+    """
 
     path: Path | None = None
     runs: Mapping[str, Json] = field(default_factory=dict)
     claims: Mapping[str, Json] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, claim: Claim, fingerprints: Mapping[str, str], code: str = "") -> Reference:
         """The claim's ensemble, if it was measured on the experiments of these fingerprints.
@@ -106,7 +111,7 @@ def load(folder: Path, scale: str, precision: str) -> Ensembles:
         claims = {id: _checked(entry, runs) for id, entry in data["claims"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(f"{path} is not a reference ensemble ({type(error).__name__}: {error}): {MAKE}") from None
-    return Ensembles(path, runs, claims)
+    return Ensembles(path, runs, claims, data.get("seconds", {}))
 
 
 def make(report: Report, known: Ensembles) -> Json:
@@ -128,7 +133,21 @@ def make(report: Report, known: Ensembles) -> Json:
     run = {"seeds": report.seeds, "first seed": report.first_seed, **report.environment}
     used = {entry["created"] for entry in claims.values()}
     runs = {created: run for created, run in {**known.runs, report.created: run}.items() if created in used}
-    return {"scale": report.scale, "precision": report.precision, "runs": runs, "claims": claims}
+    seconds = seconds_of(report, known)
+    return {"scale": report.scale, "precision": report.precision, "runs": runs, "seconds": seconds, "claims": claims}
+
+
+def seconds_of(report: Report, known: Ensembles) -> dict[str, float]:
+    """What each experiment took a seed, and each claim, in the report where it was computed there, else as known before."""
+    seconds = dict(known.seconds)
+    names = {entry.name for entry in report.experiments}
+    for name in names:
+        # of a run that the store held nothing was computed
+        took = [entry.prepared for entry in report.experiments if entry.name == name and entry.seconds and entry.prepared]
+        if took:
+            seconds[name] = round(sum(took) / len(took), 1)
+    seconds |= {record.id: round(record.seconds, 1) for record in report.claims if record.judged and record.seconds >= 0.1}
+    return dict(sorted(seconds.items()))
 
 
 def _checked(entry: Json, runs: Mapping[str, Json]) -> Json:

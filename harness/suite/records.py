@@ -189,7 +189,10 @@ class ClaimRecord:
 
 @dataclass(frozen=True)
 class ExperimentRecord:
-    """One run of one experiment: what it was, how long it took, the digest of each stage."""
+    """One run of one experiment: what it was, how long it took, the digest of each stage.
+
+    ``seconds`` are those of each stage that was computed, by claims too; ``prepared`` those of its preparation, before claims.
+    """
 
     name: str
     seed: int
@@ -197,6 +200,7 @@ class ExperimentRecord:
     seconds: dict[str, float] = field(default_factory=dict)
     stages: list[Json] = field(default_factory=list)
     failure: str | None = None
+    prepared: float = 0.0
 
 
 @dataclass(frozen=True)

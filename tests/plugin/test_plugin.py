@@ -35,6 +35,7 @@ class Experiment:
         return hashlib.sha256(json.dumps(dataclasses.asdict(self)).encode()).hexdigest()
 
 class Run:
+    missing = ""
     def __init__(self, experiment, lab):
         self.experiment, self.lab, self.label = experiment, lab, f"{experiment.name}, seed {experiment.seed}"
         self.seconds, self.stages = {"train": 0.5}, [{"name": "init", "digest": "00", "loss": np.float32("nan")}]

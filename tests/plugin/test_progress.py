@@ -90,12 +90,16 @@ def test_a_stage_that_cannot_tell_is_expected_to_take_what_it_took_before(shown)
     assert "digits, seed 1: spectrum, 10 s, ~11 s left" in shown.lines
 
 
-def test_the_time_left_in_all_follows_the_runs_that_are_done(shown):
+def test_the_time_left_in_all_is_that_of_the_plan(shown):
+    shown.progress.plan.add(["digits", "digits", "digits", "a claim"])
     with shown.progress.phase(3):
         for seed in range(2):
-            with shown.progress.task(f"digits, seed {seed}"):
+            with shown.progress.task(f"digits, seed {seed}", "digits"):
                 shown.later(4)
-    assert "run 2 of 3, ~8.0 s left | digits, seed 1, 0.0 s" in shown.lines
+    assert "run 2 of 3, ~12 s left in all | digits, seed 1, 0.0 s" in shown.lines
+    with shown.progress.quiet_task("a claim"):
+        shown.later(11)
+    assert shown.lines[-2] == "~4.0 s left in all | a claim, 10 s"
 
 
 def test_stages_from_a_warm_store_say_nothing(shown):

@@ -65,7 +65,7 @@ class Run(runs.Run):
         if self.experiment.against:
             with suppress(NotRun, EmptyOutcome):
                 self.compared  # noqa: B018
-        elif not self._missing:
+        elif not self.missing:
             self.spaces  # noqa: B018
 
     @property
@@ -73,7 +73,7 @@ class Run(runs.Run):
         return float(self.lab.options.get("budget", MINUTES)) * self.experiment.part
 
     @property
-    def _missing(self) -> str:
+    def missing(self) -> str:
         if self.experiment.images < images.TEST_IMAGES:
             return ""
         if self._mnist is None:
@@ -162,8 +162,8 @@ class Run(runs.Run):
             NotRun: the full size, without the data or the time for it.
             InvalidInput: the budget does not reach for the least steps.
         """
-        if self._missing:
-            raise NotRun(self._missing)
+        if self.missing:
+            raise NotRun(self.missing)
         width, seed = self.experiment.width, self.experiment.seed
         with self._spending(_counted) as (seconds, report):
             spaces = matrix_free.count(

@@ -1,0 +1,66 @@
+"""How long a run still takes: what each of its tasks took in a run before, times this machine's pace."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+HELD = 0.1  # of its cost: a task that took less found its results in the store, and says nothing of the pace
+PRIOR = 20.0  # seconds of cost for which the pace of the run before is believed
+
+
+class Plan:
+    """The tasks of a run, each of some kind: an experiment's name (one task a seed) or a claim's id.
+
+    Args:
+        costs: seconds that a task of each kind took in a run before. Kinds without one take the mean of those done here.
+    """
+
+    def __init__(self, costs: Mapping[str, float]) -> None:
+        self._costs = costs
+        self._todo: Counter[str] = Counter()
+        self._took: dict[str, list[float]] = {}
+
+    def add(self, kinds: Iterable[str]) -> None:
+        """More tasks, one for each kind that is named."""
+        self._todo.update(kinds)
+
+    def done(self, kind: str, seconds: float) -> None:
+        """A task is over."""
+        if self._todo[kind] > 0:
+            self._todo[kind] -= 1
+            self._took.setdefault(kind, []).append(seconds)
+
+    def drop(self, kind: str) -> None:
+        """No more tasks of this kind will run."""
+        self._todo[kind] = 0
+
+    @property
+    def pace(self) -> float:
+        """Seconds here for a second of the run before, from the tasks that were computed, or from all if none was."""
+        pairs = [(cost, took) for kind, each in self._took.items() if (cost := self._costs.get(kind)) for took in each]
+        computed = [(cost, took) for cost, took in pairs if took > HELD * cost] or pairs
+        return (PRIOR + sum(took for _, took in computed)) / (PRIOR + sum(cost for cost, _ in computed))
+
+    def left(self, running: str = "", elapsed: float = 0.0) -> float | None:
+        """Seconds that the tasks still take, the running one among them; None where nothing is known of any.
+
+        A task that takes longer than expected is expected to end now.
+        """
+        unknown = self._unknown()
+        costs = {kind: self._expected(kind, unknown) for kind, count in self._todo.items() if count}
+        if not costs or all(cost is None for cost in costs.values()):
+            return None
+        left = sum(self._todo[kind] * (cost or 0.0) for kind, cost in costs.items())
+        return max(0.0, left - min(elapsed, costs.get(running) or 0.0))
+
+    def _expected(self, kind: str, unknown: float | None) -> float | None:
+        """Seconds of one task: what the last of its kind took here, else its cost at this machine's pace."""
+        took, cost = self._took.get(kind), self._costs.get(kind)
+        if took:
+            return took[-1]
+        return self.pace * cost if cost is not None else unknown
+
+    def _unknown(self) -> float | None:
+        took = [seconds for kind, each in self._took.items() if kind not in self._costs for seconds in each]
+        return sum(took) / len(took) if took else None
