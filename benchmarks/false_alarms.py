@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
+import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +25,10 @@ from harness.suite.catalogue import declare_all
 from harness.suite.claim import REGISTRY, Claim
 from harness.suite.ensemble import Ensembles, Reference, fingerprints, load
 from harness.suite.expectation import of_ensemble
-from harness.suite.membership import membership
+from harness.suite.membership import FEWEST, membership
 from harness.suite.records import MeasurementRecord
 from harness.suite.rejudge import interval_of
-from harness.suite.verdict import Ensemble, Verdict, judge, proportion_interval
+from harness.suite.verdict import Ensemble, Verdict, judge, mean_interval, proportion_interval
 
 SHIFTS = (1, 2, 3, 5)  # standard deviations between seeds
 LEAST = 8  # seeds that are left to be expected from
@@ -46,6 +47,7 @@ class Tried:
         failed: runs with either.
         blamed: how often each claim failed a run, of those that ever did.
         seen: by shift in standard deviations, the share of runs and claims in which a claim that was shifted alone fails.
+        covered: by kind of interval, how many of how many intervals of a run hold what the other seeds measured.
     """
 
     claims: int
@@ -56,6 +58,7 @@ class Tried:
     failed: int
     blamed: Mapping[str, int]
     seen: Mapping[int, float]
+    covered: Mapping[str, tuple[int, int]]
 
 
 def trial(claims: Mapping[str, tuple[Claim, Ensemble]], seeds: int, runs: int, rng: np.random.Generator) -> Tried:
@@ -64,6 +67,7 @@ def trial(claims: Mapping[str, tuple[Claim, Ensemble]], seeds: int, runs: int, r
     chosen = list(_chosen(known, seeds, runs, rng))
     alarms, contradicted, blamed = np.zeros(len(chosen), bool), np.zeros(len(chosen), bool), dict.fromkeys(claims, 0)
     seen: dict[int, list[bool]] = {shift: [] for shift in SHIFTS}
+    covered: dict[str, list[bool]] = {}
     for at, picked in enumerate(chosen):
         for id, (claim, ensemble) in claims.items():
             run, rest = _split(ensemble, set(picked))
@@ -74,6 +78,8 @@ def trial(claims: Mapping[str, tuple[Claim, Ensemble]], seeds: int, runs: int, r
             alarms[at] |= found[0]
             contradicted[at] |= found[1]
             blamed[id] += any(found)
+            if (held := _covered(claim, run, ensemble, rest)) is not None:
+                covered.setdefault("logarithms" if _logarithms(claim, ensemble) else claim.over, []).append(held)
             if (spread := float(np.std(ensemble.values, ddof=1))) > 0:
                 sign = rng.choice([-1, 1])
                 for shift, results in seen.items():
@@ -82,7 +88,8 @@ def trial(claims: Mapping[str, tuple[Claim, Ensemble]], seeds: int, runs: int, r
     shares = {shift: float(np.mean(results)) if results else 0.0 for shift, results in seen.items()}
     failed = int(np.sum(alarms | contradicted))
     blamed = {id: count for id, count in blamed.items() if count}
-    return Tried(len(claims), len(known), len(chosen), int(alarms.sum()), int(contradicted.sum()), failed, blamed, shares)
+    kinds = {kind: (sum(held), len(held)) for kind, held in sorted(covered.items())}
+    return Tried(len(claims), len(known), len(chosen), int(alarms.sum()), int(contradicted.sum()), failed, blamed, shares, kinds)
 
 
 def describe(tried: Tried, seeds: int) -> str:
@@ -94,6 +101,7 @@ def describe(tried: Tried, seeds: int) -> str:
     lines += [
         f"  a shift of {shift} standard deviations in one claim is seen in {share:.1%}" for shift, share in tried.seen.items()
     ]
+    lines += [f"  intervals over {kind}: {held / count:.1%} of {count} hold it" for kind, (held, count) in tried.covered.items()]
     worst = sorted(tried.blamed.items(), key=lambda item: -item[1])[:10]
     return "\n".join([*lines, *(f"  {id} fails {count} runs" for id, count in worst)])
 
@@ -108,6 +116,29 @@ def _found(
     except InvalidInput:  # a proportion of so many trials that was shifted to where there is none
         return alarm, False
     return alarm, {verdict, expected} == {Verdict.SUPPORTED, Verdict.REFUTED}
+
+
+def _covered(claim: Claim, run: MeasurementRecord, ensemble: Ensemble, rest: Ensemble) -> bool | None:
+    """Whether the run's interval holds the mean of the rest, which has an error of its own: the interval is widened by that.
+
+    None where the run's values have no interval of their own.
+    """
+    seeds, others = (len({name for names in runs for name in names}) for runs in (run.runs, rest.runs))
+    if seeds < FEWEST:
+        return None
+    values = [value for value in run.values if value is not None]
+    if _logarithms(claim, ensemble):
+        found, truth = mean_interval(list(np.log(values))), float(np.mean(np.log(rest.values)))
+    else:
+        found, truth = interval_of(claim.over, run), float(np.mean(rest.values))
+    if not found.bounded:
+        return None
+    centre, widen = float(np.mean(np.log(values) if _logarithms(claim, ensemble) else values)), math.sqrt(1 + seeds / others)
+    return centre + (found.low - centre) * widen <= truth <= centre + (found.high - centre) * widen
+
+
+def _logarithms(claim: Claim, ensemble: Ensemble) -> bool:
+    return claim.over == "seeds" and ensemble.skewed
 
 
 def _split(ensemble: Ensemble, picked: set[int]) -> tuple[MeasurementRecord, Ensemble | None]:

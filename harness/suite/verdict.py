@@ -129,7 +129,12 @@ class Ensemble:
     def skewed(self) -> bool:
         """Whether the values are positive and have a long tail to the right that their logarithms have less of: p <= 0.01 in
         D'Agostino's test of skewness. Whole numbers are counts, whose mean is what is asked for."""
-        if min(self.values) <= 0 or all(float(value).is_integer() for value in self.values) or equal(self.values):
+        if (
+            len(self.values) < ENOUGH
+            or min(self.values) <= 0
+            or all(float(value).is_integer() for value in self.values)
+            or equal(self.values)
+        ):
             return False
         from scipy import stats
 

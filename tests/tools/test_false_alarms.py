@@ -26,6 +26,12 @@ def test_exchangeable_seeds_fail_no_more_runs_than_is_said(found):
     assert found.failed <= 2
 
 
+def test_intervals_hold_what_the_other_seeds_measured_as_often_as_they_say(found):
+    held, count = found.covered["seeds"]
+    assert count == 8 * 40
+    assert 0.9 <= held / count <= 0.99  # runs share seeds, so that the count is that of fewer
+
+
 def test_larger_shifts_are_seen_more_often(found):
     assert list(found.seen) == [1, 2, 3, 5]
     assert sorted(found.seen.values()) == list(found.seen.values())
