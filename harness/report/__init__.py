@@ -1,4 +1,4 @@
-"""Reports: verdicts as JSON, Markdown and HTML, written whole or not at all."""
+"""Reports: verdicts as JSON, Markdown and HTML, written whole or not at all, and read again with :func:`load`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.report import html, json_file, markdown
+from harness.report.loading import StoredClaim, StoredReport, load
 from harness.suite.records import Report
+
+__all__ = ["WRITERS", "StoredClaim", "StoredReport", "Writer", "load", "write"]
 
 Writer = Callable[[Report, Path], None]
 # each writes its file(s) of the report into the folder; JSON comes first, so that a broken page costs no numbers

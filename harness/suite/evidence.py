@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,15 @@ def unpack(folder: Path, record: ClaimRecord) -> dict[str, Array]:
     content = verified(folder, record.evidence)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+def by_run(arrays: Mapping[str, Array]) -> list[Mapping[str, Array]]:
+    """``{"0/sigma": ..., "1/sigma": ...}`` as a list of mappings, one a run or pair of runs."""
+    runs: dict[int, dict[str, Array]] = defaultdict(dict)
+    for key, array in arrays.items():
+        index, _, name = key.partition("/")
+        runs[int(index)][name] = array
+    return [runs[index] for index in sorted(runs)]
 
 
 def verified(folder: Path, evidence: Evidence) -> bytes:

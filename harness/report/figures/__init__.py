@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,8 +11,8 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.report.figures import svg
-from harness.report.figures.registry import FIGURES, Array, Data, Figure, Source
-from harness.suite.evidence import unpack
+from harness.report.figures.registry import FIGURES, Data, Figure, Source
+from harness.suite.evidence import by_run, unpack
 from harness.suite.paper import PAPERS
 from harness.suite.records import Report
 
@@ -94,16 +93,7 @@ class Evidence:
 
     def _read(self, id: str) -> Data:
         record = self.records[id]
-        return Data(record, _by_run(unpack(self.folder, record)))
-
-
-def _by_run(arrays: Mapping[str, Array]) -> list[Mapping[str, Array]]:
-    """``{"0/sigma": ..., "1/sigma": ...}`` as a list of mappings, one a run."""
-    runs: dict[int, dict[str, Array]] = defaultdict(dict)
-    for key, array in arrays.items():
-        index, _, name = key.partition("/")
-        runs[int(index)][name] = array
-    return [runs[index] for index in sorted(runs)]
+        return Data(record, by_run(unpack(self.folder, record)))
 
 
 def _drawing(figure: Figure, evidence: Evidence) -> Drawing:
