@@ -21,8 +21,9 @@ Links = Mapping[str, list["Drawing"]]
 def figures_of(records: Sequence[ClaimRecord], drawings: Sequence[Drawing]) -> Links:
     """The figures of each claim by its id, those that could be drawn.
 
-    A claim's figures are those that are drawn from its evidence and those that its ``where`` names. A claim without any has the
-    figures of the other readings of its statement. Claims on another network have only what is drawn from them.
+    A claim's figures are those that are or could be drawn from its evidence, those that its ``where`` names, and those that are
+    about its statement. A claim without any has the figures of the other readings of its statement. Claims on another network
+    have only what is drawn from them.
     """
     shown = [drawing for drawing in drawings if drawing.svg]
     found = {record.id: [drawing for drawing in shown if _belongs(record, drawing)] for record in records}
@@ -58,10 +59,12 @@ def named(where: str) -> set[str]:
 
 
 def _belongs(record: ClaimRecord, drawing: Drawing) -> bool:
-    if record.id in drawing.claims:
+    if record.id in drawing.claims or any(record.id in source.claims for source in drawing.figure.sources.values()):
         return True
     if network(record) or record.paper != drawing.figure.paper:
         return False
+    if _statement(record) in drawing.figure.about:
+        return True
     return any(_same(number, drawing.figure.number) for number in named(record.where))
 
 

@@ -6,11 +6,14 @@ from types import SimpleNamespace
 import pytest
 
 from harness.report import links
+from harness.report.figures.registry import source
 from tests.report.test_html import HELD
 
 
-def drawing(number, *claims, svg="<svg></svg>"):
-    return SimpleNamespace(figure=SimpleNamespace(paper="paper", number=number, name=f"figure-{number}"), claims=claims, svg=svg)
+def drawing(number, *claims, svg="<svg></svg>", about=(), others=()):
+    sources = {"it": source("sigma", *claims, *others)}
+    figure = SimpleNamespace(paper="paper", number=number, name=f"figure-{number}", about=about, sources=sources)
+    return SimpleNamespace(figure=figure, claims=claims, svg=svg)
 
 
 def claim(id, where):
@@ -54,3 +57,16 @@ def test_a_claim_leads_to_what_is_drawn_from_it_or_named_by_it_and_back():
         "paper/a[z,on-wine]": [],
     }
     assert links.claims_of(found) == {"figure-1a": ["paper/a[x]", "paper/a[y]", "paper/c"], "figure-2": ["paper/b"]}
+
+
+def test_a_claim_leads_to_what_is_about_its_statement_or_could_have_been_drawn_from_it():
+    drawings = [drawing("A", "paper/a", about=("paper/e",)), drawing("B", "paper/b", others=("paper/f[x]",))]
+    ids = ("paper/e[x]", "paper/e", "paper/f[x]", "paper/g", "paper/e[x,on-wine]")
+    found = links.figures_of([claim(id, "Section 1") for id in ids], drawings)
+    assert {id: [one.figure.number for one in figures] for id, figures in found.items()} == {
+        "paper/e[x]": ["A"],
+        "paper/e": ["A"],
+        "paper/f[x]": ["B"],
+        "paper/g": [],
+        "paper/e[x,on-wine]": [],
+    }

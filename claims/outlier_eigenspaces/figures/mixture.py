@@ -1,4 +1,4 @@
-"""Figures A and B: softmax regression on Gaussian mixtures aligns with its outliers in O(d) steps."""
+"""Figures G and H: softmax regression on Gaussian mixtures aligns with its outliers in O(d) steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from harness.report.figures.registry import Array, Data, figure, optional, source
-from harness.report.figures.style import BLUE, GREY, LINES, ORANGE, legend, log_axis, seeds, span, whole_numbers
+from harness.report.figures.style import BLUE, GREY, LINES, ORANGE, legend, log_axis, one_scale, seeds, span, whole_numbers
 
 PAPER = "outlier-eigenspaces"
 MATRICES = ("hessian", "gradients")
@@ -14,7 +14,7 @@ MATRICES = ("hessian", "gradients")
 
 @figure(
     PAPER,
-    "A",
+    "G",
     "Alignment comes in O(d) steps",
     caption="Softmax regression on a Gaussian mixture: alignment of the first class's parameters with the outlier eigenspace "
     "of its block of the Hessian, mean over trajectories; median over seeds, band from the lowest to the highest. Left against "
@@ -25,6 +25,7 @@ MATRICES = ("hessian", "gradients")
         "gradients": optional("", f"{PAPER}/gmm-alignment-time[gradients]"),
     },
     panels=2,
+    about=[f"{PAPER}/gmm-alignment", f"{PAPER}/gmm-span"],
 )
 def collapse(axes: list[Axes], hessian: Data, gradients: Data | None) -> str:
     said = []
@@ -48,17 +49,20 @@ def collapse(axes: list[Axes], hessian: Data, gradients: Data | None) -> str:
 
 @figure(
     PAPER,
-    "B",
+    "H",
     "Outliers of every class's block",
     caption="Softmax regression: the largest eigenvalues of each class's block on fresh data, in units of the edge of its "
     "bulk, before the first step and at the end: median and 5 % to 95 % over classes, trajectories and seeds. Left: Hessian; "
-    "right: second moment of gradients. Dotted: twice the edge, beyond which an eigenvalue counts as an outlier.",
+    "right: second moment of gradients; both have one scale. Dotted: twice the edge, beyond which an eigenvalue counts as an outlier.",
     sources={
         f"{matrix}_{when}": optional("eigenvalues", f"{PAPER}/{claim}")
         for matrix in MATRICES
         for when, claim in (("start", f"gmm-emergence[{matrix}-in-time]"), ("end", f"gmm-outliers[{matrix}-test]"))
     },
     panels=2,
+    about=[
+        f"{PAPER}/{statement}" for statement in ("gmm-emergence", "gmm-outliers", "gmm-top-eigenvector", "gmm-late-eigenvalues")
+    ],
 )
 def outliers(axes: list[Axes], **found: Data | None) -> str:
     said = []
@@ -76,6 +80,7 @@ def outliers(axes: list[Axes], **found: Data | None) -> str:
         panel.set(xlabel="rank", ylabel=f"{matrix}: eigenvalue / edge", yscale="log")
         log_axis(panel.yaxis)
         legend(panel)
+    one_scale(axes)
     return f"Median eigenvalues over the edge, by rank. {'; '.join(said)}."
 
 

@@ -1,4 +1,4 @@
-"""Figures C to E: the last layer of a network on the XOR mixture, its outliers, and the outcome of training."""
+"""Figures I to K: the last layer of a network on the XOR mixture, its outliers, and the outcome of training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ MATRICES = {"hessian": (BLUE, "o"), "gradients": (ORANGE, "s")}
 
 @figure(
     PAPER,
-    "C",
+    "I",
     "The last layer's outlier space evolves",
     caption="Two-layer network on the XOR mixture. Left: share of the last layer's final outlier space that lies in its top four "
     "eigenvectors at each time; dotted: 1/2, as for unrelated spaces. Right: the five largest eigenvalues of its block of the "
     "Hessian. Medians over trajectories and seeds; bands from 5 % to 95 % of them.",
     sources={"hessian": source("times overlap eigenvalues", f"{PAPER}/xor-last-layer[hessian-evolves]")},
     panels=2,
+    about=[f"{PAPER}/{statement}" for statement in ("xor-last-layer", "xor-late-eigenvalues")],
 )
 def last_layer(axes: list[Axes], hessian: Data) -> str:
     times = hessian.stack("times")[0]
@@ -47,7 +48,7 @@ def last_layer(axes: list[Axes], hessian: Data) -> str:
 
 @figure(
     PAPER,
-    "D",
+    "J",
     "Rank deficiency and the outcome of training",
     caption="XOR with K = 4 neurons, all trajectories: share of those that ended optimal, and of those that ended suboptimal, "
     "whose last layer's block has four outliers, with its 95 % interval (Clopper-Pearson) and the counts of the contingency "
@@ -56,6 +57,7 @@ def last_layer(axes: list[Axes], hessian: Data) -> str:
         matrix: optional("table rank-4-interval", *(f"{PAPER}/xor-rank-deficient[{matrix}-{which}]" for which in OUTCOMES))
         for matrix in MATRICES
     },
+    about=[f"{PAPER}/xor-rank-types"],
 )
 def contingency(axes: Axes, **found: Data | None) -> str:
     said: list[str] = []
@@ -76,10 +78,10 @@ def contingency(axes: Axes, **found: Data | None) -> str:
 
 @figure(
     PAPER,
-    "E",
+    "K",
     "How often SGD ends in an optimal classifier",
     caption="XOR: share of trajectories that end optimal, by number of neurons, with its 95 % interval (Clopper-Pearson). "
-    "Diamonds below: the probability that random neurons cover all four types, 3/32 at K = 4.",
+    "Diamonds below: the probability that random neurons cover all four types.",
     sources={f"k_{neurons}": optional("", f"{PAPER}/xor-probability[k-{neurons}]") for neurons in (4, 6, 8)},
 )
 def probability(axes: Axes, **found: Data | None) -> str:

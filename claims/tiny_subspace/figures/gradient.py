@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from harness.report.figures.registry import Data, figure
-from harness.report.figures.style import LINES, legend, log_axis, seeds, span, whole_numbers
+from harness.report.figures.registry import Data, figure, quoted
+from harness.report.figures.style import INK, LINES, legend, log_axis, one_scale, published, seeds, span, whole_numbers
 
 from .data import DATA, PAPER, SPREAD, STYLES, K, from_step_0, nothing, on_both
 
@@ -33,18 +33,32 @@ def in_top(axes: Axes, **found: Data | None) -> str:
     return f"Fraction of the gradient: {'; '.join(said)}."
 
 
+# sums of the shares that the paper gives: which claim judges each, and what it is
+SUMS = {
+    "top-twenty-at-start": "first 20, step 0",
+    "top-twenty": "first 20, step 50",
+    "top-ten": "first 10, step 50",
+    "next-ten": "next 10, step 50",
+}
+
+
 @figure(
     PAPER,
     "11",
     "The gradient over the Hessian's eigenvectors",
-    caption="cᵢ², the share of the gradient's squared norm along the i-th eigenvector, at some of the measured steps: median "
-    "over seeds. Dotted: the number of classes.",
-    sources=on_both("steps shares", "gradient-in-top", "training", "start"),
-    panels=2,
+    caption="Left and middle: cᵢ², the share of the gradient's squared norm along the i-th eigenvector, at some of the measured steps: "
+    "median over seeds; dotted: the number of classes; shares below 10⁻⁵ are not shown. Right: the sums that the paper gives "
+    "(diamonds), and ours on MNIST with the 95 % interval of their mean over seeds.",
+    sources={
+        **on_both("steps shares", "gradient-in-top", "training", "start"),
+        **{tag: quoted(f"{PAPER}/gradient-in-top[mnist,{tag}]") for tag in SUMS},
+    },
+    panels=3,
 )
 def over_eigenvectors(axes: list[Axes], **found: Data | None) -> str:
-    said = []
-    for panel, (name, data) in zip(axes, found.items(), strict=True):
+    said, shown = [], []
+    for panel, name in zip(axes, DATA, strict=False):
+        data = found[name]
         if data is None:
             nothing(panel)
             continue
@@ -61,4 +75,27 @@ def over_eigenvectors(axes: list[Axes], **found: Data | None) -> str:
         panel.set_ylim(bottom=1e-5)
         log_axis(panel.yaxis)
         legend(panel)
-    return f"Sums of the first ten and of the next ten. {'; '.join(said)}."
+        shown.append(panel)
+    one_scale(shown)
+    words = _sums(axes[-1], {SUMS[tag]: found[tag] for tag in SUMS})
+    return f"Sums of the first ten and of the next ten. {'; '.join(said)}.{words}"
+
+
+def _sums(axes: Axes, sums: dict[str, Data | None]) -> str:
+    """The paper's sums beside ours; nothing where none of them was judged."""
+    judged = {words: (data, at) for words, data in sums.items() if data is not None and (at := published(data)) is not None}
+    if not judged:
+        nothing(axes)
+        return ""
+    said: list[str] = []
+    color, _, marker = STYLES["mnist"]
+    for y, (words, (data, paper)) in enumerate(judged.items()):
+        low, high = data.record.measurements[0].interval or (np.nan, np.nan)
+        half, label = (high - low) / 2, "" if said else DATA["mnist"]
+        axes.errorbar((low + high) / 2, y, xerr=half, fmt=marker, color=color, markerfacecolor="white", capsize=2.5, label=label)
+        axes.plot(paper, y, "D", color=INK, markerfacecolor="none", label="" if said else "the paper")
+        said.append(f"{words}: {span(data.judged, '.2f')} (the paper: {paper:g})")
+    axes.set_yticks(range(len(judged)), list(judged))
+    axes.set(xlabel="sum of cᵢ²", xlim=(-0.03, 1.03), ylim=(len(judged) - 0.5, -0.5))
+    legend(axes)
+    return f" Sums that the paper gives, on MNIST. {'; '.join(said)}."

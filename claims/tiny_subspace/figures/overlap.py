@@ -5,32 +5,33 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from harness.report.figures.registry import Data, Source, figure, optional, source
-from harness.report.figures.style import INK, LINES, legend, seeds
+from harness.report.figures.registry import Data, Source, figure, optional, quoted, source
+from harness.report.figures.style import INK, LINES, legend, one_scale, seeds
 
 from .data import DATA, PAPER, SPREAD, STYLES, nothing
 
 FAMILY = f"{PAPER}/hessian-gradient-overlap"
-# experiment: the table's row, the paper's number (None: a sentence without a number)
-ROWS: dict[str, tuple[str, float | None]] = {
-    "softmax": ("softmax regression", 0.96),
-    "softplus": ("softplus", 0.96),
-    "slow": ("η = 0.01", 0.96),
-    "batch-256": ("batch 256", 0.97),
-    "random-labels": ("random labels", 0.86),
-    "adam": ("Adam", None),
-    "convnet-random-labels": ("ConvNet, random labels", 0.86),
-    "convnet-adam": ("ConvNet, Adam", 0.89),
-    "regression": ("sine regression", 0.99),
+# experiment: the table's row, and the claim that has the paper's number, if it gives one
+ROWS = {
+    "softmax": ("softmax regression", "mnist,softmax"),
+    "softplus": ("softplus", "mnist,softplus"),
+    "slow": ("η = 0.01", "mnist,slow"),
+    "batch-256": ("batch 256", "mnist,batch-256"),
+    "random-labels": ("random labels", "mnist,random-labels"),
+    "adam": ("Adam", ""),
+    "convnet-random-labels": ("ConvNet, random labels", "cifar10,random-labels"),
+    "convnet-adam": ("ConvNet, Adam", "cifar10,adam"),
+    "regression": ("sine regression", "regression"),
 }
 KINDS = {**DATA, "sine": "sine"}
 ALONG = ("slow", "batch-256", "softmax", "softplus", "random-labels", "adam")
+LAST = 1000  # steps over which the table averages
 BATCHES = ("16", "64", "256", "whole set")
 
 
 def _source(data: str, row: str) -> Source:
     """Evidence of a row: the claim about its number where there is one, or the one about its size."""
-    numbered = [f"{FAMILY}[mnist,{row}]"] if data == "mnist" and row in ROWS and row != "adam" else []
+    numbered = [f"{FAMILY}[{ROWS[row][1]}]"] if data == "mnist" and ROWS[row][1] else []
     return optional("steps overlap", *numbered, f"{FAMILY}[{data},{row},large]")
 
 
@@ -44,21 +45,25 @@ def _source(data: str, row: str) -> Source:
         **{f"{data}_{row}": _source(data, row) for row in ALONG for data in DATA},
         **{f"digits_{row}": _source("digits", row) for row in ("convnet-random-labels", "convnet-adam")},
         "sine_regression": optional("steps overlap", f"{FAMILY}[regression]"),
+        **{f"paper_{row}": quoted(f"{FAMILY}[{claim}]") for row, (_, claim) in ROWS.items() if claim},
     },
+    about=[f"{PAPER}/overlap-proxy", f"{PAPER}/random-in-top"],
 )
 def table(axes: Axes, **found: Data | None) -> str:
     said: list[str] = []
-    for y, (row, (words, published)) in enumerate(ROWS.items()):
-        ours = []
+    for y, (row, (words, _)) in enumerate(ROWS.items()):
+        ours, paper = [], found.get(f"paper_{row}")
         for kind, shift in (("mnist", -0.14), ("digits", 0.14), ("sine", 0.0)):
             data = found.get(f"{kind}_{row}")
             interval = data.record.measurements[0].interval if data is not None and data.record.measurements else None
             if interval is not None:
                 _interval(axes, y + shift, interval, kind)
                 ours.append(f"{interval[0]:.2f} to {interval[1]:.2f} ({KINDS[kind]})")
-        if published is not None:
-            axes.plot(published, y, "D", color=INK, markerfacecolor="none", markersize=6, label="" if said else "the paper")
-        said.append(f"{words}: {' and '.join(ours) or 'not in this report'}, paper {published or 'without a number'}")
+        number = None if paper is None else paper.published
+        if number is not None:
+            label = "" if "the paper" in axes.get_legend_handles_labels()[1] else "the paper"
+            axes.plot(number, y, "D", color=INK, markerfacecolor="none", markersize=6, label=label)
+        said.append(f"{words}: {' and '.join(ours) or 'not in this report'}, paper {number or 'without a number'}")
     axes.set_yticks(range(len(ROWS)), [words for words, _ in ROWS.values()])
     axes.set(xlabel="mean overlap", xlim=(min(0.0, axes.get_xlim()[0]), 1.03), ylim=(len(ROWS) - 0.5, -0.6))
     legend(axes)
@@ -77,9 +82,10 @@ def _interval(axes: Axes, y: float, interval: list[float], kind: str) -> None:
     "12",
     "Hessian-gradient overlap along training",
     caption="The paper shows f_top of these trainings; here the overlap that it uses as a proxy for it (Eq. 3), over the last "
-    f"1000 steps: {SPREAD}.",
+    f"1000 steps: {SPREAD}. Both panels have one scale.",
     sources={f"{data}_{row}": _source(data, row) for data in DATA for row in ALONG},
     panels=2,
+    about=[f"{PAPER}/overlap-proxy", f"{PAPER}/test-set-overlap"],
 )
 def along_training(axes: list[Axes], **found: Data | None) -> str:
     said = []
@@ -87,24 +93,27 @@ def along_training(axes: list[Axes], **found: Data | None) -> str:
         rows = {key.partition("_")[2]: data for key, data in found.items() if key.startswith(f"{name}_") and data is not None}
         for (row, data), (color, line, _) in zip(rows.items(), LINES, strict=False):
             steps, values = data.stack("steps")[0], data.stack("overlap")
-            late = steps > 0
+            late = steps > steps[-1] - LAST
             seeds(panel, steps[late], values[:, late], ROWS[row][0], color, line)
-            said.append(f"{DATA[name]}, {ROWS[row][0]}: {np.median(values[:, 0]):.2f}, {np.median(values[:, -1]):.2f}")
+            ends = np.median(values[:, late][:, [0, -1]], axis=0)
+            said.append(f"{DATA[name]}, {ROWS[row][0]}: {ends[0]:.2f}, {ends[1]:.2f}")
         if rows:
             panel.set(xlabel="step", ylabel=f"{DATA[name]}: overlap", ylim=(None, 1.03))
             legend(panel)
         else:
             nothing(panel)
-    return f"At the first and the last measured step: {'; '.join(said)}."
+    one_scale([panel for panel in axes if panel.get_visible()])
+    return f"At the first and the last of these steps: {'; '.join(said)}."
 
 
 @figure(
     PAPER,
-    "A",
+    "E",
     "Overlap against the batch size",
     caption=f"Hessian-gradient overlap, mean over every 20th of the steps 200 to 600: {SPREAD}. The first paper says that the "
     "effect disappears as the batch grows, this one that it does not.",
     sources={data: Source((f"{PAPER}/batch-size[{data},disappears]",), ("overlap by batch",), required=False) for data in DATA},
+    about=[f"{PAPER}/batch-size"],
 )
 def by_batch(axes: Axes, **found: Data | None) -> str:
     said = []
@@ -121,7 +130,7 @@ def by_batch(axes: Axes, **found: Data | None) -> str:
 
 @figure(
     PAPER,
-    "B",
+    "F",
     "Training confined to the top subspace, and to its complement",
     caption=f"Training loss on digits; from step 100 on each gradient is projected (Song, Ahn & Yun 2024): {SPREAD}.",
     sources={"digits": source("steps", *(f"{PAPER}/confined-training[digits,top-{tag}]" for tag in ("suffices", "plateaus")))},

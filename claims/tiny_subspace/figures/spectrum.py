@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from harness.report.figures.registry import Data, figure, optional
-from harness.report.figures.style import BLUE, GREY, LINES, legend, log_axis, seeds, span, whole_numbers
+from harness.report.figures.style import BLUE, GREY, LINES, legend, log_axis, one_scale, seeds, span, whole_numbers
 
 from .data import DATA, PAPER, SPREAD, STYLES, K, from_step_0, nothing, on_both
 
@@ -18,7 +18,8 @@ SPECTRA = {"figure-4": "ten classes", "parity": "even or odd", "permuted": "perm
     "4",
     "Largest Hessian eigenvalues",
     caption="At the last step, in units of the largest, for ten classes (32-32 network), for digits labelled even or odd, and "
-    f"for permuted labels that are learned: {SPREAD} and networks. Dotted: after the second and the tenth.",
+    f"for permuted labels that are learned: {SPREAD} and networks. Dotted: after the second and the tenth, the numbers of large ones in the paper. Both panels have one "
+    "scale.",
     sources={
         f"{data}_{tag}": optional("eigenvalues", *(f"{PAPER}/k-outliers[{data},{tag},{count}]" for count in ("k", "k-minus-one")))
         for data in DATA
@@ -26,6 +27,7 @@ SPECTRA = {"figure-4": "ten classes", "parity": "even or odd", "permuted": "perm
         if (data, tag) != ("mnist", "permuted")  # 3000 steps do not learn permuted labels of 10,000 images
     },
     panels=2,
+    about=[f"{PAPER}/k-outliers", f"{PAPER}/full-spectrum"],
 )
 def eigenvalues(axes: list[Axes], **found: Data | None) -> str:
     said = []
@@ -47,6 +49,7 @@ def eigenvalues(axes: list[Axes], **found: Data | None) -> str:
             legend(panel)
         else:
             nothing(panel)
+    one_scale([panel for panel in axes if panel.get_visible()])
     return f"Largest gap of the median spectrum: {'; '.join(said)}."
 
 
@@ -55,7 +58,7 @@ def eigenvalues(axes: list[Axes], **found: Data | None) -> str:
     "6",
     "The leading Hessian eigenvector",
     caption="Its coefficients in the order of the parameters, from the first layer's to the last layer's, at the last measured "
-    "step of the first seed.",
+    "step of the first seed. Both panels have one scale.",
     sources=on_both("steps leading", "not-localised", "spread"),
     panels=2,
 )
@@ -68,11 +71,13 @@ def leading(axes: list[Axes], **found: Data | None) -> str:
         vector, step = data.runs[0]["leading"][-1], data.runs[0]["steps"][-1]
         panel.plot(np.arange(len(vector)), vector, "o", color=BLUE, markersize=1.2, alpha=0.5, mew=0, rasterized=True)
         panel.axhline(0, color=GREY, linewidth=0.6)
+        whole_numbers(panel.xaxis, most=4)
         panel.set(xlabel="parameter", ylabel=f"{DATA[name]}: coefficient", xlim=(0, len(vector)))
         shares = [entry for entry in data.record.measurements[1:] if entry.name.startswith("share of ")]
         layers = [f"{entry.name.removeprefix('share of ')} {np.nanmedian(np.array(entry.values, float)):.0%}" for entry in shares]
         share = f"; {', '.join(layers)} of the squared norm" if layers else ""
         said.append(f"{DATA[name]} at step {step}: largest coefficient {np.abs(vector).max():.2f}{share}")
+    one_scale([panel for panel in axes if panel.get_visible()])
     return f"{'. '.join(said)}."
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from harness.report.figures.registry import Array, Data, figure, optional
+from harness.report.figures.registry import Array, Data, figure, optional, quoted
 from harness.report.figures.style import GREY, LINES, legend, log_axis, seeds, whole_numbers
 
-from .data import DATA, PAPER, SPREAD, STYLES, K, nothing, on_both
+from .data import DATA, PAPER, SPREAD, STYLES, nothing, on_both
 
 STARTS = (100, 200)
 
@@ -58,10 +58,14 @@ def _overlaps(data: Data, start: int) -> tuple[Array, Array]:
     "3",
     "Overlap against the dimension of the subspace",
     caption=f"Overlap of the top d eigenvectors at step 100 with those at later steps up to 600, averaged: {SPREAD}. Dotted: the "
-    "number of classes.",
-    sources=on_both("dimensions overlap", "kink-at-classes", "peak", "falls", "flat"),
+    "dimension up to which the paper sees it flat, and that from which on it sees it fall.",
+    sources={
+        **on_both("dimensions overlap", "kink-at-classes", "peak", "falls", "flat"),
+        "flat": quoted(*(f"{PAPER}/kink-at-classes[{data},flat]" for data in DATA)),
+        "falls": quoted(*(f"{PAPER}/kink-at-classes[{data},falls]" for data in DATA)),
+    },
 )
-def kink(axes: Axes, **found: Data | None) -> str:
+def kink(axes: Axes, flat: Data | None, falls: Data | None, **found: Data | None) -> str:
     said = []
     for name, data in found.items():
         if data is not None:
@@ -69,7 +73,10 @@ def kink(axes: Axes, **found: Data | None) -> str:
             middle = seeds(axes, dimensions, data.stack("overlap"), DATA[name], *STYLES[name])
             best = dimensions[middle.argmax()]
             said.append(f"{DATA[name]} {middle.max():.2f} at d = {best:.0f}, {middle[-1]:.2f} at d = {dimensions[-1]:.0f}")
-    axes.axvline(K, color=GREY, linestyle=":", linewidth=1)
+    for data, words in ((flat, "until"), (falls, "At")):
+        at = None if data is None else data.in_words(rf"{words} d = (\d+)")
+        if at is not None:
+            axes.axvline(at, color=GREY, linestyle=":", linewidth=1)
     whole_numbers(axes.xaxis)
     axes.set(xlabel="dimension d", ylabel="mean overlap", ylim=(0, 1.03))
     legend(axes)

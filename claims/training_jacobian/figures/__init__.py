@@ -1,5 +1,5 @@
-"""Figures 1 to 6 of the training-Jacobian paper (Belrose & Scherlis 2024)."""
+"""Figures 1 to 6 of the training-Jacobian paper (Belrose & Scherlis 2024), those of its appendix, and four of our own."""
 
-from . import confined, influence, response, spectrum, subspaces
+from . import confined, identity, influence, lenet, response, spectrum, subspaces
 
-__all__ = ["confined", "influence", "response", "spectrum", "subspaces"]
+__all__ = ["confined", "identity", "influence", "lenet", "response", "spectrum", "subspaces"]

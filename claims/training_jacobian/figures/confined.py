@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from harness.report.figures.registry import Array, Data, figure, optional, source
-from harness.report.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, legend, log_axis, seeds
+from harness.report.figures.registry import Array, Data, figure, quoted, source
+from harness.report.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, legend, log_axis, published, seeds
 
 PAPER = "training-jacobian"
 FAILS, WORKS = f"{PAPER}/bulk-training-fails", f"{PAPER}/active-training-works"
 CURVES = "dimensions bulk complement chaotic stable random unrestricted"
 HELD = source(CURVES, f"{FAILS}[complement-38]", f"{FAILS}[bulk]", f"{FAILS}[no-progress,share]", f"{WORKS}[text,stable]")
 SAID = {
-    f"{where}_{region}": optional("dimensions", f"{WORKS}[{where},{region}]")
-    for where in ("text", "figure")
-    for region in ("chaotic", "stable")
-}
+    f"{where}_{region}": quoted(f"{WORKS}[{where},{region}]") for where in ("text", "figure") for region in ("chaotic", "stable")
+} | {f"caption_{region}": quoted(f"{WORKS}[at-{k},{region}]") for region, k in (("chaotic", 750), ("stable", 1000))}
 READ = (
     "Test loss after training in θ₀ + the span of k directions: median over seeds, band from the lowest to the highest. "
     "Dashed: unrestricted; dotted: 1.25 times that, where training counts as working. Random subspaces (Li et al. 2018) "
-    "are not in the paper."
+    "are not in the paper. Figures 6a and 6b have one scale."
 )
 STYLES: dict[str, tuple[str, Any, str]] = {
     "bulk": (BLUE, "-", "o"),
@@ -33,9 +32,22 @@ STYLES: dict[str, tuple[str, Any, str]] = {
 }
 
 
-@figure(PAPER, "6a", "Training confined to the bulk, and to its complement", caption=READ, sources={"held": HELD})
-def bulk_and_complement(axes: Axes, held: Data) -> str:
-    return _confined(axes, held, ("bulk", "complement", "random"))
+@figure(
+    PAPER,
+    "6a",
+    "Training confined to the bulk, and to its complement",
+    caption=f"{READ} Verticals: the k from which the bulk works according to the paper, and the size of its bulk's complement.",
+    sources={"held": HELD, "bulk": quoted(f"{FAILS}[bulk]"), "complement": quoted(f"{FAILS}[complement-38]")},
+    about=[FAILS],
+)
+def bulk_and_complement(axes: Axes, held: Data, bulk: Data | None, complement: Data | None) -> str:
+    found = _confined(axes, held, ("bulk", "complement", "random"))
+    number = published(bulk)
+    works = None if number is None else 10**number
+    for k, region in ((works, "bulk"), (_size(complement), "complement")):
+        if k is not None:
+            axes.axvline(k, color=STYLES[region][0], linestyle=STYLES[region][1], linewidth=0.8)
+    return found if works is None else f"{found} The paper: bulk from about {works:.0f} on."
 
 
 @figure(
@@ -43,17 +55,28 @@ def bulk_and_complement(axes: Axes, held: Data) -> str:
     "6b",
     "Training confined to the chaotic and to the stable directions",
     caption=f"{READ} Letters at the foot, chaotic below stable: from where on it works according to the paper's text (T) "
-    "and published curves (F).",
+    "and published curves (F), and the sizes at which the caption says that it works (C).",
     sources={"held": HELD, **SAID},
+    about=[WORKS],
 )
 def chaotic_and_stable(axes: Axes, held: Data, **said: Data | None) -> str:
-    found = _confined(axes, held, ("chaotic", "stable", "random"))
+    found, words = _confined(axes, held, ("chaotic", "stable", "random")), []
     for name, data in said.items():
         where, region = name.split("_")
-        if data is not None and data.record.published is not None:
-            x, y, text = 10**data.record.published, 0.02 if region == "chaotic" else 0.09, where[0].upper()
-            axes.text(x, y, text, ha="center", color=STYLES[region][0], transform=axes.get_xaxis_transform())
-    return found
+        number = published(data)
+        k = _size(data) if where == "caption" else None if number is None else 10**number
+        if k is not None:
+            y, text = 0.02 if region == "chaotic" else 0.09, where[0].upper()
+            axes.text(k, y, text, ha="center", color=STYLES[region][0], transform=axes.get_xaxis_transform())
+            words.append(f"{region} {'at' if where == 'caption' else 'from'} {k:.0f} ({where})")
+    return f"{found} The paper: {', '.join(words)}." if words else found
+
+
+def _size(data: Data | None) -> float | None:
+    """The k at which a claim about one size was judged."""
+    counted = data.record.measurements[0].counted if data is not None and data.record.measurements else ""
+    at = re.search(r"at k = (\d+)", counted)
+    return float(at[1]) if at else None
 
 
 def _confined(axes: Axes, held: Data, regions: tuple[str, ...]) -> str:
@@ -63,7 +86,8 @@ def _confined(axes: Axes, held: Data, regions: tuple[str, ...]) -> str:
     axes.axhline(free, color=INK, linestyle="--", linewidth=0.9)
     axes.axhline(1.25 * free, color=GREY, linestyle=":", linewidth=1)
     axes.set(xlabel="k, dimensions of the subspace", ylabel="test loss, nats", xscale="log", yscale="log")
-    axes.set_ylim(bottom=0.45 * free)
+    everything = np.concatenate([held.stack(region).ravel() for region in STYLES])
+    axes.set_ylim(0.45 * free, 1.3 * np.max(everything[np.isfinite(everything)], initial=free))
     log_axis(axes.xaxis)
     log_axis(axes.yaxis)
     legend(axes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from harness.report.figures.registry import Data, figure, source
-from harness.report.figures.style import BAND, BLUE, INK, ORANGE, SHADE, legend, log_axis, seeds
+from harness.report.figures.registry import Data, figure, quoted, source
+from harness.report.figures.style import BAND, BLUE, INK, ORANGE, SHADE, judged, legend, log_axis, seeds
 
 PAPER = "training-jacobian"
 TOP = ("leaves", "overtakes", "rapidly")
@@ -19,10 +19,15 @@ READINGS = ("nontrivial,strict", "nontrivial,lenient", "all,strict", "all,lenien
     "Response along bulk directions",
     caption="How far a step λ along bulk directions vᵢ moves the final parameters; directions drawn at random, structural ones "
     "left out. Lines: median over all directions of all seeds; bands: 5 % to 95 % of them. Linear training would respond with "
-    "λσᵢ along uᵢ (dashed), and with nothing orthogonal to it.",
-    sources={"bulk": source("stimulus along orthogonal sigma", *(f"{PAPER}/linear-bulk[{reading}]" for reading in READINGS))},
+    "λσᵢ along uᵢ (dashed), and with nothing orthogonal to it. Below λ = 0.01 the orthogonal part is float32 rounding of θ_T. The paper "
+    "speaks of seven orders of magnitude up to 10³, and six of them are here: at λ = 10⁻⁴ rounding is all there is.",
+    sources={
+        "bulk": source("stimulus along orthogonal sigma", *(f"{PAPER}/linear-bulk[{reading}]" for reading in READINGS)),
+        "strict": quoted(f"{PAPER}/linear-bulk[nontrivial,strict]"),
+        "surgical": quoted(f"{PAPER}/surgical-bulk[strict,amplitude]"),
+    },
 )
-def along_the_bulk(axes: Axes, bulk: Data) -> str:
+def along_the_bulk(axes: Axes, bulk: Data, strict: Data | None, surgical: Data | None) -> str:
     stimulus = bulk.stack("stimulus")[0]
     along, orthogonal = (
         np.abs(np.concatenate([run[name].mean(axis=1) for run in bulk.runs])) for name in ("along", "orthogonal")
@@ -38,8 +43,10 @@ def along_the_bulk(axes: Axes, bulk: Data) -> str:
     axes.plot(stimulus, stimulus * np.median(sigma), color=INK, linestyle="--", linewidth=1, label="linear: λσᵢ")
     _response_axes(axes)
     within = (np.abs(along / np.multiply.outer(sigma, stimulus) - 1) <= 0.05).mean(0)
-    share = [f"{within[np.argmin(np.abs(stimulus - at))]:.0%} at λ = {at:g}" for at in (0.01, 1, 100)]
-    return f"{len(sigma)} directions; share that responds within 5% of λσ: {', '.join(share)}."
+    share = [f"{within[np.argmin(np.abs(stimulus - at))]:.0%} at λ = {at:g}" for at in (0.01, 1, 100, 1000)]
+    least = f" By seed, at the λ where it is least: {judged(strict, '.0%')}." if judged(strict) else ""
+    aside = f" Largest median share of the response orthogonal to uᵢ: {judged(surgical, '.0%')}." if judged(surgical) else ""
+    return f"{len(sigma)} directions; share that responds within 5% of λσ: {', '.join(share)}.{least}{aside}"
 
 
 @figure(
@@ -47,12 +54,21 @@ def along_the_bulk(axes: Axes, bulk: Data) -> str:
     "2b",
     "Response along the top singular direction",
     caption="The same along v₁, mean over both signs: median over seeds, band from the lowest to the highest. Shaded: where the "
-    "paper sees training leave the linear regime, between λ = 0.1 and 1.",
-    sources={"top": source("stimulus along orthogonal linear", *(f"{PAPER}/nonlinear-top[{reading}]" for reading in TOP))},
+    "paper sees training leave the linear regime. Vertical: from where on, in the paper, the orthogonal part is the larger one.",
+    sources={
+        "top": source("stimulus along orthogonal linear", *(f"{PAPER}/nonlinear-top[{reading}]" for reading in TOP)),
+        "leaves": quoted(f"{PAPER}/nonlinear-top[leaves]"),
+        "overtakes": quoted(f"{PAPER}/nonlinear-top[overtakes]"),
+    },
 )
-def along_the_top(axes: Axes, top: Data) -> str:
+def along_the_top(axes: Axes, top: Data, leaves: Data | None, overtakes: Data | None) -> str:
     stimulus = top.stack("stimulus")[0]
-    axes.axvspan(0.1, 1, color=SHADE, linewidth=0, zorder=0)
+    low, high = (_power(leaves, rf"{name} lambda = 10\^(-?\d+)") for name in ("between", "and"))
+    if low is not None and high is not None:
+        axes.axvspan(low, high, color=SHADE, linewidth=0, zorder=0)
+    larger = None if overtakes is None else overtakes.in_words(r"when lambda > (\d+)")
+    if larger is not None:
+        axes.axvline(larger, color=INK, linestyle=":", linewidth=1)
     along = seeds(axes, stimulus, np.abs(top.stack("along")), "along u₁", BLUE, "-", "o")
     orthogonal = seeds(axes, stimulus, top.stack("orthogonal"), "orthogonal to u₁", ORANGE, "-.", "s")
     linear = seeds(axes, stimulus, top.stack("linear"), "linear: λσ₁", INK, "--")
@@ -60,7 +76,14 @@ def along_the_top(axes: Axes, top: Data) -> str:
     at = [f"{np.interp(x, stimulus, along / linear):.2f} at λ = {x:g}" for x in (0.01, 0.1, 1, 10)]
     over = np.flatnonzero(orthogonal > along)
     first = f"from λ = {stimulus[over[0]]:.2g} on" if over.size else "nowhere"
-    return f"Response along u₁ relative to the linear one: {', '.join(at)}. The orthogonal part exceeds it {first}."
+    paper = "" if larger is None else f" (the paper: from {larger:g} on)"
+    return f"Response along u₁ relative to the linear one: {', '.join(at)}. The orthogonal part exceeds it {first}{paper}."
+
+
+def _power(data: Data | None, pattern: str) -> float | None:
+    """Ten to the power that the paper's words give."""
+    exponent = None if data is None else data.in_words(pattern)
+    return None if exponent is None else 10.0**exponent
 
 
 def _response_axes(axes: Axes) -> None:

@@ -75,7 +75,7 @@ class Evidence:
     """The report's evidence by claim, each file read and checked once."""
 
     def __init__(self, report: Report, folder: Path) -> None:
-        self.records = {record.id: record for record in report.claims if record.evidence is not None}
+        self.records = {record.id: record for record in report.claims}
         self.folder = folder
         self._of = cache(self._read)
 
@@ -85,8 +85,10 @@ class Evidence:
         Raises:
             InvalidInput: a file of evidence is missing or damaged.
         """
-        for id in source.claims:
-            data = self._of(id) if id in self.records else None
+        for record in (self.records[id] for id in source.claims if id in self.records):
+            if source.quoted:
+                return Data(record, [])
+            data = self._of(record.id) if record.evidence is not None else None
             if data is not None and data.runs and all(name in run for run in data.runs for name in source.arrays):
                 return data
         return None
@@ -108,11 +110,16 @@ def _drawing(figure: Figure, evidence: Evidence) -> Drawing:
         cause = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
         return Drawing(figure, problem=" ".join(cause.split()))
     used = dict.fromkeys(data.record.id for data in found.values() if data is not None)
-    without = tuple(figure.sources[name].claims[0] for name, data in found.items() if data is None)
+    without = tuple(source.claims[0] for name, source in _drawn_from(figure).items() if found[name] is None)
     return Drawing(figure, picture, alt, claims=tuple(used), without=without)
+
+
+def _drawn_from(figure: Figure) -> dict[str, Source]:
+    return {name: source for name, source in figure.sources.items() if not source.quoted}
 
 
 def _absent(figure: Figure, found: Mapping[str, Data | None]) -> Source | None:
     """The source for want of which there is no figure: a required one, or the first where there is none at all."""
-    absent = [figure.sources[name] for name, data in found.items() if data is None]
-    return next((source for source in absent if source.required or len(absent) == len(found)), None)
+    wanted = _drawn_from(figure)
+    absent = [source for name, source in wanted.items() if found[name] is None]
+    return next((source for source in absent if source.required or len(absent) == len(wanted)), None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,20 +20,41 @@ PANEL = (4.3, 3.1)  # inches; text of 9 points is then readable at phone width a
 class Source:
     """Where data of a figure comes from: the first of ``claims`` that has evidence with all of ``arrays``.
 
-    ``required``: without it there is no figure; otherwise the drawing function is given None.
+    ``required``: without it there is no figure; otherwise the drawing function is given None. ``quoted``: what the figure says
+    of the claim is in its record, and its evidence is not looked at.
     """
 
     claims: tuple[str, ...]
-    arrays: tuple[str, ...]
+    arrays: tuple[str, ...] = ()
     required: bool = True
+    quoted: bool = False
 
 
 @dataclass(frozen=True)
 class Data:
-    """Evidence of one claim: its record, and one mapping of arrays a run or pair of runs, in the order of the runs."""
+    """Evidence of one claim: its record, and one mapping of arrays a run or pair of runs, in the order of the runs.
+
+    Where only the record is quoted there are no runs.
+    """
 
     record: ClaimRecord
     runs: list[Mapping[str, Array]]
+
+    @property
+    def published(self) -> float | None:
+        """The number that the paper gives for what the claim measures."""
+        return self.record.published
+
+    @property
+    def judged(self) -> Array:
+        """What the claim judged, shape (values,); nothing where it was not judged."""
+        values = self.record.measurements[0].values if self.record.judged and self.record.measurements else []
+        return np.array([value for value in values if value is not None], float)
+
+    def in_words(self, pattern: str) -> float | None:
+        """The number in the claim's quotation of the paper that stands where the pattern has its group."""
+        found = re.search(pattern, self.record.quotes)
+        return float(found[1]) if found else None
 
     def stack(self, name: str) -> Array:
         """The array of every run, shape (runs, ...)."""
@@ -44,7 +66,8 @@ class Figure:
     """A figure of a paper as this run sees it.
 
     ``draw`` gets matplotlib axes (several panels: a list of them) and one keyword a source, draws, and returns what is to be
-    seen in a sentence with numbers. A ``number`` that is a letter marks a figure that the paper does not have.
+    seen in a sentence with numbers. A ``number`` that is a letter marks a figure that the paper does not have. ``about`` are
+    statements (ids of claims without their readings) that it shows although it is not drawn from them.
     """
 
     paper: str
@@ -54,6 +77,7 @@ class Figure:
     sources: Mapping[str, Source]
     draw: Draw
     panels: int = 1
+    about: tuple[str, ...] = ()
 
     @property
     def wide(self) -> bool:
@@ -74,12 +98,19 @@ FIGURES: list[Figure] = []
 
 
 def figure(
-    paper: str, number: str, title: str, *, caption: str, sources: Mapping[str, Source], panels: int = 1
+    paper: str,
+    number: str,
+    title: str,
+    *,
+    caption: str,
+    sources: Mapping[str, Source],
+    panels: int = 1,
+    about: Sequence[str] = (),
 ) -> Callable[[Draw], Draw]:
     """Register the decorated function as the drawing of a paper's figure; it gets each of ``sources`` by its name."""
 
     def register(draw: Draw) -> Draw:
-        FIGURES.append(Figure(paper, number, title, caption, sources, draw, panels))
+        FIGURES.append(Figure(paper, number, title, caption, sources, draw, panels, tuple(about)))
         return draw
 
     return register
@@ -93,3 +124,8 @@ def source(arrays: str, *claims: str) -> Source:
 def optional(arrays: str, *claims: str) -> Source:
     """As :func:`source`, for what a figure can do without."""
     return Source(claims, tuple(arrays.split()), required=False)
+
+
+def quoted(*claims: str) -> Source:
+    """The record of the first of ``claims`` that the report has: for the number that the paper gives, and for what was judged."""
+    return Source(claims, required=False, quoted=True)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from harness.report.figures.registry import PANEL, Array
+from harness.report.figures.registry import PANEL, Array, Data
 from harness.report.strip import SUPERSCRIPTS
 
 # Okabe and Ito (2008), darkened where thin lines need it; each role has a line and a marker of its own as well
@@ -80,9 +80,9 @@ def _decade(value: float, _: Any) -> str:
     return f"{'' if leading == '1' else f'{leading}·'}10{str(exponent).translate(SUPERSCRIPTS)}"
 
 
-def whole_numbers(axis: Any) -> None:
-    """No halves on an axis that counts."""
-    axis.set_major_locator(MaxNLocator(6, integer=True))
+def whole_numbers(axis: Any, most: int = 6) -> None:
+    """No halves on an axis that counts, and at most so many steps between its numbers."""
+    axis.set_major_locator(MaxNLocator(most, integer=True))
 
 
 def seeds(axes: Axes, x: Array, runs: Array, label: str, color: str, line: Any = "-", marker: str = "") -> Array:
@@ -126,6 +126,23 @@ def thinned(size: int, most: int = 700) -> Array:
     """Indices into a long curve: every one near both ends, where spectra bend, and ``most`` evenly between."""
     ends = np.arange(min(size, 60))
     return np.unique(np.concatenate([ends, np.linspace(0, size - 1, min(most, size)).round().astype(int), size - 1 - ends]))
+
+
+def judged(data: Data | None, form: str = ".3g") -> str:
+    """What a claim judged, in words: the range of its values; "" where it was not judged."""
+    return "" if data is None or not data.judged.size else span(data.judged, form)
+
+
+def published(data: Data | None) -> float | None:
+    """The paper's number for what a claim measures, where it was judged: at another scale the number is of another network."""
+    return None if data is None or not data.judged.size else data.published
+
+
+def one_scale(panels: Sequence[Axes]) -> None:
+    """Give all panels the vertical limits that hold what each of them shows."""
+    limits = [panel.get_ylim() for panel in panels if panel.lines]
+    for panel in panels if limits else []:
+        panel.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
 def span(values: Array, form: str = ".3g") -> str:

@@ -1,0 +1,157 @@
+"""Figures A to D and L, which the paper does not have: regions, how near J is to the identity, strength, other data sets."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from harness.report.figures.registry import Data, Source, figure, optional, quoted, source
+from harness.report.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    LINES,
+    cloud,
+    judged,
+    legend,
+    log_axis,
+    published,
+    seeds,
+    shade,
+    span,
+    thinned,
+)
+
+PAPER = "training-jacobian"
+REGIONS, UNMOVED, DIMENSION = (f"{PAPER}/{name}" for name in ("three-regions", "bulk-unmoved", "dimension-of-training"))
+FLOOR = 1e-6  # what float32 leaves of J - I
+NEAR = 1e-4  # hardly a direction lies between here and rounding
+
+
+@figure(
+    PAPER,
+    "A",
+    "Density of the singular values",
+    caption="Number of singular values under a Gaussian kernel of a tenth of a decade, structural directions left out: median over "
+    "seeds, band from the lowest to the highest. Dotted: one. Three distinct regions would be three modes with valleys between.",
+    sources={
+        "regions": Source((f"{REGIONS}[valleys]",), ("log sigma", "density")),
+        "peak": quoted(f"{REGIONS}[peak]"),
+    },
+    about=[REGIONS],
+)
+def density(axes: Axes, regions: Data, peak: Data | None) -> str:
+    seeds(axes, 10 ** regions.stack("log sigma")[0], regions.stack("density"), "singular values", BLUE)
+    axes.axvline(1, color=GREY, linestyle=":", linewidth=1)
+    axes.set(xlabel="singular value σ", ylabel="singular values under the kernel", xscale="log", yscale="log")
+    axes.set_ylim(bottom=1)
+    log_axis(axes.xaxis)
+    log_axis(axes.yaxis)
+    height = judged(peak)
+    beside = f" The peak at one is {height} times as high as its neighbourhood." if height else ""
+    return f"The shallower valley beside the peak at one is {judged(regions, '.1%')} deep.{beside}"
+
+
+@figure(
+    PAPER,
+    "B",
+    "How far each direction is moved",
+    caption="|J vᵢ − vᵢ| by index, every seed (points), and each seed's running median (lines). Shaded: |σ − 1| < 0.1. Dotted: 0.1. "
+    f"Values below {NEAR:g}, mostly along directions that training carries exactly, are not shown.",
+    sources={
+        "moved": source("shift sigma", f"{UNMOVED}[median]", f"{UNMOVED}[each]"),
+        "median": quoted(f"{UNMOVED}[median]"),
+        "each": quoted(f"{UNMOVED}[each]"),
+    },
+    about=[f"{PAPER}/structural-bulk"],
+)
+def unmoved(axes: Axes, moved: Data, median: Data | None, each: Data | None) -> str:
+    shift = moved.stack("shift")
+    cloud(axes, shift, NEAR)
+    shade(axes, moved.stack("sigma"))
+    axes.axhline(0.1, color=GREY, linestyle=":", linewidth=1)
+    axes.set(xlabel="index i, largest σ first", ylabel="|J vᵢ − vᵢ|", yscale="log", xlim=(0, None))
+    axes.set_ylim(NEAR, 2 * np.nanmax(shift))
+    log_axis(axes.yaxis)
+    legend(axes)
+    share = f"; {judged(each, '.0%')} of the directions are below 0.1" if judged(each) else ""
+    return f"Median over the bulk {judged(median)}{share}; {(shift < NEAR).mean():.0%} of all points lie below the axis."
+
+
+@figure(
+    PAPER,
+    "C",
+    "Singular values of J − I",
+    caption="Descending: median over seeds, band from the lowest to the highest. Dotted: 0.1. Dashed: the number of directions that "
+    f"the paper's bulk leaves. Values below {FLOOR:g} are rounding and are not shown.",
+    sources={
+        "departure": source("departure", f"{DIMENSION}[0.1]", f"{DIMENSION}[0.001]"),
+        "strict": quoted(f"{DIMENSION}[0.001]"),
+        "bulk": quoted(f"{DIMENSION}[0.1]"),
+    },
+)
+def dimension(axes: Axes, departure: Data, strict: Data | None, bulk: Data | None) -> str:
+    values = departure.stack("departure")
+    size, keep = values.shape[1], thinned(values.shape[1])
+    seeds(axes, keep + 1, np.maximum(values, FLOOR / 2)[:, keep], "J − I", BLUE)
+    axes.axhline(0.1, color=GREY, linestyle=":", linewidth=1)
+    share = published(bulk)
+    if share is not None:
+        axes.axvline(share * size, color=INK, linestyle="--", linewidth=0.9)
+    axes.set(xlabel="index, largest first", ylabel="singular value of J − I", yscale="log", xlim=(0, None))
+    axes.set_ylim(bottom=FLOOR)
+    log_axis(axes.yaxis)
+    paper = "" if share is None else f"; the paper's bulk leaves {share:.1%}"
+    return f"{judged(bulk, '.1%')} of {size} are above 0.1, {judged(strict, '.1%')} above 0.001{paper}."
+
+
+@figure(
+    PAPER,
+    "D",
+    "Strength at initialisation",
+    caption="|F vᵢ| by index, F the parameter-function Jacobian on 600 digits at initialisation: how strongly each direction moves "
+    "predictions before training. Every seed (points), and each seed's running median (lines). Shaded: |σ − 1| < 0.1.",
+    sources={"strength": source("strength sigma", f"{PAPER}/active-by-strength")},
+)
+def strength(axes: Axes, strength: Data) -> str:
+    values = strength.stack("strength")
+    floor = 10.0 ** np.floor(np.log10(np.nanquantile(values[values > 0], 0.1)) - 1)
+    cloud(axes, values, floor)
+    shade(axes, strength.stack("sigma"))
+    axes.set(xlabel="index i, largest σ first", ylabel="|F vᵢ|, nats", yscale="log", xlim=(0, None))
+    axes.set_ylim(floor, 2 * np.nanmax(values))
+    log_axis(axes.yaxis)
+    legend(axes)
+    below = f"{(values < floor).mean():.0%} of the points lie below the axis"
+    return f"Rank correlation with |σᵢ − 1|, structural directions left out: {judged(strength, '.2f')}; {below}."
+
+
+NETWORKS = ("wine", "breast-cancer", "diabetes")
+SEEN = ("alignment-bulk[median", "bulk-exists[more-than-on-noise", "bulk-exists[more-than-random-matrix", "three-regions[peak")
+
+
+@figure(
+    PAPER,
+    "L",
+    "Singular values on other data sets",
+    caption="The paper's recipe, half as wide, on three other data sets, against the index as a share of the dimensions: median over "
+    "seeds, band from the lowest to the highest. Dashed: one. Values below 10⁻⁴ are not shown.",
+    sources={
+        name.replace("-", "_"): optional("sigma", *(f"{PAPER}/{reading},on-{name}]" for reading in SEEN)) for name in NETWORKS
+    },
+)
+def other_data(axes: Axes, **found: Data | None) -> str:
+    said = []
+    for (name, data), style in zip(found.items(), LINES, strict=False):
+        if data is not None:
+            sigma, words = data.stack("sigma"), name.replace("_", " ")
+            keep = thinned(sigma.shape[1])
+            seeds(axes, (keep + 0.5) / sigma.shape[1], np.maximum(sigma, 1e-4 / 2)[:, keep], words, *style[:2])
+            near = np.mean(np.abs(sigma - 1) < 0.1, axis=1)
+            said.append(f"{words} {span(near, '.0%')} of {sigma.shape[1]}")
+    axes.axhline(1, color=INK, linestyle="--", linewidth=0.9)
+    axes.set(xlabel="index / number of dimensions", ylabel="singular value σ", yscale="log", xlim=(0, 1))
+    axes.set_ylim(bottom=1e-4)
+    log_axis(axes.yaxis)
+    legend(axes)
+    return f"Share of singular values within 0.1 of one: {', '.join(said)}."

@@ -1,0 +1,60 @@
+"""The two figures of appendix A.1: LeNet-5's spectrum, from the Ritz values of one run at scale ``large``."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from harness.report.figures.registry import Array, Data, figure, quoted, source
+from harness.report.figures.style import BLUE, GREY, INK, judged, log_axis
+
+PAPER = "training-jacobian"
+RITZ = source("ritz weights", f"{PAPER}/lenet-5[near]", f"{PAPER}/lenet-5[very-near]")
+HOW = (
+    "From products with J, without J: each step is a Ritz value of JᵀJ with its weight in random vectors, which is an estimate of "
+    "the share of singular values near it (docs/large.md). Fewer training steps than the paper's."
+)
+
+
+@figure(
+    PAPER,
+    "Appendix a",
+    "Singular values of LeNet-5's training Jacobian",
+    caption=f"{HOW} Dashed: one.",
+    sources={"ritz": RITZ, "near": quoted(f"{PAPER}/lenet-5[near]")},
+    about=[f"{PAPER}/lenet-5", f"{PAPER}/lenet-5-chaotic", f"{PAPER}/lenet-5-noise-no-bulk"],
+)
+def lenet_spectrum(axes: Axes, ritz: Data, near: Data | None) -> str:
+    sigma, share = _estimated(ritz)
+    axes.step(share, np.maximum(sigma, 1e-4), where="post", color=BLUE)
+    axes.axhline(1, color=INK, linestyle="--", linewidth=0.9)
+    axes.set(xlabel="share of singular values, largest first", ylabel="singular value σ", xlim=(0, 1), yscale="log")
+    log_axis(axes.yaxis)
+    return f"Share within 0.1 of one: {judged(near, '.0%')}; largest Ritz value {sigma.max():.3g}. Values below 1e-4 are drawn there."
+
+
+@figure(
+    PAPER,
+    "Appendix b",
+    "How far LeNet-5's singular values are from one",
+    caption=f"{HOW} Dotted: 0.1 and 0.01.",
+    sources={"ritz": RITZ, "very_near": quoted(f"{PAPER}/lenet-5[very-near]")},
+    about=[f"{PAPER}/lenet-5"],
+)
+def lenet_distance(axes: Axes, ritz: Data, very_near: Data | None) -> str:
+    sigma, weights = np.sqrt(np.maximum(ritz.runs[0]["ritz"], 0)), ritz.runs[0]["weights"]
+    distance = np.abs(sigma - 1)
+    order = np.argsort(distance)
+    axes.step(np.maximum(distance[order], 1e-6), np.cumsum(weights[order]), where="post", color=BLUE)
+    for delta in (0.01, 0.1):
+        axes.axvline(delta, color=GREY, linestyle=":", linewidth=1)
+    axes.set(xlabel="|σ − 1|", ylabel="share of singular values", xscale="log", ylim=(0, 1))
+    log_axis(axes.xaxis)
+    return f"Share within 0.01 of one: {judged(very_near, '.0%')}."
+
+
+def _estimated(data: Data) -> tuple[Array, Array]:
+    """Singular values, descending, and the share of all that is larger than each."""
+    sigma, weights = np.sqrt(np.maximum(data.runs[0]["ritz"], 0)), data.runs[0]["weights"]
+    order = np.argsort(-sigma)
+    return sigma[order], np.cumsum(weights[order]) - weights[order]
