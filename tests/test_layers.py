@@ -65,8 +65,8 @@ ORDER = {
     ),
     "harness.report": (
         "pages text json_file environment summary figures",
-        "canaries sentences strip forest loading",
-        "links",
+        "canaries sentences strip forest loading plain",
+        "links findings",
         "markdown html",
         "publish",
         "verdicts atlas",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from html import escape
 from pathlib import Path
 
-from harness.report import canaries
-from harness.report.sentences import tallies
+from harness.report import canaries, findings
+from harness.report.plain import cell, code, text
 from harness.report.text import (
     TWO_QUESTIONS,
     accepted,
@@ -22,6 +22,7 @@ from harness.report.text import (
     visible,
     worst_first,
 )
+from harness.suite.evidence import slug
 from harness.suite.records import ClaimRecord, Report
 
 MARK = {
@@ -32,54 +33,60 @@ MARK = {
     "passed": "",
     "not run": "declared",
 }
-# what begins markup in the middle of a line; a star or an underscore between blanks and one inside a word are themselves
-MARKUP = re.compile(r"<(?=[A-Za-z/!?])|&(?=#|\w+;)|[`\\]|(?<!\s)\*|\*(?!\s)|(?<!\w)_|_(?!\w)|~~|!(?=\[)|(?<=\])\(")
 
 
 def write(report: Report, folder: Path) -> None:
-    (folder / "report.md").write_text(render(report), encoding="utf-8", errors="backslashreplace")
+    """Write report.md, whose verdicts lead to the cards of the report.html beside it."""
+    (folder / "report.md").write_text(render(report, findings.PAGE), encoding="utf-8", errors="backslashreplace")
 
 
-def render(report: Report) -> str:
-    """The whole page: what was found, what to know about it, and folded what it rests on."""
-    folded = [_table(report), _experiments(report), _ledger(report), _environment(report)]
-    sections = [_top(report), _findings(report), _details(report), *(_folded(section) for section in folded if section)]
+def render(report: Report, page: str = "") -> str:
+    """The whole page: what was found, what to know about it, and folded what it rests on.
+
+    Args:
+        page: a file of the report's page, for links; a step summary has none to lead to.
+    """
+    folded = [_table(report, page), _experiments(report), _ledger(report), _environment(report)]
+    sections = [_top(report), _findings(report, page), _details(report), *(_folded(section) for section in folded if section)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _folded(section: str) -> str:
-    """A section whose heading opens it."""
+    """A section whose heading opens it; around it is HTML, in which Markdown's escapes mean nothing."""
     heading, _, body = section.partition("\n\n")
-    return f"<details><summary>{heading.removeprefix('## ')}</summary>\n\n{body}\n\n</details>"
+    return f"<details><summary>{escape(heading.removeprefix('## '), quote=False)}</summary>\n\n{body}\n\n</details>"
 
 
-def _findings(report: Report) -> str:
-    """A line a paper: how many of its sentences hold."""
-    lines = [f"- {_text(line)}" for line in tallies(report.claims)]
-    return "\n".join(["## Findings", "", *lines]) if lines else ""
+def _findings(report: Report, page: str) -> str:
+    """A line a paper: how many of its sentences hold; folded below, its sentences."""
+    lines = findings.lines(report)
+    if not lines:
+        return ""
+    tables = [_folded("\n".join([f"## {visible(title)}", "", *rows])) for title, _, rows in findings.by_paper(report, page)]
+    return "\n\n".join(["## Findings", "\n".join(lines), *tables])
 
 
 def _top(report: Report) -> str:
     warnings = []
     if not report.complete:
-        unreached = f" Not reached: {_text(', '.join(report.unreached))}." if report.unreached else ""
+        unreached = f" Not reached: {text(', '.join(report.unreached))}." if report.unreached else ""
         warnings.append(f"**Incomplete**: the run was stopped before every selected claim was judged.{unreached}")
     if report.partial:
         warnings.append("**Partial**: some claims were left out of this run.")
     if report.canaries is not None:
-        warnings += [f"**Red**: {_text(canaries.line(red))}." for red in report.canaries.failing]
+        warnings += [f"**Red**: {text(canaries.line(red))}." for red in report.canaries.failing]
     ran = seeds(report.seeds, report.first_seed, report.until_decided)
     facts = f"Scale {report.scale}, {ran}, {report.precision}, {report.created}, {report.seconds:.0f} s"
     facts += "." if report.peak_memory is None else f", at most {report.peak_memory} MiB."
     asked = belonging(report)
     return "\n\n".join(
-        ["# Claims", *warnings, f"{counts(report)}. {facts}", *([f"{_text(asked)}."] if asked else []), TWO_QUESTIONS]
+        ["# Claims", *warnings, f"{counts(report)}. {facts}", *([f"{text(asked)}."] if asked else []), TWO_QUESTIONS]
     )
 
 
-def _table(report: Report) -> str:
+def _table(report: Report, page: str) -> str:
     rows = [
-        f"| {record.verdict} | {_cell(record.id)} | {measured(record)} {_cell(_unit(record))} | {_cell(accepted(record))} | "
+        f"| {record.verdict} | {_card(record, page)} | {measured(record)} {cell(_unit(record))} | {cell(accepted(record))} | "
         f"{_controls(record)} | {', '.join(filter(None, [MARK[outcome(record)], *marks(record)]))} |"
         for record in worst_first(report.claims)
     ]
@@ -87,26 +94,30 @@ def _table(report: Report) -> str:
     return "\n".join(["## Every claim", "", header, "|---|---|---|---|---|---|", *rows]) if rows else ""
 
 
+def _card(record: ClaimRecord, page: str) -> str:
+    return f"[{cell(record.id)}]({page}#{slug(record.id)})" if page else cell(record.id)
+
+
 def _details(report: Report) -> str:
     """What failed, what deviates and why, what was not run, whose spread is borrowed."""
     lines = [f"- {_story(record, report)}" for record in worst_first(report.claims) if outcome(record) != "passed"]
     lent = [(record.id, record.ensemble) for record in report.claims if record.ensemble is not None and record.ensemble.spread]
-    lines += [f"- {_text(id)}: spread from {_text(ensemble.provenance)}" for id, ensemble in lent]
+    lines += [f"- {text(id)}: spread from {text(ensemble.provenance)}" for id, ensemble in lent]
     unconfirmed = [(record.id, record.membership) for record in report.claims if record.membership is not None]
-    lines += [f"- {_text(id)}: unconfirmed, {_text(found.message)}" for id, found in unconfirmed if found.state == "unconfirmed"]
+    lines += [f"- {text(id)}: unconfirmed, {text(found.message)}" for id, found in unconfirmed if found.state == "unconfirmed"]
     return "\n".join(["## What to know", "", *lines]) if lines else ""
 
 
 def _story(record: ClaimRecord, report: Report) -> str:
     match outcome(record):
         case "failed":
-            alone = _code(command(record, report))
-            return f"**{_text(record.id)}** ({_text(record.where)}): {_text(reason(record))}. Alone: {alone}"
+            alone = code(command(record, report))
+            return f"**{text(record.id)}** ({text(record.where)}): {text(reason(record))}. Alone: {alone}"
         case "deviates":
-            why = _text(record.expected_reason or "")
-            return f"{_text(record.id)} ({_text(record.where)}): {_text(said(record))} is {record.verdict}: {why}"
+            why = text(record.expected_reason or "")
+            return f"{text(record.id)} ({text(record.where)}): {text(said(record))} is {record.verdict}: {why}"
         case _:
-            return f"{_text(record.id)}: {_text(reason(record))}"
+            return f"{text(record.id)}: {text(reason(record))}"
 
 
 def _experiments(report: Report) -> str:
@@ -133,7 +144,7 @@ def _section(title: str, header: list[str], rows: list[list[str]]) -> str:
     """A titled table, nothing without rows."""
     if not rows:
         return ""
-    lines = [header, ["---"] * len(header), *([_cell(cell) for cell in row] for row in rows)]
+    lines = [header, ["---"] * len(header), *(list(map(cell, row)) for row in rows)]
     return "\n".join([f"## {title}", "", *(f"| {' | '.join(line)} |" for line in lines)])
 
 
@@ -144,20 +155,3 @@ def _controls(record: ClaimRecord) -> str:
 
 def _unit(record: ClaimRecord) -> str:
     return record.measurements[0].unit if record.measurements else ""
-
-
-def _text(text: str) -> str:
-    """The text as Markdown shows it and does not obey it, on one line and without a full stop."""
-    flat = visible(" ".join(text.split()).rstrip("."))
-    return MARKUP.sub(lambda found: f"\\{found[0]}", flat)
-
-
-def _code(text: str) -> str:
-    """A code span around the text, whatever backticks it has."""
-    flat = visible(" ".join(text.split()))
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
-    return f"{fence} {flat} {fence}" if "`" in flat else f"`{flat}`"
-
-
-def _cell(text: str) -> str:
-    return _text(text).replace("|", "\\|")

@@ -73,10 +73,12 @@ class Elements(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.links: set[str] = set()
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
         self.found += [tag, *(name for name, _ in attrs)]
+        self.links |= {value for name, value in attrs if name == "href"}
 
 
 @pytest.mark.parametrize("kind", NASTY)
@@ -95,7 +97,9 @@ class TestNames:
         markdown.write(hostile(NASTY[kind]), tmp_path)
         page = (tmp_path / "report.md").read_text(encoding="utf-8")
         assert controls(page) == []
-        drawn = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough").render(page)).found
+        parsed = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough").render(page))
+        drawn = parsed.found
+        assert all(re.fullmatch(r"report\.html#[a-z0-9.,-]+", link) for link in parsed.links)
         ours = {
             "h1",
             "h2",
@@ -113,6 +117,9 @@ class TestNames:
             "details",
             "summary",
             "style",
+            "a",
+            "href",
+            "br",
         }
         assert set(drawn) <= ours
         plain = Elements(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown.render(hostile("name")))).found

@@ -248,7 +248,17 @@ class TestPages:
         assert "- paper: 1 of 3 sentences hold in every reading, 0 in some, 2 in none; 1 not run\n" in page
         order = [page.index(text) for text in ("## Findings", "## What to know", "<summary>Every claim", "<summary>Experiments")]
         assert order == sorted(order)
-        assert page.count("<details>") == page.count("</details>") == 4
+        assert page.count("<details>") == page.count("</details>") == 5
+
+    def test_markdown_has_a_row_for_each_sentence(self, tmp_path):
+        markdown.write(REPORT, tmp_path)
+        page = (tmp_path / "report.md").read_text(encoding="utf-8")
+        rows = page.partition("<summary>paper</summary>")[2].partition("</details>")[0].strip().splitlines()[2:]
+        assert len(rows) == 3  # what was not run is counted above
+        listed = next(row for row in rows if "paper.listed" in row)
+        assert listed.startswith("| Section 1 | x \\| y is \\<about> one (our words) | [REFUTED](report.html#paper.listed) |  | ")
+        assert listed.endswith("**Instead:** it is five. |")
+        assert "](report.html" not in markdown.render(REPORT), "a step summary has no page beside it"
 
     def test_quoted_derived_and_calibrated_claims_are_told_apart(self):
         quoted = dataclasses.replace(LISTED, quotes="about one in all cases", calibrated=True)

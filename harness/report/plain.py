@@ -1,0 +1,28 @@
+"""Text in Markdown that is shown and never obeyed: whatever a report holds, no markup of it gets through."""
+
+from __future__ import annotations
+
+import re
+
+from harness.report.text import visible
+
+# what begins markup in the middle of a line; a star or an underscore between blanks and one inside a word are themselves
+MARKUP = re.compile(r"<(?=[A-Za-z/!?])|&(?=#|\w+;)|[`\\]|(?<!\s)\*|\*(?!\s)|(?<!\w)_|_(?!\w)|~~|!(?=\[)|(?<=\])\(")
+
+
+def text(words: str) -> str:
+    """The words as Markdown shows them and does not obey them, on one line and without a full stop."""
+    flat = visible(" ".join(words.split()).rstrip("."))
+    return MARKUP.sub(lambda found: f"\\{found[0]}", flat)
+
+
+def code(words: str) -> str:
+    """A code span around the words, whatever backticks they have."""
+    flat = visible(" ".join(words.split()))
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
+    return f"{fence} {flat} {fence}" if "`" in flat else f"`{flat}`"
+
+
+def cell(words: str) -> str:
+    """The words in a cell of a table."""
+    return text(words).replace("|", "\\|")
