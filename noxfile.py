@@ -1,4 +1,4 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, browser, wheel, probe, mutants, ensembles, bench, atlas,
+"""Sessions: claims (the main job), tests, lint, typecheck, browser, docs, wheel, probe, mutants, ensembles, bench, atlas,
 multihost, claims_on, claims_matrix."""
 
 import argparse
@@ -33,7 +33,8 @@ def claims(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests of the harness itself."""
     session.install("-e", ".[dev]")
-    session.run("pytest", "-n", "2", "--ignore=tests/multihost", "--ignore=tests/browser", *paths(session.posargs, "tests"))
+    elsewhere = [f"--ignore=tests/{name}" for name in ("multihost", "browser", "site")]
+    session.run("pytest", "-n", "2", *elsewhere, *paths(session.posargs, "tests"))
 
 
 @nox.session
@@ -50,6 +51,14 @@ def browser(session: nox.Session) -> None:
                 files.extractall(folder, filter="data")
     found = {"AXE_CORE": str(axe.resolve())} if axe.is_file() else {}
     session.run("pytest", *paths(session.posargs, "tests/browser"), env=found)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site in build/site; a broken link, or a page that would fetch something, fails."""
+    session.install("-e", ".[docs]")
+    session.run("mkdocs", "build", "--strict")
+    session.run("pytest", *paths(session.posargs, "tests/site"))
 
 
 @nox.session

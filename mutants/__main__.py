@@ -85,7 +85,7 @@ def _cell(trial: Trial) -> str:
 
 def _plain(said: str) -> str:
     said = re.sub(r" at 0x[0-9a-f]+", "", said)  # another one each time
-    return said[:110].replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+    return said[:110].replace("|", "\\|").replace("<", "&lt;").replace("`", "'").replace("[", "\\[")
 
 
 if __name__ == "__main__":

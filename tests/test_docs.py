@@ -1,9 +1,11 @@
-"""docs/network.md: its programs run, one after the other, and it names everything that the package offers."""
+"""The documentation: the programs of docs/network.md run and it names all that the package offers; no page's link is broken."""
 
+import itertools
 import re
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 import harness
 from harness.runs.experiment import CATALOGUE
@@ -39,3 +41,54 @@ def test_it_names_everything_that_the_package_offers():
     page = PAGE.read_text(encoding="utf-8")
     missing = [name for name in harness.__all__ if not name.startswith("__") and f"`{name}`" not in page]
     assert not missing
+
+
+ROOT = PAGE.parents[1]
+MADE_BY_THE_SITE = {"example-report.html"}
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def links(page: str) -> list[str]:
+    """What a page's links and images lead to, those in HTML as well."""
+    tokens = [child for token in MarkdownIt("commonmark").enable("table").parse(page) for child in token.children or []]
+    found = [str(token.attrGet("href") or token.attrGet("src")) for token in tokens if token.type in ("link_open", "image")]
+    return found + [src for token in tokens if token.type == "html_inline" for src in re.findall(r'src="([^"]*)"', token.content)]
+
+
+def anchors(page: str) -> set[str]:
+    """The places in a page that its headings make."""
+    tokens = MarkdownIt("commonmark").parse(page)
+    headings = [after.content for token, after in itertools.pairwise(tokens) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def broken(file: Path, text: str) -> list[str]:
+    """The links of a page that lead nowhere."""
+    found = []
+    for link in links(text):
+        target, _, anchor = link.partition("#")
+        if link.startswith(("http:", "https:", "mailto:")) or target in MADE_BY_THE_SITE:
+            continue
+        place = (file.parent / target).resolve() if target else file
+        inside = place.is_relative_to(ROOT) and place.exists()
+        if not inside or (anchor and anchor not in anchors(place.read_text(encoding="utf-8") if target else text)):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_no_link_is_broken(file):
+    assert broken(file, file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "link", ["[a](gone.md)", "![a](figures/gone.svg)", "[a](verdicts.md#gone)", "[a](#gone)", '<img src="no.svg">']
+)
+def test_a_broken_link_is_found(link):
+    assert len(broken(PAGE, f"# Page\n\nWords {link}.\n")) == 1
+
+
+def test_the_glossary_has_the_terms_of_the_report():
+    page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = ("Bulk", "Chaotic", "Stable", "Structural", "PFJ", "Port", "Listed", "Open", "Nontrivial", "Calibrated", "Derived")
+    assert [term for term in terms if f"**{term}" not in page] == []

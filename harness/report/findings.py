@@ -11,7 +11,7 @@ from harness.suite.evidence import slug
 from harness.suite.paper import title
 from harness.suite.records import ClaimRecord, Report
 
-COLUMNS = ("where", "what the paper says", "verdict", "other readings", "what was measured, and what is true instead")
+COLUMNS = ("where", "what the paper says", "verdict, and other readings", "what was measured, and what is true instead")
 PAGE = "report.html"
 
 
@@ -31,8 +31,8 @@ def by_paper(report: Report, page: str = "") -> list[tuple[str, str, list[str]]]
         theirs, ours = (said.sentences(report.claims, paper, derived=derived) for derived in (False, True))
         shown = [sentence for sentence in [*theirs, *ours] if sentence.state != "not run"]
         if shown:
-            own = f". {said.tally(ours, 'statements').capitalize()} of our own" if ours else ""
-            found.append((title(paper), f"{said.tally(theirs)}{own}.", table(shown, page)))
+            own = f" Of our own: {said.tally(ours, 'statements')}." if ours else ""
+            found.append((title(paper), f"{said.tally(theirs)}.{own}", table(shown, page)))
     return found
 
 
@@ -46,20 +46,15 @@ def _row(sentence: Sentence, page: str) -> list[str]:
     plain, deviant = sentence.plain, sentence.deviant
     words = f"“{cell(plain.quotes)}”" if plain.quotes else cell(plain.says)
     mark = " (our statement)" if plain.derived else "" if plain.quotes else " (our words)"
-    variants = [f"{_verdict(record, page)} {cell(said.variant(record) or 'plain')}" for record in sentence.variants]
+    variants = [f"{cell(said.variant(record) or 'plain')}: {_verdict(record, page)}" for record in sentence.variants]
+    verdicts = "<br>".join([f"**{_verdict(plain, page)}**", *variants])
     reading = said.variant(deviant) if deviant is not None and deviant is not plain else ""
     instead = (
         ""
         if deviant is None
         else f" **Instead{f' ({cell(reading)})' if reading else ''}:** {cell(deviant.expected_reason or '')}."
     )
-    return [
-        cell(plain.where),
-        words + mark,
-        _verdict(plain, page),
-        "<br>".join(variants),
-        f"{cell(said.finding(plain))}.{instead}",
-    ]
+    return [cell(plain.where), words + mark, verdicts, f"{cell(said.finding(plain))}.{instead}"]
 
 
 def _verdict(record: ClaimRecord, page: str) -> str:

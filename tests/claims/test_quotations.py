@@ -13,7 +13,7 @@ from harness.suite.quotations import JOINT, LONGEST, fragments, load, unquoted
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = {"Belrose & Scherlis 2024": "training-jacobian"}  # what a claim of one paper quotes from another
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
 KNOWN = load(ROOT / "fixtures" / "quotes.json.gz")
 declare_all(ROOT / "claims", ROOT)
 CLAIMS = sorted((claim for claim in REGISTRY.values() if claim.paper in KNOWN), key=lambda claim: claim.id)
@@ -61,12 +61,12 @@ def _copied(claim: Claim) -> bool:
 def test_what_is_derived_says_so_where_it_stands():
     derived = {claim.id for claim in CLAIMS if claim.derived}
     assert {claim.id for claim in CLAIMS if claim.where.startswith(("derived", "theorem"))} == derived
-    assert f"*derived* ({len(derived)} of them)" in README
+    assert f"*derived* ({len(derived)} of them)" in PAGE
 
 
 def test_calibrated_regions_are_on_record():
-    """One more is a decision, and README gives their number."""
-    assert "one of six" in README
+    """One more is a decision, and docs/verdicts.md gives their number."""
+    assert "one of six" in PAGE
     assert {claim.id for claim in CLAIMS if claim.calibrated} == {
         "tiny-subspace/random-in-top[ten]",
         "training-jacobian/bulk-count[all]",

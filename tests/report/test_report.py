@@ -256,7 +256,9 @@ class TestPages:
         rows = page.partition("<summary>paper</summary>")[2].partition("</details>")[0].strip().splitlines()[2:]
         assert len(rows) == 3  # what was not run is counted above
         listed = next(row for row in rows if "paper.listed" in row)
-        assert listed.startswith("| Section 1 | x \\| y is \\<about> one (our words) | [REFUTED](report.html#paper.listed) |  | ")
+        assert listed.startswith(
+            "| Section 1 | x \\| y is \\<about> one (our words) | **[REFUTED](report.html#paper.listed)** | "
+        )
         assert listed.endswith("**Instead:** it is five. |")
         assert "](report.html" not in markdown.render(REPORT), "a step summary has no page beside it"
 

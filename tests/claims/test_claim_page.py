@@ -1,4 +1,4 @@
-"""The claim that README gives as its example works as it stands there."""
+"""The claim that docs/claim.md gives as its example works as it stands there."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from harness.engine.spectrum import decompose
 from harness.suite.claim import REGISTRY
 from harness.suite.quotations import load, unquoted
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "claim.md"
 
 
 @pytest.fixture
 def claim():
-    program = README.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
-    names: dict[str, object] = {"__name__": "readme"}
+    program = PAGE.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    names: dict[str, object] = {"__name__": "page"}
     exec(compile(program, "claims/training_jacobian/test_trace.py", "exec"), names)
     (made,) = names["test_mostly_identity"].__claims__  # type: ignore[attr-defined]
     yield made
@@ -44,7 +45,7 @@ class TestExample:
         assert claim.measure(planted(0.3)) < claim.accept.low
 
     def test_what_it_quotes_is_in_the_paper(self, claim):
-        assert unquoted(claim.quotes, load(README.parent / "fixtures" / "quotes.json.gz")[claim.paper]) == []
+        assert unquoted(claim.quotes, load(ROOT / "fixtures" / "quotes.json.gz")[claim.paper]) == []
 
     def test_its_control_is_refused(self, claim):
         (control,) = claim.controls
