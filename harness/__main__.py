@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import json
 import os
 import shutil
 import sys
-import textwrap
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,14 @@ from harness.compare import commands as stored
 from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
 from harness.plugin.options import share_cores
 from harness.report import canaries, html, json_file, markdown
-from harness.report.text import detects, said
+from harness.report.story import filled, story
+from harness.report.text import detects, reason, said
 from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
 from harness.suite.acceptance import changes, confirmed
 from harness.suite.catalogue import base, declare_all, declare_papers, declared, node_id
 from harness.suite.claim import REGISTRY, Claim
+from harness.suite.evidence import slug
 from harness.suite.expectation import (
     Deviations,
     Expectation,
@@ -97,9 +99,24 @@ def show_claim(options: argparse.Namespace) -> int:
         raise InvalidInput(f"{unknown_id(options.id, known)} (claims of {options.claims})")
     for number, claim in enumerate(chosen):
         print(end="\n" if number else "")
-        for name, text in _facts(claim, deviations):
-            print(textwrap.fill(text, 116, initial_indent=f"{name:<10}", subsequent_indent=" " * 10, break_on_hyphens=False))
+        for line in filled([*_facts(claim, deviations), *_last(claim, options.reports)], 116):
+            print(line)
     return 0
+
+
+def _last(claim: Claim, reports: Path) -> list[tuple[str, str]]:
+    """What the newest report that has the claim says of it; where there is none, nothing."""
+    found = []
+    for folder in (reports / "latest", reports / "partial"):
+        with contextlib.suppress(Unreadable):
+            report = json_file.read(folder)
+            found += [(report, folder, record) for record in report.claims if record.id == claim.id]
+    if not found:
+        return []
+    report, folder, record = max(found, key=lambda entry: entry[0].created)
+    place = f"{report.created}, scale {report.scale}, {folder / html.NAME}#{slug(record.id)}"
+    told = [line for line in story(record) if line[0] not in ("the paper", "our words", "we read", "accepted", "instead")]
+    return [("last", place), *(told or [("", reason(record))])]
 
 
 def papers_folder(options: argparse.Namespace) -> int:
@@ -215,8 +232,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="every claim: id, scales, expected verdict, what is claimed, the paper's words")
     listing.set_defaults(command=list_claims)
-    show = commands.add_parser("show", help="one claim: reading, accepted region and its reason, controls, how to run it")
+    show = commands.add_parser(
+        "show", help="one claim: reading, accepted region and its reason, controls, how to run it, last result"
+    )
     show.add_argument("id", metavar="ID", help="a claim's id, as `list` shows it")
+    show.add_argument(
+        "--reports", type=Path, default=Path("reports"), metavar="DIR", help="where the last result is looked for (%(default)s)"
+    )
     show.set_defaults(command=show_claim)
     pages = commands.add_parser("report", help="write report.html and report.md of a stored report again")
     pages.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")

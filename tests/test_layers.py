@@ -65,7 +65,7 @@ ORDER = {
     ),
     "harness.report": (
         "pages text json_file environment summary figures",
-        "canaries sentences strip forest loading plain",
+        "canaries sentences strip forest loading plain story",
         "links findings",
         "markdown html",
         "publish",

@@ -1,5 +1,6 @@
 """``python -m harness``, on planted claims."""
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ import pytest
 
 from harness.__main__ import main
 from harness.compare import Exit
-from harness.report import canaries
+from harness.report import canaries, json_file
 from harness.suite.claim import REGISTRY
 from harness.suite.records import CanariesRecord, RedCanary
 from harness.suite.verdict import mean_interval
+from tests.report.test_html import HELD, REFUTED, REPORT
 
 CLAIMS = """
 from harness.suite.claim import Control, claim
@@ -71,6 +73,21 @@ def test_show_tells_everything_about_a_claim(capsys):
         "alone     pytest 'claims/test_size.py::test_size[strict]'",
     ):
         assert line in shown.splitlines()
+
+
+def test_show_ends_with_the_last_result(capsys, tmp_path):
+    record = dataclasses.replace(REFUTED, id="paper/size[strict]")
+    older = dataclasses.replace(REPORT, claims=[dataclasses.replace(HELD, id=record.id)], created="2024-01-01T00:00:00Z")
+    for name, found in (("latest", older), ("partial", dataclasses.replace(REPORT, claims=[record]))):
+        (tmp_path / name).mkdir()
+        json_file.write(found, tmp_path / name)
+    assert main(["show", record.id, "--reports", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    last = shown[[line.startswith("last ") for line in shown].index(True) :]
+    assert last[0].startswith("last      2025-01-02T03:04:05Z, scale paper,")
+    assert last[0].endswith("partial/report.html#paper.size.strict") or last[1].strip().endswith("#paper.size.strict")
+    assert "verdict   REFUTED" in last
+    assert "failed    the control is blind" in last
 
 
 def test_show_without_a_reading_tells_of_all(capsys):

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.plugin.verdict_table import width
+from harness.report.story import filled, story
 from harness.report.text import visible
 from harness.suite.catalogue import base, item_name
 from harness.suite.claim import Claim
@@ -42,7 +44,8 @@ class ClaimItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, ClaimFailed) and self.outcome is not None:
-            return "\n".join([str(excinfo.value), *map(visible, self.outcome.traceback.splitlines())]).rstrip()
+            told = filled(story(self.outcome.record), width())
+            return "\n".join([str(excinfo.value), *told, *map(visible, self.outcome.traceback.splitlines())]).rstrip()
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -6,15 +6,18 @@ and make the fixture ``record_property`` warn tests that it does not concern.
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from _pytest.junitxml import LogXML, xml_key
+from _pytest.junitxml import LogXML, bin_xml_escape, xml_key
 
+from harness.report.story import filled, story
 from harness.report.text import accepted, measured
 from harness.suite.records import ClaimRecord, Report
 
 NAME = "junit.xml"
+WIDTH = 120  # columns of a case's output
 INI = ("suite_name", "logging", "duration_report", "family", "log_passing_tests")  # pytest's keys junit_*, as LogXML takes them
 
 
@@ -42,8 +45,14 @@ class JUnit:
         return self.config.stash.get(xml_key, self.kept)
 
     def name(self, report: pytest.TestReport, record: ClaimRecord) -> None:
-        """Name the test case by its claim. Comes after the claim was judged and before pytest closes the case at teardown."""
+        """Name the test case by its claim, and put what was found into its output, since a REFUTED claim that is listed passes.
+
+        Comes after the claim was judged and before pytest closes the case at teardown.
+        """
         case = self.log.node_reporter(report)
+        output = ET.Element("system-out")
+        output.text = bin_xml_escape("\n".join([f"{record.id}: {record.verdict}", *filled(story(record), WIDTH)]))
+        case.append(output)
         case.add_attribute("classname", ".".join(filter(None, [self.log.prefix, record.paper])))
         case.add_attribute("name", record.id)
 
@@ -79,4 +88,6 @@ def properties(record: ClaimRecord) -> list[tuple[str, str]]:
 def _kept(config: pytest.Config) -> Kept:
     known = config.pluginmanager.hasplugin("junitxml")
     settings = [config.getini(f"junit_{key}") for key in INI] if known else []
+    if known:
+        settings[INI.index("family")] = "xunit1"  # which has each case's file and line; junit_family is for the user's own log
     return Kept("", config.getoption("junitprefix", None), *settings)

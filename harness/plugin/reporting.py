@@ -127,7 +127,9 @@ class Reporting:
         terminalreporter.section("claims")
         width = verdict_table.width()
         for line in verdict_table.lines(self.report, width):
-            terminalreporter.write_line(line)
+            for text, look in verdict_table.painted(line):
+                terminalreporter.write(text, **look)
+            terminalreporter.write("\n")
         for line in filter(None, [*tallies(self.report.claims), counts(self.report), belonging(self.report)]):
             for part in verdict_table.wrapped(line, width):
                 terminalreporter.write_line(part)

@@ -106,7 +106,8 @@ class Judging:
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.settings = settings
         worker = getattr(config, "workerinput", {}).get("workerid", "")
-        self.progress = PrintedProgress(uncaptured(sys.stderr if worker else sys.stdout), f"[{worker}] " if worker else "")
+        stream, prefix = uncaptured(sys.stderr if worker else sys.stdout), f"[{worker}] " if worker else ""
+        self.progress = PrintedProgress(stream, prefix, verbose=config.get_verbosity() > 0)
         make_lab = partial(config.hook.pytest_claims_lab, config=config, settings=settings, progress=self.progress)
         self.runs = PreparedRuns(make_lab, self.progress)
         self.ensembles = _usage(load, settings.ensembles, settings.scale, settings.precision)

@@ -20,6 +20,7 @@ from harness.report.text import visible
 BEAT = 0.2  # seconds between looks at the clock; a stage shorter than this is not worth a line
 REWRITE_EVERY = 1.0  # seconds between looks of the one line on a terminal
 LINE_EVERY = 10.0  # seconds between lines elsewhere
+QUIET_EVERY = 60.0  # and where only tasks are told
 
 
 def uncaptured(stream: TextIO) -> TextIO:
@@ -84,15 +85,24 @@ class _Phase:
 class PrintedProgress(Progress):
     """Progress as text: one rewritten line on a terminal, elsewhere a line a stage and at least one every 10 s of work.
 
+    Elsewhere and not ``verbose``, a line a task when it is done, and one a minute of work that goes on.
+
     A thread looks at the clock, so that a stage which cannot be interrupted (a decomposition) is seen to be alive.
     """
 
     def __init__(
-        self, stream: TextIO, prefix: str = "", clock: Callable[[], float] = time.monotonic, plan: Plan | None = None
+        self,
+        stream: TextIO,
+        prefix: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        plan: Plan | None = None,
+        *,
+        verbose: bool = True,
     ) -> None:
         self.plan = plan or Plan({})
         self._stream, self._prefix, self._clock = stream, prefix, clock
         self._tty = stream.isatty()
+        self._quiet = not (self._tty or verbose)
         self._frames: list[_Frame] = []
         self._phase: _Phase | None = None
         self._took: dict[str, float] = {}
@@ -123,7 +133,10 @@ class PrintedProgress(Progress):
         with self._running(_Frame(label, 1, self._clock, quiet_for=0, kind=kind or label)) as frame:
             self.beat()
             yield frame
-            self.plan.done(frame.kind, self._clock() - frame.started)
+            now = self._clock()
+            if self._quiet and now - frame.started >= 1:
+                self._print(f"{self._in_all(now)}{label}: took {duration(now - frame.started)}")
+            self.plan.done(frame.kind, now - frame.started)
             if self._phase:
                 self._phase.done += 1
 
@@ -149,7 +162,9 @@ class PrintedProgress(Progress):
             if not self._frames:
                 return
             frame, now = self._frames[-1], self._clock()
-            if frame.shown:
+            if self._quiet:
+                due = now - self._printed >= QUIET_EVERY
+            elif frame.shown:
                 due = now - self._printed >= (REWRITE_EVERY if self._tty else LINE_EVERY)
             else:
                 due = now - max(frame.started, self._printed) >= frame.quiet_for
@@ -179,7 +194,7 @@ class PrintedProgress(Progress):
 
     def _finished(self, frame: _Frame) -> None:
         took = self._clock() - frame.started
-        if frame.shown and took >= 1 and not self._tty:
+        if frame.shown and took >= 1 and not (self._tty or self._quiet):
             self._print(f"{self._labels([*self._frames, frame])}: took {duration(took)}")
         elif self._tty and not self._frames:
             self._clear()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.report.text import accepted, command, measured, outcome, reason, visible, worst_first
+from harness.report.sentences import papers
+from harness.report.text import SIGNS, accepted, command, measured, outcome, passed, reason, visible, worst_first
 from harness.suite.records import ClaimRecord, Report
 
 MARK = {"failed": "FAILED", "deviates": "listed", "refuted": "", "open": "open", "passed": "", "not run": ""}
 ELSEWHERE = 120  # columns where the output is no terminal: a log, a pipe
 NARROW = 24  # columns that the ids have at least; with fewer, numbers go on a line of their own
 INDENT = 9  # columns before what stands below a statement
+COLOURS = {"SUPPORTED": "green", "REFUTED": "yellow", "INCONCLUSIVE": "cyan"}
+HEAD = re.compile(rf"(FAILED|listed|open)? +[{''.join(SIGNS.values())}] ({'|'.join(SIGNS)})(?= )")
 PAGE = "report.html"
 
 
@@ -24,11 +28,12 @@ def width() -> int:
 
 
 def lines(report: Report, columns: int) -> list[str]:
-    """By paper, worst last: mark, verdict, statement, interval, accepted region; those that were not run under their reasons.
+    """By paper, the main one first, worst last: mark, verdict, statement, interval, accepted region.
 
-    A statement that is too long for its column has a line of its own.
+    Claims that were not run stand under their reasons. A statement that is too long for its column has a line of its own.
     """
-    records = sorted(worst_first(report.claims, last=True), key=lambda record: record.paper)
+    order = papers(report.claims)
+    records = sorted(worst_first(report.claims, last=True), key=lambda record: order.index(record.paper))
     layout = _layout(records, columns)
     found: list[str] = []
     for paper, members in itertools.groupby(records, key=lambda record: record.paper):
@@ -55,12 +60,12 @@ class _Layout:
     narrow: bool
 
     def start(self, mark: str, verdict: str) -> str:
-        return f"{mark:<6} {verdict}".ljust(self.head)
+        return f"{mark:<6} {SIGNS[verdict]} {verdict}".ljust(self.head)
 
 
 def _layout(records: Sequence[ClaimRecord], columns: int) -> _Layout:
     judged = [record for record in records if record.judged]
-    head = 9 + max((len(record.verdict) for record in records), default=0)
+    head = 11 + max((len(record.verdict) for record in records), default=0)
     value = max((len(measured(record)) for record in judged), default=0)
     region = max((len(accepted(record)) for record in judged), default=0)
     longest = max((len(_name(record)) for record in judged), default=0)
@@ -99,6 +104,15 @@ def _not_run(records: Sequence[ClaimRecord], why: str, layout: _Layout) -> list[
     return [*head, *_indented(below, INDENT, layout.columns)]
 
 
+def painted(line: str) -> list[tuple[str, dict[str, bool]]]:
+    """Parts of a line, each with how a terminal shows it: verdicts in a colour, FAILED in red. The sign says the same without."""
+    head = HEAD.match(line)
+    if head is None:
+        return [(line, {})]
+    look = {"red": True, "bold": True} if head[1] == "FAILED" else {COLOURS[head[2]]: True} if head[2] in COLOURS else {}
+    return [(head[0], look), (line[head.end() :], {})]
+
+
 def shortened(name: str, columns: int) -> str:
     """The name in so many columns, cut in its middle: both ends say which it is."""
     if len(name) <= columns:
@@ -121,9 +135,9 @@ def _indented(text: str, indent: int, columns: int) -> list[str]:
 
 
 def next_steps(report: Report, folder: str) -> list[str]:
-    """What to read next, the page and then the claim that is worst."""
+    """What the runner's word "passed" means, then what to read: the page, and the claim that is worst."""
     worst = [record for record in worst_first(report.claims) if outcome(record) in ("failed", "deviates", "refuted", "open")]
-    found = [visible(f"read: {folder}/{PAGE}, the findings first")]
+    found = [*filter(None, [passed(report)]), visible(f"read: {folder}/{PAGE}, the findings first")]
     for record in worst[:1]:
         found += [visible(f"why: python -m harness show '{record.id}'"), visible(f"again: {command(record, report)}")]
     return found

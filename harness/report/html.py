@@ -13,6 +13,7 @@ from harness.report import canaries, forest, links, pages
 from harness.report import sentences as said
 from harness.report.strip import letter, strip
 from harness.report.text import (
+    SIGNS,
     TWO_QUESTIONS,
     WORST_FIRST,
     accepted,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 NAME = "report.html"
 TEMPLATE = Path(__file__).with_name("template.html")
 VERDICTS = ("NOT_RUN", "REFUTED", "INCONCLUSIVE", "SUPPORTED")
-SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT_RUN": "∅"}
 GROUPS = {
     "failed": (
         "Failed",

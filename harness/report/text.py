@@ -13,6 +13,7 @@ from harness.suite.paper import home
 from harness.suite.records import ClaimRecord, PowerRecord, Report
 
 WORST_FIRST = ("failed", "deviates", "refuted", "open", "passed", "not run")
+SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT_RUN": "∅"}
 DEFAULTS = {"scale": "paper", "precision": "float32", "seeds": 3, "first_seed": 0}
 TWO_QUESTIONS = (
     "Two questions are asked of every claim. Does it hold? The verdict says where the 95 % interval over this run's seeds lies "
@@ -142,6 +143,18 @@ def counts(report: Report) -> str:
     selected = len(report.claims) + len(report.unreached)
     total = f"{judged} of {selected} claims judged: {', '.join(parts) or 'none'}"
     return f"{total}; {listed} deviate as listed, {failed} failed"
+
+
+def passed(report: Report) -> str:
+    """What the runner's "passed" means here, "" where nothing that passed is anything but SUPPORTED."""
+    of = {name: sum(outcome(record) == name for record in report.claims) for name in WORST_FIRST}
+    parts = [
+        f"{of['passed']} hold",
+        f"{of['deviates']} do not hold, as listed" if of["deviates"] else "",
+        f"{of['refuted']} do not hold where nothing was expected" if of["refuted"] else "",
+        f"{of['open']} are open" if of["open"] else "",
+    ]
+    return f"passed means as expected: {', '.join(filter(None, parts))}" if any(parts[1:]) else ""
 
 
 def _count(records: Sequence[ClaimRecord]) -> str:

@@ -72,6 +72,17 @@ class TestWhatItSays:
         assert properties(suite(file)).keys() >= {"python", "device"}
         assert properties(case(file, "planted/falsehood"))["verdict"] == "REFUTED"
 
+    def test_a_case_has_its_file_and_what_was_found(self, project, judge, file):
+        project(TRUE_CLAIM, FALSE_CLAIM)
+        judge()
+        found = case(file, "planted/truth")
+        assert found.get("file", "").endswith(".py")
+        assert int(found.get("line", "0")) > 0
+        output = found.findtext("system-out", "")
+        assert output.startswith("planted/truth: SUPPORTED\n")
+        assert "measured  [0.9503, 1.05]" in output
+        assert "verdict   REFUTED" in case(file, "planted/falsehood").findtext("system-out", "")
+
     def test_a_failure_and_a_skip_say_why(self, project, judge, file):
         project(FALSE_CLAIM, SKIPPED)
         judge()

@@ -189,8 +189,8 @@ class TestVerdicts:
                 "store: */store",
                 "preparing steady",
                 "planted/",
-                "* SUPPORTED  truth * [[]0.9503, 1.05]  in [[]0.9, 1.1]",
-                "FAILED REFUTED * falsehood * in [[]2, 3]",
+                "* ✓ SUPPORTED  truth * [[]0.9503, 1.05]  in [[]0.9, 1.1]",
+                "FAILED ✗ REFUTED * falsehood * in [[]2, 3]",
                 "planted: 1 of 2 sentences hold in every reading, 0 in some, 1 in none",
                 "2 of 2 claims judged: 1 SUPPORTED, 1 REFUTED; 0 deviate as listed, 1 failed",
                 "read: reports/latest/report.html, the findings first",
@@ -356,7 +356,7 @@ class TestDeviations:
         project(FALSE_CLAIM, files={"claims/deviations.toml": deviation("planted/falsehood", "REFUTED")})
         result = judge()
         assert result.ret == 0
-        result.stdout.fnmatch_lines(["listed REFUTED *", "*1 deviate as listed, 0 failed"])
+        result.stdout.fnmatch_lines(["listed ✗ REFUTED *", "*1 deviate as listed, 0 failed"])
         assert record(pytester, "planted/falsehood").expected_reason == "measured otherwise"
 
     def test_a_listed_claim_that_holds_now_fails(self, project, judge):

@@ -22,9 +22,9 @@ class Terminal(io.StringIO):
 class Shown:
     """A progress on a stream of text whose clock and beats the test makes."""
 
-    def __init__(self, stream: io.StringIO) -> None:
+    def __init__(self, stream: io.StringIO, *, verbose: bool = True) -> None:
         self.stream, self.clock = stream, Clock()
-        self.progress = PrintedProgress(stream, clock=self.clock)
+        self.progress = PrintedProgress(stream, clock=self.clock, verbose=verbose)
         self.progress._start_clock = lambda: None  # type: ignore[method-assign]
 
     def later(self, seconds: float) -> None:
@@ -150,3 +150,25 @@ def test_the_clock_runs_by_itself_and_stops_when_closed():
 )
 def test_durations_are_for_people(seconds, text):
     assert duration(seconds) == text
+
+
+def test_by_default_a_log_has_a_line_a_task_and_one_a_minute():
+    shown = Shown(io.StringIO(), verbose=False)
+    with shown.progress.phase(2):
+        for seed in (0, 1):
+            with shown.progress.task(f"digits, seed {seed}"), shown.progress.stage(f"digits, seed {seed}: Jacobian", 100):
+                shown.later(90)
+    told = [line for line in shown.lines if line]
+    assert [line for line in told if "took" in line] == [
+        "run 1 of 2 | digits, seed 0: took 1 min 30 s",
+        "run 2 of 2, ~0.0 s left | digits, seed 1: took 1 min 30 s",
+    ]
+    assert len([line for line in told if "Jacobian" in line]) == 2
+    assert len(told) == 4
+
+
+def test_by_default_a_terminal_still_shows_what_runs():
+    shown = Shown(Terminal(), verbose=False)
+    with shown.progress.task("digits, seed 0"), shown.progress.stage("digits, seed 0: spectrum"):
+        shown.later(3)
+    assert "spectrum" in shown.stream.getvalue()

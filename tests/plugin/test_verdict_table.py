@@ -32,7 +32,7 @@ class TestWidth:
     def test_a_long_id_keeps_both_ends(self, columns):
         told = " ".join(verdict_table.lines(FULL, columns))
         assert "long-" in told
-        assert "reading]" in told
+        assert "ding]" in told
 
 
 def test_where_there_is_room_a_claim_is_a_line_with_its_columns_aligned():
@@ -40,10 +40,10 @@ def test_where_there_is_room_a_claim_is_a_line_with_its_columns_aligned():
     lines = verdict_table.lines(dataclasses.replace(REPORT, claims=records), 120)
     assert lines == [
         "paper/",
-        "       SUPPORTED     statement[strict]  [0.95, 1.05]  in [0.9, 1.1]",
-        "listed INCONCLUSIVE  open               [0.95, 1.05]  in <= 0.5",
-        "listed REFUTED       listed             [0.95, 1.05]  in <= 0.5",
-        "FAILED REFUTED       failed             [0.95, 1.05]  in <= 0.5",
+        "       ✓ SUPPORTED     statement[strict]  [0.95, 1.05]  in [0.9, 1.1]",
+        "listed ? INCONCLUSIVE  open               [0.95, 1.05]  in <= 0.5",
+        "listed ✗ REFUTED       listed             [0.95, 1.05]  in <= 0.5",
+        "FAILED ✗ REFUTED       failed             [0.95, 1.05]  in <= 0.5",
     ]
 
 
@@ -61,8 +61,26 @@ def test_the_width_is_the_terminals(monkeypatch):
 
 def test_the_last_lines_say_what_to_read_next():
     assert verdict_table.next_steps(FULL, "reports/latest") == [
+        "passed means as expected: 2 hold, 2 do not hold, as listed",
         "read: reports/latest/report.html, the findings first",
         "why: python -m harness show 'paper/failed'",
         "again: pytest --claims-id paper/failed",
     ]
     assert len(verdict_table.next_steps(dataclasses.replace(REPORT, claims=[HELD]), "here")) == 1
+
+
+def test_the_sign_says_without_a_colour_what_the_colour_says():
+    looks = {line: verdict_table.painted(line) for line in verdict_table.lines(FULL, 120)}
+    assert all("".join(text for text, _ in parts) == line for line, parts in looks.items())
+    heads = {parts[0][0].split()[-1] + (" failed" if "FAILED" in line else ""): parts[0][1] for line, parts in looks.items()}
+    assert heads["SUPPORTED"] == {"green": True}
+    assert heads["REFUTED"] == {"yellow": True}
+    assert heads["REFUTED failed"] == {"red": True, "bold": True}
+    assert looks["paper/"] == [("paper/", {})]
+
+
+def test_the_main_paper_comes_first(monkeypatch):
+    monkeypatch.setattr("harness.report.sentences.PAPERS", {"second": type("Main", (), {"main": True})})
+    other = dataclasses.replace(HELD, id="second/it", paper="second")
+    lines = verdict_table.lines(dataclasses.replace(REPORT, claims=[HELD, other]), 120)
+    assert [line for line in lines if line.endswith("/")] == ["second/", "paper/"]

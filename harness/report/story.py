@@ -1,0 +1,76 @@
+"""One judged claim in full, as named lines: what the paper says, what was found, what was expected, what changed."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.report.text import accepted, measured, outcome, reason, visible
+from harness.suite.records import ClaimRecord, EnsembleRecord
+
+NAME = 10  # columns of the names
+Lines = list[tuple[str, str]]
+
+
+def story(record: ClaimRecord) -> Lines:
+    """Name and text of each line; a claim that broke has its reason alone beside what the paper says."""
+    said = f'"{record.quotes}"' if record.quotes else record.says
+    lines = [("our words" if record.derived else "the paper", f"{said} ({record.where})"), ("we read", record.reading)]
+    if record.judged and record.measurements:
+        it = record.measurements[0]
+        values = [value for value in it.values if value is not None]
+        lines += [
+            ("measured", f"{measured(record)} {it.unit}".rstrip() + f" ({it.method}: {_values(values)})"),
+            ("accepted", f"{accepted(record)}: {record.rule.reason}"),
+            ("verdict", record.verdict),
+        ]
+        lines += _expected(record, values)
+    if outcome(record) == "failed":
+        lines += [("failed", text) for text in _complaints(record)]
+    if record.expected_reason:
+        lines.append(("instead", record.expected_reason))
+    return lines
+
+
+def filled(lines: Lines, width: int) -> list[str]:
+    """The lines under each other, wrapped to the width, names in a column of their own."""
+    space = " " * NAME
+    return [
+        part
+        for name, text in lines
+        for part in textwrap.wrap(
+            visible(text), width, initial_indent=f"{name:<{NAME}}", subsequent_indent=space, break_on_hyphens=False
+        )
+    ]
+
+
+def _expected(record: ClaimRecord, values: Sequence[float]) -> Lines:
+    """What was expected and by whom; beside an ensemble, how this run's values lie against its."""
+    found = record.ensemble
+    if not record.expected:
+        return []
+    by = "as published" if record.expected == "SUPPORTED" else "as listed"
+    lines = [("expected", f"{record.expected}, {f'as {len(found.values)} values of its ensemble give' if found else by}")]
+    if found is not None and values and outcome(record) == "failed":
+        lines.append(("changed", _against(found, values)))
+    return lines
+
+
+def _against(ensemble: EnsembleRecord, values: Sequence[float]) -> str:
+    """This run's values beside the ensemble's."""
+    theirs = np.asarray(ensemble.values, float)
+    spread = f"{theirs.min():.4g} to {theirs.max():.4g}, mean {theirs.mean():.4g}"
+    return f"the mean of this run is {np.mean(values):.4g}; its ensemble: {spread}"
+
+
+def _complaints(record: ClaimRecord) -> list[str]:
+    """Why the claim failed, a line each, without the measurement."""
+    if not record.judged:
+        return [reason(record)]
+    return reason(record).split("; ")[1:] or [reason(record)]
+
+
+def _values(values: Sequence[float]) -> str:
+    return ", ".join([*(f"{value:.6g}" for value in values[:12]), *(["..."] if len(values) > 12 else [])])

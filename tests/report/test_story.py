@@ -1,0 +1,43 @@
+"""One claim in full: the sentence, what was measured, what was expected and by whom, and what changed."""
+
+import dataclasses
+
+from harness.report.story import filled, story
+from harness.suite.records import EnsembleRecord
+from tests.report.test_html import BROKEN, HELD, LISTED, REFUTED
+
+ENSEMBLE = EnsembleRecord([0.2, 0.3, 0.4], "8 seeds", spread=False, verdict="SUPPORTED")
+
+
+def test_a_failed_claim_says_what_was_expected_and_what_changed():
+    told = dict(story(dataclasses.replace(REFUTED, quotes="it is half", ensemble=ENSEMBLE)))
+    assert told["the paper"] == '"it is half" (Section 1)'
+    assert told["we read"] == "x within 10 %"
+    assert told["measured"] == "[0.95, 1.05] ells (t: 0.98, 1, 1.02)"
+    assert told["accepted"] == "<= 0.5: half"
+    assert (told["verdict"], told["expected"]) == ("REFUTED", "SUPPORTED, as 3 values of its ensemble give")
+    assert told["changed"] == "the mean of this run is 1; its ensemble: 0.2 to 0.4, mean 0.3"
+    assert [text for name, text in story(REFUTED) if name == "failed"] == ["expected SUPPORTED", "the control is blind"]
+
+
+def test_a_claim_that_broke_has_its_reason():
+    told = story(BROKEN)
+    assert [name for name, _ in told] == ["the paper", "we read", "failed"]
+    assert told[-1][1] in BROKEN.message
+
+
+def test_a_listed_claim_says_what_is_true_instead_and_nothing_changed():
+    told = dict(story(dataclasses.replace(LISTED, ensemble=dataclasses.replace(ENSEMBLE, verdict="REFUTED"))))
+    assert told["instead"] == "it is one, not half"
+    assert "changed" not in told
+    assert "failed" not in told
+
+
+def test_what_holds_was_expected_as_published():
+    assert dict(story(HELD))["expected"] == "SUPPORTED, as published"
+    assert dict(story(dataclasses.replace(HELD, derived=True)))["our words"]
+
+
+def test_lines_are_wrapped_beside_their_names():
+    lines = filled([("paper", "one two three four \x1b[2J\n"), ("x", "y")], 22)
+    assert lines == ["paper     one two", "          three four", "          \\x1b[2J\\n", "x         y"]
