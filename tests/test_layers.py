@@ -64,7 +64,7 @@ ORDER = {
         "portable",
     ),
     "harness.report": (
-        "pages text json_file environment summary figures",
+        "pages text json_file environment summary figures natural",
         "canaries sentences strip forest loading plain story",
         "links findings",
         "markdown html",

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.report.natural import natural
 from harness.report.sentences import papers
 from harness.report.text import SIGNS, accepted, command, measured, outcome, passed, reason, visible, worst_first
 from harness.suite.records import ClaimRecord, Report
@@ -33,7 +34,9 @@ def lines(report: Report, columns: int) -> list[str]:
     Claims that were not run stand under their reasons. A statement that is too long for its column has a line of its own.
     """
     order = papers(report.claims)
-    records = sorted(worst_first(report.claims, last=True), key=lambda record: order.index(record.paper))
+    records = sorted(
+        worst_first([natural(record) for record in report.claims], last=True), key=lambda record: order.index(record.paper)
+    )
     layout = _layout(records, columns)
     found: list[str] = []
     for paper, members in itertools.groupby(records, key=lambda record: record.paper):

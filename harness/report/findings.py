@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.report import sentences as said
+from harness.report.natural import natural
 from harness.report.plain import cell, text
 from harness.report.sentences import Sentence
 from harness.suite.evidence import slug
@@ -26,9 +27,9 @@ def by_paper(report: Report, page: str = "") -> list[tuple[str, str, list[str]]]
     Args:
         page: a file of the report's page; each verdict leads to its card there. Without one there are no links.
     """
-    found = []
-    for paper in said.papers(report.claims):
-        theirs, ours = (said.sentences(report.claims, paper, derived=derived) for derived in (False, True))
+    found, records = [], [natural(record) for record in report.claims]
+    for paper in said.papers(records):
+        theirs, ours = (said.sentences(records, paper, derived=derived) for derived in (False, True))
         shown = [sentence for sentence in [*theirs, *ours] if sentence.state != "not run"]
         if shown:
             own = f" Of our own: {said.tally(ours, 'statements')}." if ours else ""

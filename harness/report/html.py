@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report import canaries, forest, links, pages
 from harness.report import sentences as said
+from harness.report.natural import naturally
 from harness.report.strip import letter, strip
 from harness.report.text import (
     SIGNS,
@@ -64,6 +65,7 @@ def write(report: Report, folder: Path) -> None:
 def render(report: Report, folder: Path) -> str:
     """The whole page. The same report and evidence give the same bytes."""
     drawings, problem = _drawings(report, folder)
+    report = naturally(report)
     figures = links.figures_of(report.claims, drawings)
     functions = (measured, accepted, marks, outcome, reason, complaint, letter, strip, held, rank, title)
     page = pages.render(

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from harness.report import canaries, findings
+from harness.report.natural import naturally
 from harness.report.plain import cell, code, text
 from harness.report.text import (
     TWO_QUESTIONS,
@@ -46,6 +47,7 @@ def render(report: Report, page: str = "") -> str:
     Args:
         page: a file of the report's page, for links; a step summary has none to lead to.
     """
+    report = naturally(report)
     folded = [_table(report, page), _experiments(report), _ledger(report), _environment(report)]
     sections = [_top(report), _findings(report, page), _details(report), *(_folded(section) for section in folded if section)]
     return "\n\n".join(section for section in sections if section) + "\n"

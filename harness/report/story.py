@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.report.natural import natural
 from harness.report.text import accepted, measured, outcome, reason, visible
 from harness.suite.records import ClaimRecord, EnsembleRecord
 
@@ -16,6 +17,7 @@ Lines = list[tuple[str, str]]
 
 def story(record: ClaimRecord) -> Lines:
     """Name and text of each line; a claim that broke has its reason alone beside what the paper says."""
+    record = natural(record)
     said = f'"{record.quotes}"' if record.quotes else record.says
     lines = [("our words" if record.derived else "the paper", f"{said} ({record.where})"), ("we read", record.reading)]
     if record.judged and record.measurements:
