@@ -1,4 +1,4 @@
-"""The pytest plugin's entry point: it wakes only in a project that asks for claims, by the ini key ``claims_paths``.
+"""The pytest plugin's entry point. It acts only in a project that sets the ini key ``claims_paths``.
 
 Everywhere else it declares its options and does nothing: no environment variable is set, no output changes, and nothing heavy is
 imported. In a project with claims, :mod:`harness.plugin.session` does the work.

@@ -1,4 +1,4 @@
-"""The canaries before anything is prepared: in the process that prepares, or in one of its own where xdist's workers do."""
+"""Run the canaries before any experiment: in this process, or in one of their own where xdist's workers prepare experiments."""
 
 from __future__ import annotations
 

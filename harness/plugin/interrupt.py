@@ -1,4 +1,4 @@
-"""Ctrl-C while something is written that had better be whole."""
+"""Put Ctrl-C off while a report is written."""
 
 from __future__ import annotations
 

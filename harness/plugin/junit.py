@@ -1,4 +1,4 @@
-"""junit.xml of the report: pytest's own log writes it, the one of ``--junitxml`` or, where nobody asked, one kept for the report.
+"""junit.xml of the report, written by a log of pytest's: the one of ``--junitxml``, else one that is kept for the report.
 
 The report's own log is no ``config.option.xmlpath``: that would write a file in sessions without claims, name it in the terminal,
 and make the fixture ``record_property`` warn tests that it does not concern.
@@ -25,7 +25,7 @@ class Kept(LogXML):
     """A log that follows the session and writes nothing by itself."""
 
     def pytest_sessionfinish(self) -> None:
-        """Nobody asked for a file beside the report's."""
+        """No file beside the report's was asked for."""
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         """The report's place is named already."""

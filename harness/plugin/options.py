@@ -19,15 +19,19 @@ VALUES: dict[str, tuple[str, str, str]] = {
     "scale": (
         "paper",
         "{smoke,paper,large}",
-        "size of the experiments: smoke takes 2 to 3 minutes, paper is what is claimed",
+        "size of the experiments: smoke takes three minutes, paper is as published, large is LeNet-5 from products with J",
     ),
     "seeds": ("3", "N", "number of seeds of every experiment; below 3 the spread comes from a reference ensemble"),
     "first_seed": ("0", "N", "the first of the seeds; the others follow it"),
     "precision": ("", "{float32,float64}", "of training and Jacobian (default: each experiment's own, float32)"),
     "report": ("reports", "DIR", "folder for reports: <time>/ and latest/, or partial/ when some claims were left out"),
     "store": ("", "DIR", "folder of the cache of trained networks and spectra (default: the user's cache folder)"),
-    "chunk": ("", "COLUMNS", "of a Jacobian, worked on at once by a device (default: what fits its cache or memory)"),
-    "canaries": ("on", "{on,off}", "check first what results rest on, in seconds; a library that is wrong there fails the run"),
+    "chunk": (
+        "",
+        "COLUMNS",
+        "columns of a Jacobian that a device computes at once (default: as many as fit its cache or memory)",
+    ),
+    "canaries": ("on", "{on,off}", "check the libraries first, in seconds; a wrong answer fails the run"),
     "baseline": ("", "FILE", "compare with this report, or with this platform's tracked one (auto); a changed verdict fails"),
 }
 # ini key -> (default, help); {claims} is the folder of claims, {fixtures} the folder fixtures in it or beside it
@@ -45,7 +49,7 @@ def add_options(parser: pytest.Parser) -> None:
     for name, (default, metavar, text) in VALUES.items():
         add_option(parser, name, default, metavar, text)
     group = parser.getgroup("claims", "scientific claims")
-    group.addoption("--claims-fresh", action="store_true", help="compute everything again, whatever the store holds")
+    group.addoption("--claims-fresh", action="store_true", help="compute everything again, and ignore the store")
     parser.addini("claims_fresh", "default of --claims-fresh", type="bool", default=False)
     more = "take more seeds for claims that are open, up to 24; all looks at them together have the error of one, 5 %"
     group.addoption("--claims-until-decided", action="store_true", help=more)

@@ -66,7 +66,7 @@ class PreparedRuns:
         self._open[name] = runs or self._open[name]
 
     def _prepare_runs(self, runs: Iterable[tuple[str, Run]]) -> None:
-        """One after the other; what a run misses, its claims say."""
+        """Prepare runs one after the other. The claims of a run that lacks its data say what is missing."""
         possible = [(name, run) for name, run in runs if not run.missing]
         self._progress.plan.add(name for name, _ in possible)
         with self._progress.phase(len(possible)):

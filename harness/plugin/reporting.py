@@ -96,7 +96,7 @@ class Reporting:
         for entry in data["experiments"]:
             run = ExperimentRecord(**entry)
             before = self.experiments.get((run.name, run.seed))
-            # workers of xdist each get as far with a run as their claims need: the one that got furthest tells most
+            # each worker of xdist prepares a run as far as its claims need: the record with the most stages is kept
             if before is None or len(run.stages) >= len(before.stages):
                 self.experiments[run.name, run.seed] = run
         if record.evidence is not None:

@@ -84,7 +84,7 @@ def pytest_claims_lab(config: pytest.Config, settings: Settings, progress: Progr
         progress=progress,
         every_seed=settings.ensemble,
         chunk=settings.chunk,
-        # a conftest that pytest found while collecting had no say when the settings were made
+        # a conftest that pytest found while collecting was not asked when the settings were made
         options=settings.papers or of_papers(config),
     )
 
@@ -142,7 +142,7 @@ class Judging:
 
     @contextmanager
     def _warnings_said(self) -> Iterator[None]:
-        """No test runs yet that could carry a warning to pytest's summary: it becomes a line of its own among the progress."""
+        """Print warnings as lines of progress: no test runs yet whose summary could have them."""
         with warnings.catch_warnings():
             warnings.simplefilter("always", StoreWarning)
             warnings.showwarning = lambda message, category, *_: self.progress.say(_said(message, category))
@@ -183,7 +183,7 @@ class Judging:
 
 
 def _exact_dtypes() -> AbstractContextManager[None]:
-    """The engine's scope, for every claim: one that imports JAX only when it is judged must find it as well."""
+    """Exact dtypes around every claim, those that import JAX only when they are judged included."""
     from harness.engine.precision import exact_dtypes
 
     return exact_dtypes()

@@ -114,7 +114,7 @@ class PrintedProgress(Progress):
         self._thread: threading.Thread | None = None
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that is not overwritten."""
         with self._lock:
             self._print(text, stays=True)
 
@@ -157,7 +157,7 @@ class PrintedProgress(Progress):
         self._took[_kind(label)] = self._clock() - frame.started
 
     def beat(self) -> None:
-        """Print what is running if it was not seen yet, or was not heard of for long."""
+        """Print what is running if it has no line yet, or had none for long."""
         with self._lock:
             if not self._frames:
                 return

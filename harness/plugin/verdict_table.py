@@ -138,7 +138,7 @@ def _indented(text: str, indent: int, columns: int) -> list[str]:
 
 
 def next_steps(report: Report, folder: str) -> list[str]:
-    """What the runner's word "passed" means, then what to read: the page, and the claim that is worst."""
+    """What "passed" means here, then what to read: the page, and the worst claim."""
     worst = [record for record in worst_first(report.claims) if outcome(record) in ("failed", "deviates", "refuted", "open")]
     found = [*filter(None, [passed(report)]), visible(f"read: {folder}/{PAGE}, the findings first")]
     for record in worst[:1]:

@@ -1,4 +1,4 @@
-"""The canaries of a run as a record, and how it is told in one line, the same in terminal, Markdown and HTML."""
+"""The record of a run's canaries, and its summary in one line, the same in terminal, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def collect() -> CanariesRecord:
 
 
 def died(cause: str) -> CanariesRecord:
-    """What is left of a process that was to run the canaries and ended otherwise, since a library crashed or hung in it."""
+    """The record of a process that ran the canaries and crashed or hung."""
     blas = f"numpy {provenance.version('numpy')} and scipy {provenance.version('scipy')} with their BLAS"
     failure = f"the process that ran the canaries {cause}; {blas} run there too"
     return CanariesRecord(red=[RedCanary("all", "jaxlib", _version("jaxlib"), "everything", None, 0, "", "", failure)])

@@ -1,4 +1,4 @@
-"""Where a run took place: versions, processor, precision. Looks at JAX only if somebody imported it already."""
+"""Where a run took place: versions, processor, precision. Reads JAX only if it is imported already."""
 
 from __future__ import annotations
 

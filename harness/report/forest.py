@@ -46,7 +46,7 @@ def words(far: float) -> str:
         return "inside" if far > 0 else "outside"
     if abs(far) >= 9.95:
         return f"{far:+.0f}"
-    # as many digits as tell on which side of one it is, which is what the verdict says
+    # enough digits to show on which side of one the distance is: that side is the verdict
     return next(text for text in (f"{far:+.{n}f}" for n in range(1, 18)) if (abs(float(text)) >= 1) == (abs(far) >= 1))
 
 

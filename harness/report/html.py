@@ -1,4 +1,4 @@
-"""report.html: everything that a reader needs on one page, with nothing to fetch; it works without its script."""
+"""report.html: the whole report on one page. Nothing is fetched, and the page works without its script."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def render(report: Report, folder: Path) -> str:
 
 
 def _paper(records: Sequence[ClaimRecord], id: str) -> dict[str, Any]:
-    """A paper's sentences of which something is known, our own statements beside it, and what they came to."""
+    """A paper's sentences that were judged or broke, our own statements beside them, and the tally of both."""
     theirs, ours = (said.sentences(records, id, derived=derived) for derived in (False, True))
     parts = [("The paper's sentences", theirs), ("Statements of our own", ours)]
     return {
@@ -126,7 +126,7 @@ def forests(records: Sequence[ClaimRecord]) -> list[tuple[str, list[ClaimRecord]
 
 
 def _drawings(report: Report, folder: Path) -> tuple[list[Drawing], str]:
-    """The figures; without them the page still tells every verdict."""
+    """The figures, and what went wrong with all of them; the page has every verdict without them as well."""
     if not any(record.evidence for record in report.claims):
         return [], ""
     try:
@@ -194,7 +194,7 @@ def held(control: ControlRecord) -> bool:
 
 
 def number(value: float | None) -> str:
-    """As short as it can be read."""
+    """Four significant digits, or a dash."""
     return "–" if value is None else f"{value:.4g}"
 
 

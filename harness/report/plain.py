@@ -1,4 +1,4 @@
-"""Text in Markdown that is shown and never obeyed: whatever a report holds, no markup of it gets through."""
+"""Text in Markdown: whatever markup a report's names and messages hold is escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MARKUP = re.compile(r"<(?=[A-Za-z/!?])|&(?=#|\w+;)|[`\\]|(?<!\s)\*|\*(?!\s)|(?<!
 
 
 def text(words: str) -> str:
-    """The words as Markdown shows them and does not obey them, on one line and without a full stop."""
+    """The words with their markup escaped, on one line and without a full stop."""
     flat = visible(" ".join(words.split()).rstrip("."))
     return MARKUP.sub(lambda found: f"\\{found[0]}", flat)
 

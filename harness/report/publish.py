@@ -13,7 +13,7 @@ from filelock import FileLock
 from harness.report import Writer, write
 from harness.suite.records import Report
 
-PATIENCE = 120  # seconds that another run may take to write its report here before this one goes elsewhere
+PATIENCE = 120  # seconds to wait for another run that writes its report here; then this report goes elsewhere
 
 
 def publish(report: Report, root: Path, more: Sequence[Writer] = ()) -> tuple[Path | None, list[str]]:

@@ -1,6 +1,6 @@
 """The strip plot of one claim as inline SVG: seeds and their interval against the accepted region, the paper's number, controls.
 
-Written by hand and not by matplotlib: a report has a hundred of them, and each is two kilobytes.
+Written without matplotlib: a report has hundreds of them, of two kilobytes each.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _guide(record: ClaimRecord, scale: Scale, bottom: int) -> str:
 
 
 def _paper(record: ClaimRecord, scale: Scale) -> Row | None:
-    """A diamond at the paper's number, and the number."""
+    """The paper's number as a diamond, with its value."""
     if record.published is None:
         return None
     x = scale(record.published)

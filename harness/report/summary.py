@@ -11,7 +11,7 @@ MOST = 1_000_000  # bytes; GitHub refuses a summary above 1 MiB, other steps' pa
 
 
 def append(page: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Side effect: append the page where CI wants it. Returns what went wrong, "" if nothing did or nothing was asked for."""
+    """Side effect: append the page where CI wants it. Returns what went wrong, else ""."""
     if not environ.get(VARIABLE):
         return ""
     target = Path(environ[VARIABLE])

@@ -25,7 +25,7 @@ TWO_QUESTIONS = (
 
 
 def visible(text: str) -> str:
-    """The text on one line, with whatever a terminal would obey written out: ``\\x1b``, ``\\n``, marks that turn text around."""
+    """The text on one line, with control characters and marks that reverse text written out, as ``\\x1b`` or ``\\n``."""
     return "".join(char if _shown(char) else char.encode("unicode_escape").decode() for char in text)
 
 
@@ -52,7 +52,7 @@ def accepted(record: ClaimRecord) -> str:
 
 
 def _digits(record: ClaimRecord) -> int:
-    """Four, or as many as it takes for what is shown to lie against the region as what was measured does."""
+    """Four significant digits, or more where rounding would show another verdict."""
     interval = record.measurements[0].interval if record.measurements else None
     if interval is None:
         return 4

@@ -1,4 +1,4 @@
-"""A paper's claims judged on one's own network, in a script or a notebook: no pytest, no files unless a report is asked for."""
+"""Judge a paper's claims on one's own network, in a script or a notebook. No pytest is needed, and no file but a report is written."""
 
 from __future__ import annotations
 
