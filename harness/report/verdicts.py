@@ -1,4 +1,4 @@
-"""Judge a paper's claims on one's own network, in a script or a notebook. No pytest is needed, and no file but a report is written."""
+"""Judge a paper's claims on a network of one's own, in a script or a notebook, without pytest."""
 
 from __future__ import annotations
 
