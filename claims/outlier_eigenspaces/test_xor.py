@@ -317,6 +317,7 @@ def test_rank_types(run, matrix):
 
 
 def probability(neurons, half_width, reason):
+    other = 4 if neurons == 6 else 6
     return claim(
         f"outlier-eigenspaces/xor-probability[k-{neurons}]",
         where="arXiv 2206.04030, section 2" if neurons == TYPES else "derived: arXiv 2206.04030, section 2",
@@ -326,7 +327,11 @@ def probability(neurons, half_width, reason):
         else "the optimal classifier needs a neuron of each of four types, which K random types cover with the coupon collector's probability",
         reading=f"share of trajectories that end optimal ({OPTIMAL}); K = {neurons}, d = 100, lambda = 10^4",
         accept=within(optimal_probability(neurons) - half_width, optimal_probability(neurons) + half_width, reason=reason),
-        controls=[zero_steps, sibling("xor-k-4-shuffled", "labels shuffled")],
+        controls=[
+            zero_steps,
+            sibling("xor-k-4-shuffled", "labels shuffled"),
+            sibling(f"xor-k-{other}", f"{other} neurons in their place"),
+        ],
         on=f"xor-k-{neurons}",
         over="trials",
         published=optimal_probability(neurons),

@@ -164,6 +164,31 @@ def last_layer_times(factor: float) -> Callable[[Any], World]:
     return world
 
 
+def random_leading(run: Any) -> World:
+    """A random Gaussian vector in the place of the leading eigenvector, at every step another one."""
+    drawn = numpy_stream(run.experiment.seed, "random-leading").standard_normal(run.history.leading.shape)
+    return _changed(run, leading=drawn.astype(run.history.leading.dtype))
+
+
+def last_layer_tripled(run: Any) -> World:
+    """The leading eigenvector with its last layer's coefficients three times as large."""
+    leading = np.array(run.history.leading)
+    leading[:, list(run.layers.values())[-1]] *= 3
+    return _changed(run, leading=leading)
+
+
+def nearly_fixed(run: Any) -> World:
+    """A leading eigenvector that is, but for a tenth of the way from each step's own, that of the last step."""
+    own, last = run.history.leading, run.history.leading[-1]
+    own = own * np.where(own @ last < 0, -1, 1)[:, None]
+    return _changed(run, leading=last + 0.1 * (own - last))
+
+
+def damped(run: Any) -> World:
+    """Eigenvalues whose logarithms move by three tenths of what they do: each doubling becomes a growth of 23 %."""
+    return _changed(run, values=np.sign(run.history.values) * np.abs(run.history.values) ** 0.3)
+
+
 def share_in_top_twenty(share: float) -> Callable[[Any], World]:
     """A gradient of which that share lies in the top twenty eigenvectors, evenly, at every step."""
 

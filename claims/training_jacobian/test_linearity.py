@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from harness.engine.streams import numpy_stream
 from harness.measure.measurement import Measurement
 from harness.measure.response import COARSE, Responses, crossing, linear_fraction
 from harness.suite.claim import Control, World, claim
@@ -31,7 +32,15 @@ def _chosen(run_responses, spectrum, structural):
     return keep, run_responses.stimulus
 
 
+def _short(run):
+    """Two directions in five, drawn at random, answer with a tenth less than they do."""
+    held = run.bulk_responses
+    less = numpy_stream(run.experiment.seed, "short-responses").uniform(size=len(held.index)) < 0.4
+    return World(run, bulk_responses=dataclasses.replace(held, along=np.where(less[:, None, None], 0.9, 1.0) * held.along))
+
+
 top_direction = Control("the top singular direction in place of bulk ones", _top_for_bulk)
+short = Control("two directions in five answer with a tenth less", _short)
 
 
 def linear_bulk(reading, up_to, structural):
@@ -44,7 +53,7 @@ def linear_bulk(reading, up_to, structural):
         reading=f"at every lambda up to {up_to:g} at least 80 % of directions drawn from the bulk"
         f"{'' if structural else ', structural ones left out,'} respond within 5 % of lambda sigma_i, mean of both signs",
         accept=at_least(0.8, reason=EIGHTY),
-        controls=[top_direction],
+        controls=[top_direction, short],
         on="digits",
         given={"up_to": up_to, "structural": structural, "each": False},
         scales=("smoke", "paper") if up_to == 1 else ("paper",),
@@ -59,7 +68,7 @@ def linear_bulk(reading, up_to, structural):
     says=LINEAR,
     reading="as [nontrivial,strict], with both signs of lambda within 5 % on their own, so that no even term can cancel",
     accept=at_least(0.8, reason=EIGHTY),
-    controls=[top_direction, Control("an even term of 6 % added to every response", lambda run: _even(run))],
+    controls=[top_direction, short, Control("an even term of 6 % added to every response", lambda run: _even(run))],
     on="digits",
     given={"up_to": 1e3, "structural": False, "each": True},
 )
@@ -142,7 +151,15 @@ def _bulk_for_top(run):
     return World(run, top_responses=Responses(*one, bulk.stimulus))
 
 
+def _far_linear(run):
+    """Every response, by a step a hundred times as small, in the place of the one that is that much larger."""
+    top = run.top_responses
+    far = dataclasses.replace(top, stimulus=100 * top.stimulus, along=100 * top.along, orthogonal=100 * top.orthogonal)
+    return World(run, top_responses=far)
+
+
 bulk_direction = Control("a bulk direction in place of the top one", _bulk_for_top)
+far_linear = Control("training that is linear a hundred times as far", _far_linear)
 
 
 def _mean_over_signs(top_responses):
@@ -171,7 +188,7 @@ def _crossing(top_responses, excess):
     says="along v_1 training is no longer linear from a step of 0.1 to 1 on",
     reading="log10 of the lambda at which the response falls 20 % below lambda sigma_1 lies between -1 and 0, give or take one grid step",
     accept=within(-1 - GRID_STEP, GRID_STEP, reason="0.1 to 1, widened by one step of the paper's grid of 30 stimuli"),
-    controls=[bulk_direction],
+    controls=[bulk_direction, far_linear],
     on="digits",
     unit="log10 lambda",
 )
@@ -187,7 +204,7 @@ def test_nonlinear_top(top_responses):
     reading="log10 of the lambda at which the orthogonal part of the response exceeds the part along u_1 is between 0 and 1, give or "
     "take one grid step",
     accept=within(-GRID_STEP, 1 + GRID_STEP, reason="past 1 and within the decade that follows, widened by one grid step"),
-    controls=[bulk_direction],
+    controls=[bulk_direction, far_linear],
     on="digits",
     unit="log10 lambda",
 )

@@ -30,7 +30,7 @@ def gaussian_sigma(size: int, seed: int = 0) -> Any:
 
 
 def _gaussian(run: Any) -> World:
-    return with_spectrum(run, sigma=gaussian_sigma(run.spectrum.size))
+    return with_spectrum(run, sigma=gaussian_sigma(run.spectrum.size, run.experiment.seed))
 
 
 def _untrained(run: Any) -> World:
