@@ -6,10 +6,12 @@ import numpy as np
 
 from harness.engine.streams import numpy_stream
 from harness.measure.measurement import Measurement
-from harness.measure.response import COARSE, Responses, crossing, linear_fraction
+from harness.measure.response import COARSE, Responses, crossing, linear_fraction, responses
 from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
+from . import recipe
+from .run import SPECTRUM_CODE
 from .sentences import SEVEN_ORDERS, SURGICAL
 
 # Neighbours on the paper's grid of 30 stimuli over six decades; nothing read off its figure is finer.
@@ -83,6 +85,53 @@ def test_linear_bulk(bulk_responses, spectrum, up_to, structural, each):
     reached = stimulus <= up_to * (1 + 1e-9)
     arrays = {"stimulus": stimulus, "fraction": fraction, **_evidence(bulk_responses, keep)}
     return Measurement(float(fraction[reached].min()), counted=f"of {keep.sum()} directions", arrays=arrays)
+
+
+SEVENTH = np.logspace(-4, -3, 3)  # the decade below the grid that the text gives
+
+
+def seventh_decade(run, precision):
+    """Responses along the drawn bulk directions, both signs, in the decade below the grid, trained in that precision."""
+
+    def compute():
+        training = recipe.training(dataclasses.replace(run.experiment, precision=precision), run.dataset)
+        label, progress = f"{run.label}: trainings in {precision}", run.lab.progress
+        directions, signs = run.response_directions, (1, -1)
+        return responses(training, run.theta_0, run.spectrum, directions, SEVENTH, signs, precision, progress, label)
+
+    modules = (*SPECTRUM_CODE, responses, seventh_decade)
+    directions = run.response_directions.tolist()
+    return run.result("response-seventh", Responses, compute, modules=modules, precision=precision, directions=directions)
+
+
+@claim(
+    "training-jacobian/linear-bulk[seven-decades]",
+    bounds=(0, 1),
+    where="Section 3.2, Figure 2a",
+    quotes=SEVEN_ORDERS,
+    says=LINEAR,
+    reading="as [nontrivial,strict], with the decade from 0.0001 on that makes them seven (the grid of the text has six), where training runs "
+    "in float64: the float32 rounding of theta_T would hide the response",
+    accept=at_least(0.8, reason=EIGHTY),
+    controls=[
+        top_direction,
+        Control("the seventh decade in float32", lambda run: {"run": run, "precision": "float32"}),
+    ],
+    on="digits",
+    given={"precision": "float64"},
+)
+def test_seven_decades(run, precision):
+    parts = [_linear_share(run, held) for held in (seventh_decade(run, precision), run.bulk_responses)]
+    arrays = {"stimulus": np.concatenate([SEVENTH, run.bulk_responses.stimulus]), "fraction": np.concatenate(parts)}
+    details = {"in the seventh decade": float(parts[0].min())}
+    counted = f"of {np.count_nonzero(_chosen(run.bulk_responses, run.spectrum, False)[0])} directions"
+    return Measurement(float(np.concatenate(parts).min()), counted=counted, arrays=arrays, details=details)
+
+
+def _linear_share(run, held):
+    """Share of directions, structural ones left out, that respond within 5 % at each stimulus."""
+    keep, stimulus = _chosen(held, run.spectrum, False)
+    return linear_fraction(held.along[keep].mean(axis=1), held.sigma[keep], stimulus)
 
 
 def _both_signs(along, sigma, stimulus):
