@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 from scipy.linalg import svdvals
 
+import claims.training_jacobian.test_as_published as as_published
 import claims.training_jacobian.test_dependence as dependence
 import claims.training_jacobian.test_influence as influence
 import claims.training_jacobian.test_linearity as linearity
 import claims.training_jacobian.test_regions as regions
 import claims.training_jacobian.test_subspace_training as subspace_training
+from claims.training_jacobian import plotted
 from harness.engine.spectrum import Spectrum, decompose
 from harness.measure.departure import along_directions, from_identity
+from harness.measure.response import FINE, Responses
 from harness.measure.restricted import Restricted, loss_at
 from harness.measure.rotation import within_inputs
 from harness.measure.structural import structural_split
+from harness.suite.claim import World
 
 SIZES, DEAD = (5, 4, 3), [1, 3]
 
@@ -119,3 +123,45 @@ def test_bulk_is_compared_with_each_region_on_its_own() -> None:
 @pytest.mark.parametrize(("sizes", "order"), [([107, 114, 128], 1), ([5, 20, 80], 2), ([50, 50, 50], 0)])
 def test_order_of_growth_is_blind_to_what_is_constant(sizes: list[float], order: float) -> None:
     assert dependence._order(sizes) == pytest.approx(order)
+
+
+def planted_responses(bend: float) -> Responses:
+    """Two signs of one direction of sigma 2, linear up to ``bend`` and then constant, with a fifth of the response orthogonal."""
+    along = np.broadcast_to(2 * np.minimum(FINE, bend), (1, 2, len(FINE)))
+    return Responses(along, 0.2 * along, np.zeros(1, int), np.full(1, 2.0), FINE)
+
+
+@pytest.mark.parametrize(("bend", "off"), [(np.inf, 0.0), (10.0, 2.0)])
+def test_the_plotted_direction_is_held_against_its_line(monkeypatch: pytest.MonkeyPatch, bend: float, off: float) -> None:
+    monkeypatch.setattr(plotted, "responses", lambda run, index: planted_responses(bend))
+    run = SimpleNamespace(spectrum=spectrum_of(np.ones(3)))
+    assert as_published.test_plotted_direction(run, lambda _: 0, 1.0).value == pytest.approx(off)
+    assert as_published.test_plotted_direction_is_surgical(run, lambda _: 0, 1.0).value == pytest.approx(0.2 / np.hypot(1, 0.2))
+
+
+def test_the_better_sign_of_the_top_direction_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = planted_responses(np.inf)
+    along = np.array([[2 * np.minimum(FINE, 1e-2), 2 * np.minimum(FINE, 0.3)]])
+    monkeypatch.setattr(
+        plotted, "responses", lambda run, index: Responses(along, held.orthogonal, *list(vars(held).values())[2:])
+    )
+    found = as_published.test_plotted_top(None, lambda _: 0, -0.5, lambda along, orthogonal, linear: 0.8 * linear - along)
+    assert found.value == pytest.approx(np.log10(0.3 / 0.8), abs=0.05)
+    assert found.details["v_1"] == pytest.approx(np.log10(0.01 / 0.8), abs=0.05)
+
+
+def test_the_plotted_direction_may_have_to_make_way_for_one_that_is_not_structural() -> None:
+    structural = np.zeros(4810, bool)
+    structural[1990:2005] = True
+    assert as_published._beside(SimpleNamespace(spectrum=SimpleNamespace(structural=structural))) == 2005
+
+
+def test_the_sweep_of_figure_6_and_its_curves() -> None:
+    assert list(plotted.DIMENSIONS[[0, 1, 3, -1]]) == [100, 348, 844, 4810]
+    losses = np.where(plotted.DIMENSIONS >= 844, 0.5, 2.5)
+    held = Restricted(plotted.DIMENSIONS, 0.5, dict.fromkeys(("bulk", "complement", "chaotic", "stable"), losses))
+    run = World(SimpleNamespace(initial_test_loss=2.5), confined=held)
+    assert 596 < as_published.test_plotted_dimension(run, "stable").value < 844
+    assert as_published.test_plotted_no_progress(run, 3000).value == pytest.approx(1)
+    assert as_published.test_plotted_no_progress(run, 300).value == pytest.approx(0)
+    assert as_published.test_plotted_loss(run, "chaotic", 1000).value == pytest.approx(1)
