@@ -127,6 +127,8 @@ EIGEN = {
 # "the reported overlap is the mean over the last 1,000 steps of training" (Table 1): every 20th of them, or every 100th
 LAST = tuple(range(STEPS - 980, STEPS + 1, 20))
 LAST_SPARSE = tuple(range(STEPS - 900, STEPS + 1, 100))
+# Figure 12: the top ten eigenvectors of these rows soon after the start and later on; on MNIST an eigenproblem takes seconds
+ROWS = {"mnist": (100, 600, 1000, 3000), "digits": (100, 200, 400, 600, 1000, 2000, 3000)}
 # the window in which batch sizes are compared: a full-batch step costs as much as 150 steps of 64 images
 EARLY = tuple(range(200, 601, 20))
 SMALL = Architecture(hidden=(32, 32))
@@ -147,12 +149,16 @@ def _family(data: str) -> None:
     def a(suffix: str, **changes: Any) -> SubspaceExperiment:
         return replace(SubspaceExperiment(f"tiny-{data}{suffix}", data=data), **changes)
 
-    _table_row(a("-softmax", architecture=Architecture(hidden=())))
-    _table_row(a("-softplus", architecture=Architecture(activation="softplus")))
-    _table_row(a("-slow", step_size=0.01))
-    _table_row(a("-batch-256", batch=256, overlap_steps=EARLY))
-    _table_row(a("-random-labels", labels="permuted", eigen_steps=(STEPS,), eigenpairs=12))
-    _table_row(a("-adam", optimiser="adam", step_size=1e-3))
+    rows: dict[str, dict[str, Any]] = {
+        "-softmax": {"architecture": Architecture(hidden=())},
+        "-softplus": {"architecture": Architecture(activation="softplus")},
+        "-slow": {"step_size": 0.01},
+        "-batch-256": {"batch": 256, "overlap_steps": EARLY},
+        "-random-labels": {"labels": "permuted"},
+        "-adam": {"optimiser": "adam", "step_size": 1e-3},
+    }
+    for suffix, changes in rows.items():
+        _table_row(a(suffix, eigen_steps=ROWS[data], eigenpairs=10, **changes))
     _add(a("-batch-16", batch=16, steps=600, overlap_steps=EARLY))
     _add(a("-full-batch", batch=0, steps=600, eigen_steps=(600,), eigenpairs=10, overlap_steps=EARLY))
     _add(a("-parity", labels="parity", steps=600, eigen_steps=(600,), eigenpairs=12))
@@ -209,4 +215,4 @@ def _cifar10(suffix: str, **changes: Any) -> None:
 # For a machine with an accelerator: 1,250,858 parameters, 50,000 images; a product with the Hessian is about 20 TFLOP
 _cifar10("", eigen_steps=(0, 50, 100, 200, 400, 600))
 _cifar10("-random-labels", labels="permuted")
-_cifar10("-adam", optimiser="adam", step_size=1e-3)
+_cifar10("-adam", optimiser="adam", step_size=1e-3, eigen_steps=ROWS["mnist"], eigenpairs=10)

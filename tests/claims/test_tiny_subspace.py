@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from claims import networks
 from claims.networks import example_losses
 from claims.tiny_subspace import softmax_flow as flow
+from claims.tiny_subspace import test_gradient as gradient
 from claims.tiny_subspace import test_subspace as subspace
 from claims.tiny_subspace.experiments import Architecture, SubspaceExperiment, Variant
 from claims.tiny_subspace.run import Run, relabelled
@@ -502,6 +503,16 @@ def test_the_flow_stays_put_at_time_zero_and_lowers_the_loss():
 def test_a_mixture_that_makes_no_sense_is_refused(make, message):
     with pytest.raises(InvalidInput, match=message):
         make()
+
+
+def test_the_gradient_must_come_to_the_top_soon_and_stay_there():
+    """Full shares at first and half of them later on; and the other way round."""
+    steps, rows = np.array([0, 100, 600, 1000, 3000]), np.zeros((5, 10))
+    for later in ([1.0, 1.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]):
+        shares = np.vstack([rows[:1], np.repeat(np.array(later)[:, None] / 10, 10, axis=1)])
+        found = gradient.test_stays_in_top(measure.History(steps, rows, shares, rows, rows))
+        assert found.value == pytest.approx(0.5)
+        assert list(found.details.values()) == pytest.approx([later[0], later[-1]])
 
 
 def test_first_and_last_kernel_lie_where_the_network_has_them():
