@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from claims.outlier_eigenspaces import eigenspaces, test_xor, theory
+from claims.outlier_eigenspaces import eigenspaces, test_xor, theory, three_layers
 from claims.outlier_eigenspaces.experiments import GMM_SMOKE, TILTED_SMOKE, XOR_SMOKE
 from claims.outlier_eigenspaces.mixtures import Mixture
 from claims.outlier_eigenspaces.one_pass import CHUNK, HEADS, Params, Stream, ahead, initial, loss, one_pass
@@ -419,3 +419,35 @@ def test_a_share_of_trajectories_of_which_there_are_none_is_a_failure_and_no_ski
     monkeypatch.setattr(test_xor, "optimal", lambda run: np.full(8, outcome != "optimal"))
     with pytest.raises(EmptyOutcome, match=f"none of 8 trajectories ended {outcome}"):
         test_xor.test_rank_deficient(World(None), "hessian", outcome)
+
+
+def test_blocks_of_three_layers_are_those_of_nested_differentiation(random):
+    """Curvatures of the middle layer's rows and of the last layer, each formed on its own from the network as it is written."""
+    s, y, neurons = random.normal(size=(20, 5)), random.integers(2, size=20), 5
+    last = random.normal(size=neurons * (neurons + 1))
+    params = Params(np.eye(5), last)
+    middle, final = three_layers.split(last, neurons)
+    assert middle.shape == (neurons, neurons)
+
+    def network(middle, final, s, y):
+        output = final @ jax.nn.relu(middle @ jax.nn.relu(s))
+        return jnp.log1p(jnp.exp(output)) - y * output
+
+    each = jax.vmap(jax.hessian(network, argnums=(0, 1)), (None, None, 0, 0))(middle, final, s, y)
+    block = np.asarray(eigenspaces.last_blocks(three_layers.three_layer_relu)(params, s, y).hessian)
+    rows, top = three_layers._tops(block, neurons)
+    for r in range(neurons):
+        want = np.asarray(each[0][0][:, r, :, r].mean(axis=0))
+        np.testing.assert_allclose(want @ rows[r], rows[r] * np.sort(np.linalg.eigvalsh(want))[::-1][:4], atol=ROUNDING)
+    want = np.asarray(each[1][1].mean(axis=0))
+    np.testing.assert_allclose(want @ top[0], top[0] * np.sort(np.linalg.eigvalsh(want))[::-1][:4], atol=ROUNDING)
+
+
+def test_three_layers_are_trained_once_and_dead_neurons_do_not_count(tmp_path):
+    lab = Lab(Store(tmp_path))
+    run = open_run(replace(XOR_SMOKE, trajectories=2, horizon=1.0, snapshots=1, examples=1.0), lab)
+    start, end = three_layers.moments(run)
+    assert [rows.shape for rows in end.rows] == [(2, 8, 50), (2, 8, 8), (2, 1, 8)]
+    assert [vectors.shape for vectors in end.spaces["gradients"]] == [(2, 8, 50, 2), (2, 8, 8, 4), (2, 1, 8, 4)]
+    assert not np.array_equal(start.rows.first, end.rows.first)
+    np.testing.assert_array_equal(end.live.middle, np.abs(end.rows.last[:, 0]) >= 0.1 * np.abs(end.rows.last).max(axis=-1))
