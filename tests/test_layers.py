@@ -26,7 +26,7 @@ DATA_SETS = {"harness.datasets", "harness.mnist"}
 ORDER = {
     "harness.engine": (
         "precision streams trees columns_last losses budget spectrum",
-        "canaries devices training",
+        "canaries devices training eigenpairs",
         "jacobian products descent hessian krylov",
         "sharded range_finder counting directions",
         "matrix_free",

@@ -17,7 +17,7 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-from harness.engine import descent, hessian
+from harness.engine import descent, eigenpairs, hessian
 from harness.engine.precision import with_exact_dtypes
 from harness.engine.streams import numpy_stream
 from harness.engine.training import State
@@ -30,7 +30,7 @@ from .. import images, networks
 from . import stages
 from .experiments import STRIDE, Architecture, SubspaceExperiment
 
-CODE = (descent, hessian, networks, measure)
+CODE = (descent, eigenpairs, hessian, networks, measure)
 CHUNK = 2000  # examples a Hessian chunk: 64 MB of activations at most, whatever the size of the data set
 DRAWS = 8  # random vectors of the whole space a run
 PARTS = ("whole", "top", "next", "complement", "random")  # of the gradient, see harness.measure.hessian_subspace
@@ -89,7 +89,7 @@ _products = jax.jit(jax.vmap(hessian.product, (None, 1), 1))
 BLOCK = 128  # columns of a dense Hessian at once
 
 
-def applied(at: hessian.Linearised) -> hessian.Product:
+def applied(at: hessian.Linearised) -> eigenpairs.Product:
     """v -> H v at the linearised point, float64 in and out, in the precision of the network between."""
     return lambda v: np.asarray(_product(at.transposes, jnp.asarray(v, at.gradient.dtype)), np.float64)
 
@@ -220,7 +220,7 @@ class Run(runs.Run):
     def _stops(self) -> list[int]:
         return sorted({*self.experiment.eigen_steps, *self.experiment.overlap_steps})
 
-    def _descent(self, hessian_at: Callable[[Any], hessian.Product]) -> Iterator[tuple[int, Any]]:
+    def _descent(self, hessian_at: Callable[[Any], eigenpairs.Product]) -> Iterator[tuple[int, Any]]:
         e, data = self.experiment, self.examples
         update, whole = trainer(self._problem, e.optimiser, e.step_size, "whole")
         confined = trainer(self._problem, e.optimiser, e.step_size, e.side)[1]
@@ -304,9 +304,9 @@ class Run(runs.Run):
         steps = (theta - self.experiment.step_size * self._cast(parts[name]) for name in PARTS)
         return np.array([float(at.loss) - float(linearise(after).loss) for after in steps])
 
-    def _eigenpairs(self, apply: hessian.Product, k: int) -> hessian.Eigenpairs:
+    def _eigenpairs(self, apply: eigenpairs.Product, k: int) -> eigenpairs.Eigenpairs:
         start = self._stream("lanczos-start").standard_normal(self.network.size)
-        return hessian.top_eigenpairs(apply, self.network.size, k, start=start)
+        return eigenpairs.top_eigenpairs(apply, self.network.size, k, start=start)
 
     def _stream(self, name: str) -> np.random.Generator:
         return numpy_stream(self.experiment.seed, name)
@@ -347,7 +347,7 @@ def _rows(rows: list[dict[str, float]]) -> dict[str, Any]:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _pairs(steps: tuple[int, ...], found: list[tuple[hessian.Eigenpairs, hessian.Linearised, Any, Any]]) -> dict[str, Any]:
+def _pairs(steps: tuple[int, ...], found: list[tuple[eigenpairs.Eigenpairs, hessian.Linearised, Any, Any]]) -> dict[str, Any]:
     if not found:
         return {}
     vectors = np.stack([pairs.vectors for pairs, *_ in found])

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from harness.engine import hessian
+from harness.engine import eigenpairs
 from harness.engine.precision import with_exact_dtypes
 from harness.engine.streams import numpy_stream
 from harness.engine.trees import flatten, unflatten
@@ -44,7 +44,7 @@ def history(run: DifferentiatedRun) -> History:
     with run.lab.progress.stage(f"{run.label}: Hessian eigenpairs", len(steps)) as stage:
         for theta in _trajectory(run)[steps]:
             gradient, apply = loss(jnp.asarray(theta))
-            found = hessian.top_eigenpairs(apply, run.size, 2 * k, start=_start(run))
+            found = eigenpairs.top_eigenpairs(apply, run.size, 2 * k, start=_start(run))
             pairs.append(found)
             shares.append(gradient_shares(found.vectors, gradient))
             stage.advance()
@@ -53,7 +53,7 @@ def history(run: DifferentiatedRun) -> History:
     return History(steps, np.stack([found.values for found in pairs]), np.stack(shares), cross, leading)
 
 
-def _loss(run: DifferentiatedRun) -> Callable[[Any], tuple[Any, hessian.Product]]:
+def _loss(run: DifferentiatedRun) -> Callable[[Any], tuple[Any, eigenpairs.Product]]:
     """theta (N,) -> the gradient of the loss over all training examples, and v -> H v; float64 out."""
     every = run.network.cast(Batch(*run.network.data[:2]))
     like = run.network.initial(run.seed)

@@ -9,9 +9,10 @@ import pytest
 from scipy.linalg import subspace_angles
 
 from claims.networks import Conv, classifier, example_losses
-from harness.engine.hessian import Eigenpairs, check, chunks, linearise, product, top_eigenpairs
+from harness.engine.eigenpairs import top_eigenpairs
+from harness.engine.hessian import chunks, linearise, product
 from harness.engine.trees import unflatten
-from harness.errors import DecompositionFailed, InvalidInput
+from harness.errors import InvalidInput
 
 RNG = np.random.default_rng(0)
 EXAMPLES = 23
@@ -170,63 +171,3 @@ def test_initial_kernels_are_glorot_uniform():
 def test_what_makes_no_sense_is_refused(make, message):
     with pytest.raises(InvalidInput, match=message):
         make()
-
-
-# --- eigenpairs ---------------------------------------------------------------------------------------------------------
-
-
-def symmetric(size, values):
-    basis = np.linalg.qr(RNG.standard_normal((size, size)))[0]
-    return basis @ np.diag(values) @ basis.T
-
-
-SIZE = 60
-MATRIX = symmetric(SIZE, np.r_[np.linspace(5, 2, 6), RNG.uniform(-8, 0.5, SIZE - 6)])
-START = np.ones(SIZE)
-
-
-def test_eigenpairs_are_the_algebraically_largest():
-    """Against LAPACK; the most negative eigenvalue is larger in size than any wanted one, and must not be taken."""
-    found = top_eigenpairs(lambda v: MATRIX @ v, SIZE, 6, start=START, tolerance=1e-12)
-    values, vectors = np.linalg.eigh(MATRIX)
-    # the tolerance asked for, a hundred times
-    np.testing.assert_allclose(found.values, values[::-1][:6], atol=1e-10)
-    np.testing.assert_allclose(np.abs(np.sum(found.vectors * vectors[:, ::-1][:, :6], axis=0)), 1, atol=1e-10)
-    assert found.residuals.max() < 1e-10
-    assert found.products > 6
-
-
-def test_the_same_start_gives_the_same_vectors():
-    first, second = (top_eigenpairs(lambda v: MATRIX @ v, SIZE, 4, start=START) for _ in range(2))
-    assert np.array_equal(first.vectors, second.vectors)
-
-
-@pytest.mark.parametrize("k", [0, SIZE, SIZE + 5])
-def test_k_beyond_the_parameters_is_refused(k):
-    with pytest.raises(InvalidInput, match=f"k = {k} eigenpairs of a Hessian with {SIZE} parameters: need 1 to {SIZE - 1}"):
-        top_eigenpairs(lambda v: v, SIZE, k, start=START)
-
-
-def test_a_start_of_another_length_is_refused():
-    with pytest.raises(InvalidInput, match="start vector"):
-        top_eigenpairs(lambda v: v, SIZE, 2, start=np.ones(3))
-
-
-def test_an_operator_that_is_not_symmetric_is_found_out():
-    """Lanczos believes what it is told; the residuals do not."""
-    skewed = MATRIX + 3 * np.triu(RNG.standard_normal((SIZE, SIZE)), 1)
-    with pytest.raises(DecompositionFailed, match="residual"):
-        top_eigenpairs(lambda v: skewed @ v, SIZE, 4, start=START)
-
-
-def test_wrong_pairs_and_nan_do_not_pass():
-    values, vectors = np.linalg.eigh(MATRIX)
-    pairs = Eigenpairs(values[-3:], vectors[:, -3:], np.zeros(3), 0)
-    assert check(lambda v: MATRIX @ v, pairs, 1e-10).residuals.max() < 1e-12
-    shuffled = Eigenpairs(values[-3:], vectors[:, [-2, -3, -1]], np.zeros(3), 0)
-    doubled = Eigenpairs(values[-3:], 2 * vectors[:, -3:], np.zeros(3), 0)
-    for wrong in (shuffled, doubled):
-        with pytest.raises(DecompositionFailed):
-            check(lambda v: MATRIX @ v, wrong, 1e-2)
-    with pytest.raises(DecompositionFailed):
-        check(lambda v: v * np.nan, pairs, 1e-2)
