@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.compare.differences import State
-from harness.compare.exchange import ALPHA, Exchange, holm
+from harness.compare.exchange import ALPHA, Exchange, corrected
 from harness.compare.identity import Change, identity_changes, incidental_changes
 from harness.compare.localise import RunChange, localise
 from harness.compare.measurements import Shift, exchangeable, margin, shift_between
@@ -47,7 +47,7 @@ class ClaimChange:
     Attributes:
         first: the stage to look at, with its run: the first that moved in any run of the claim, else the first of other bits.
         margins: how far each report's interval is from turning the verdict (:func:`harness.compare.measurements.margin`).
-        corrected: Holm's p-value over all claims of the comparison.
+        corrected: the p-value, corrected for all claims of the comparison (Benjamini & Hochberg).
     """
 
     before: ClaimRecord
@@ -137,8 +137,8 @@ def compare(before: Report, after: Report) -> Comparison:
         raise Incomparable(_nothing(both, redefined))
     precision = next(name for name in PRECISIONS if name in (before.precision, after.precision))
     claims = [_changed(a, b, runs, precision) for a, b in common]
-    corrected = holm([claim.exchange.p for claim in claims])
-    claims = [replace(claim, corrected=p) for claim, p in zip(claims, corrected, strict=True)]
+    p_values = corrected([claim.exchange.p for claim in claims])
+    claims = [replace(claim, corrected=p) for claim, p in zip(claims, p_values, strict=True)]
     compared = {a.id for a, _ in common}
     return Comparison(
         before,

@@ -1,30 +1,40 @@
 """Is a platform's result one more draw from the seeds' distribution? A test, its power, its false-alarm rate.
 
 Paired: runs that start from the same theta_0 on both platforms. If platforms are exchangeable, the difference of a seed is as
-likely to be d as -d, so that the mean is zero: Student t over n >= 3 pairs. With n = 3 at level 0.05 it sees, four times in five,
-a shift of 3.3 standard deviations of the differences (:func:`detectable`); twenty pairs see 0.66.
+likely to be d as -d. The exact test flips all signs, and can say nothing below six pairs, since three have eight signs. Three to
+eleven differences that are no whole numbers and of which no two are equal in size are tested by Student's t, whose p is
+multiplied by :func:`inflation`: it is right then in the tail for uniform differences, the worst smooth ones with one peak.
 
-Unpaired: other seeds. The new values are draws from the baseline's distribution, whose spread needs 20 seeds or more:
-t = (mean_new - mean_old) / (s_old sqrt(1 / n_new + 1 / n_old)) on n_old - 1 degrees of freedom; one new value will do.
+Unpaired: other seeds. All values are permuted: exact whatever their distribution, skewed and discrete ones included.
 
 Proportions of the same trials: Fisher's exact test. Claims over pairs of seeds: the jackknife's pseudo-values in place of values.
-Many claims are judged at once: p-values are corrected by Holm, whatever their dependence, so that a sweep over exchangeable
-platforms raises one false alarm or more in at most 5 of 100 sweeps. tests/compare/test_compare.py measures level and power.
+
+Where no arrangement of the values would be an alarm there is no p-value, and the claim is not counted. Many claims are judged at
+once: p-values are corrected by Benjamini & Hochberg, so that of the claims that are named one in twenty is named by chance, and a
+sweep over exchangeable platforms names any in at most 5 of 100 sweeps. One claim that moves alone among many must move far
+(:meth:`Exchange.detectable`); many that move together need not. tests/compare/test_exchange.py measures level and power.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 ALPHA = 0.05
 POWER = 0.8
-LEAST_PAIRS, LEAST_UNPAIRED = 3, 20
+LEAST_PAIRS = 3  # for a spread
+EXACT_PAIRS = 12  # from which flipped signs are as good as Student's t, and need no shape
+ARRANGEMENTS = 20_000  # at most; drawn at random where there are more
+EQUAL = 1e-9  # relative distance of values that only rounding tells apart
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -35,35 +45,56 @@ class Exchange:
         method: the test, or why there is none.
         n: pairs, new values or trials.
         p: p-value, None where nothing could be tested.
-        detectable: smallest shift seen with probability 0.8 at level 0.05, uncorrected, in standard deviations, or None.
+        error: standard error of the tested mean, in standard deviations; 0 where the power is not known.
+        dof: degrees of freedom of the spread.
+        least: smallest p-value that these values could have given in any arrangement.
     """
 
     method: str
     n: int = 0
     p: float | None = None
-    detectable: float | None = None
+    error: float = 0.0
+    dof: int = 0
+    least: float = 0.0
+
+    def detectable(self, claims: int = 1, together: int = 1) -> float | None:
+        """Smallest shift that is seen with probability 0.8, in standard deviations (of the differences, if paired).
+
+        Args:
+            claims: how many are tested; the p-values are corrected for it.
+            together: how many of them shift alike.
+
+        Returns:
+            None where the power is not known, infinity where no shift is seen.
+        """
+        if not self.error:
+            return None
+        level = ALPHA * together / claims
+        return math.inf if level < self.least else _smallest(self.error, self.dof, level)
 
 
 def paired(differences: Sequence[float]) -> Exchange:
-    """Whether the mean difference of runs from the same theta_0 is zero."""
+    """Whether the differences of runs from the same theta_0 lean to one side."""
     d, n = np.asarray(differences, float), len(differences)
     if n < LEAST_PAIRS:
         return Exchange(f"{n} pair(s) of one theta_0: needs {LEAST_PAIRS}", n)
-    error = float(np.std(d, ddof=1)) / math.sqrt(n)
-    mean = float(np.mean(d))
-    p = float(mean == 0) if error == 0 else 2 * float(stats.t.sf(abs(mean) / error, n - 1))
-    return Exchange(f"paired t, {n} seeds", n, p, detectable(n))
+    if n >= EXACT_PAIRS or _discrete(d):
+        return _arranged(f"signs of {n} differences", np.abs(_signs(n) @ d), n, 1 / math.sqrt(n), n - 1)
+    t = abs(float(np.mean(d))) / (float(np.std(d, ddof=1)) / math.sqrt(n))
+    p = min(1.0, inflation(n) * 2 * float(stats.t.sf(t, n - 1)))
+    return Exchange(f"paired t, {n} seeds", n, p, 1 / math.sqrt(n), n - 1)
 
 
 def unpaired(before: Sequence[float], after: Sequence[float]) -> Exchange:
-    """Whether new values are further draws from the baseline's seeds."""
+    """Whether new values are further draws from what the baseline's seeds were drawn from."""
     n, m = len(before), len(after)
-    if n < LEAST_UNPAIRED or not m:
-        return Exchange(f"other seeds: the baseline needs {LEAST_UNPAIRED} and has {n}", m)
-    error = float(np.std(before, ddof=1)) * math.sqrt(1 / m + 1 / n)
-    shift = abs(float(np.mean(after)) - float(np.mean(before)))
-    p = float(shift == 0) if error == 0 else 2 * float(stats.t.sf(shift / error, n - 1))
-    return Exchange(f"prediction t, {m} new against {n} seeds", m, p, _smallest(math.sqrt(1 / m + 1 / n), n - 1, ALPHA))
+    if n < LEAST_PAIRS or not m:
+        return Exchange(f"other seeds: the baseline needs {LEAST_PAIRS} and has {n}", m)
+    values = np.asarray([*after, *before], float)
+    values = values - values.mean()
+    # the sum of the new values decides, since that of all is fixed
+    sums = np.abs(values[_choices(n + m, m)].sum(axis=1))
+    return _arranged(f"{m} new values among {n} of other seeds", sums, m, math.sqrt(1 / m + 1 / n), n - 1)
 
 
 def proportions(before: tuple[int, int], after: tuple[int, int]) -> Exchange:
@@ -72,15 +103,64 @@ def proportions(before: tuple[int, int], after: tuple[int, int]) -> Exchange:
     return Exchange("Fisher's exact test", after[1], float(stats.fisher_exact(table).pvalue))
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction; None stays None and is not counted."""
-    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    worst = 0.0
-    for rank, (p, i) in enumerate(order):
-        worst = max(worst, min(1.0, (len(order) - rank) * p))
-        corrected[i] = worst
-    return corrected
+def corrected(p_values: Sequence[float | None]) -> list[float | None]:
+    """Benjamini & Hochberg's correction; None stays None and is not counted."""
+    tested = [i for i, p in enumerate(p_values) if p is not None]
+    found: list[float | None] = [None] * len(p_values)
+    if tested:
+        adjusted = stats.false_discovery_control([p_values[i] for i in tested])
+        for i, p in zip(tested, adjusted, strict=True):
+            found[i] = float(p)
+    return found
+
+
+def inflation(n: int) -> float:
+    """How much more often n uniform differences than normal ones have a large t, in the limit of large t.
+
+    Both tails fall as t^-(n - 1), by the integral of f(x)^n |x|^(n - 1) over the density f.
+    """
+    uniform = 2.0 ** (1 - n) / n
+    normal = (2 * math.pi) ** (-n / 2) * math.gamma(n / 2) * (2 / n) ** (n / 2)
+    return uniform / normal
+
+
+def _arranged(method: str, sizes: Floats, n: int, error: float, dof: int) -> Exchange:
+    """The share of all arrangements of the values, the observed one first, in which the statistic is as large as observed."""
+    largest, observed = float(sizes.max()), float(sizes[0])
+    slack = EQUAL * largest
+    least, p = (float(np.mean(sizes >= size - slack)) for size in (largest, observed))
+    if largest == 0:
+        return Exchange(f"{method}: all equal", n, 1.0)
+    if least > ALPHA:
+        return Exchange(f"{method}: these could not show anything, whatever their order", n)
+    return Exchange(method, n, p, error, dof, least)
+
+
+def _discrete(d: Floats) -> bool:
+    """Whether the differences are whole numbers, or two of them are of one size: such as counts give."""
+    sizes = np.sort(np.abs(d))
+    return bool(np.all(d == np.round(d)) or np.any(np.diff(sizes) <= EQUAL * sizes[-1]))
+
+
+@functools.lru_cache(maxsize=8)
+def _signs(n: int) -> Floats:
+    """All signs of n numbers, or some at random; first those that leave them as they are, shape (arrangements, n)."""
+    if 2**n <= ARRANGEMENTS:
+        return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
+    drawn = np.random.default_rng(n).choice([1.0, -1.0], (ARRANGEMENTS, n))
+    drawn[0] = 1.0
+    return drawn
+
+
+@functools.lru_cache(maxsize=8)
+def _choices(total: int, count: int) -> NDArray[np.int64]:
+    """All choices of so many of ``total``, or some at random; first the first ones, shape (arrangements, count)."""
+    if math.comb(total, count) <= ARRANGEMENTS:
+        return np.array(list(itertools.combinations(range(total), count)))
+    rng = np.random.default_rng([total, count])
+    drawn = np.array([rng.permutation(total)[:count] for _ in range(ARRANGEMENTS)])
+    drawn[0] = np.arange(count)
+    return drawn
 
 
 def power(n: int, shift: float, alpha: float = ALPHA) -> float:
@@ -88,14 +168,20 @@ def power(n: int, shift: float, alpha: float = ALPHA) -> float:
     return _power(shift * math.sqrt(n), n - 1, alpha)
 
 
-def detectable(n: int, alpha: float = ALPHA) -> float:
-    """Smallest shift, in standard deviations of the differences, that n pairs see with probability 0.8."""
-    return _smallest(1 / math.sqrt(n), n - 1, alpha)
-
-
 def _power(noncentrality: float, dof: int, alpha: float) -> float:
-    critical = stats.t.ppf(1 - alpha / 2, dof)
-    return float(stats.nct.sf(critical, dof, noncentrality) + stats.nct.cdf(-critical, dof, noncentrality))
+    level = alpha / inflation(dof + 1) if dof + 1 < EXACT_PAIRS else alpha
+    critical = stats.t.isf(level / 2, dof) * _spreads(dof)
+    return float(np.mean(stats.norm.sf(critical - noncentrality) + stats.norm.sf(critical + noncentrality)))
+
+
+@functools.cache
+def _spreads(dof: int) -> Floats:
+    """Sample standard deviations of a normal sample of spread one, at evenly spaced probabilities.
+
+    SciPy's non-central t loses its digits where shifts are large.
+    """
+    found: Floats = np.sqrt(stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, dof) / dof)
+    return found
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from harness.report.text import accepted, measured
 
 NAME = "compare.md"
 FEW = 10  # claims that were not compared, named in the terminal
-HEADER = ("verdict", "claim", "baseline", "new", "accepted", "largest change", "margin used", "p (Holm)", "look first at")
+HEADER = ("verdict", "claim", "baseline", "new", "accepted", "largest change", "margin used", "p (corrected)", "look first at")
 RUNS = ("run", "first stage that moved", "first of other bits", "largest within rounding")
 Row = tuple[str, ...]
 
@@ -43,10 +43,23 @@ def chance_line(found: Comparison) -> str:
     """One line: the statistical answer, with what it could have seen."""
     tested = [claim for claim in found.claims if claim.corrected is not None]
     drifted = [claim.before.id for claim in tested if claim.drifted]
-    sizes = [claim.exchange.detectable for claim in tested if claim.exchange.detectable]
-    power = f"; a test alone sees a shift of {max(sizes):.2g} standard deviations 4 times in 5" if sizes else ""
     named = f": {', '.join(drifted)}" if drifted else ""
-    return f"{len(tested)} claims tested for exchangeability, {len(drifted)} below {ALPHA} after Holm's correction{named}{power}"
+    tests = f"{len(tested)} of {len(found.claims)} claims tested for exchangeability"
+    return f"{tests}, {len(drifted)} below {ALPHA} after correction (Benjamini-Hochberg){named}{_power(tested)}"
+
+
+def _power(tested: Sequence[ClaimChange]) -> str:
+    """What the tests could have seen: a shift of one claim alone, and of a tenth of them together."""
+    count = len(tested)
+    alone, tenth = (
+        [size for claim in tested if (size := claim.exchange.detectable(count, together)) is not None]
+        for together in (1, max(1, count // 10))
+    )
+    if not alone:
+        return ""
+    sizes = [f"{max(sizes):.2g}" if math.isfinite(max(sizes)) else "no shift" for sizes in (alone, tenth)]
+    seen = f"; after it a shift of {sizes[0]} standard deviations is seen 4 times in 5"
+    return f"{seen} if one claim moves alone, of {sizes[1]} if a tenth of them do"
 
 
 def rows(claims: Sequence[ClaimChange], every: bool = False) -> list[Row]:
