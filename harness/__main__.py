@@ -24,7 +24,7 @@ from harness.report.text import detects, reason, said
 from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
 from harness.suite.acceptance import changes, confirmed
-from harness.suite.catalogue import base, declare_all, declare_papers, declared, node_id
+from harness.suite.catalogue import base, declare_folder, declare_papers, declared, node_id
 from harness.suite.claim import REGISTRY, Claim
 from harness.suite.evidence import slug
 from harness.suite.expectation import (
@@ -32,7 +32,6 @@ from harness.suite.expectation import (
     Expectation,
     disagreements,
     expected,
-    read_deviations,
     read_ledger,
     unknown_id,
 )
@@ -71,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def list_claims(options: argparse.Namespace) -> int:
     """A line a claim under its paper, then what is not judged and why."""
-    deviations = _declare(options.claims)
+    deviations = declare_folder(options.claims)
     known = declared(options.claims)
     width = max((len(_statement(claim)) for claim in known.values()), default=0)
     papers = sorted(known.values(), key=lambda claim: claim.paper)
@@ -89,7 +88,7 @@ def list_claims(options: argparse.Namespace) -> int:
 
 def show_claim(options: argparse.Namespace) -> int:
     """Everything that is declared about one claim, or about all readings of one."""
-    deviations = _declare(options.claims)
+    deviations = declare_folder(options.claims)
     known = declared(options.claims)
     chosen = [claim for id, claim in known.items() if options.id in (id, base(id), _statement(claim), base(_statement(claim)))]
     unjudged = [entry for entry in read_ledger(options.claims / "ledger.toml") if options.id == entry.id]
@@ -153,7 +152,7 @@ def make_ensemble(options: argparse.Namespace) -> int:
 
 def check_expected(options: argparse.Namespace) -> int:
     """Hold the deviations against the ensembles: a line where prose and ensemble say different things."""
-    deviations = _declare(options.claims)
+    deviations = declare_folder(options.claims)
     said = 0
     for scale, precision in itertools.product(SCALES, PRECISIONS):
         known = ensemble.load(options.ensembles, scale, precision)
@@ -287,16 +286,6 @@ def _here() -> Path:
         if settings.get("claims_paths"):
             return Path(settings["claims_paths"])
     return Path("claims") if Path("claims").is_dir() else home()
-
-
-def _declare(claims: Path) -> Deviations:
-    """Import the claims of the folder and read what is expected of them."""
-    if not claims.is_dir():
-        raise InvalidInput(f"{claims} is not a folder: run this where the claims are, or give --claims DIR")
-    root = claims.resolve().parent
-    sys.path.insert(0, str(root))
-    declare_all(claims.resolve(), root)
-    return read_deviations(claims / "deviations.toml", REGISTRY)
 
 
 def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:

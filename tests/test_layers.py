@@ -61,7 +61,7 @@ ORDER = {
         "expectation membership acceptance",
         "power",
         "catalogue judging",
-        "portable",
+        "portable audit",
     ),
     "harness.report": (
         "pages text json_file environment summary figures natural",

@@ -72,7 +72,7 @@ def pack(report: Report) -> bytes:
     if not any(stage.get("values") for run in report.experiments for stage in run.stages):
         raise InvalidInput("this report has no stage records, so nothing could be localised against it: make it again")
     claims = [dataclasses.replace(record, evidence=None) for record in report.claims]
-    text = json.dumps(dataclasses.replace(report, claims=claims).to_json(), separators=(",", ":"), allow_nan=False)
+    text = json.dumps(dataclasses.replace(report, claims=claims, values=None).to_json(), separators=(",", ":"), allow_nan=False)
     content = gzip.compress(text.encode(), mtime=0)
     if len(content) > MOST:
         raise InvalidInput(f"this baseline would take {len(content)} bytes, {MOST} are allowed: use fewer seeds")

@@ -11,7 +11,9 @@ from harness.compare import baseline, history, history_page, html, matrix, text
 from harness.compare.comparison import MEANING, Comparison, Exit, compare
 from harness.errors import Incomparable, InvalidInput, Unreadable
 from harness.report import json_file
-from harness.suite import evidence
+from harness.suite import ensemble, evidence
+from harness.suite.audit import Known, audit, unlike_arrays
+from harness.suite.catalogue import declare_folder, declared
 from harness.suite.records import ClaimRecord, Report
 from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_again, region_of, rejudge
 
@@ -32,8 +34,9 @@ rounding-error model is where to look. For each claim: the largest change, the s
 of the question whether the platforms are exchangeable, corrected for the number of claims.
 """
 REJUDGE = """\
-Recompute every interval and verdict from the recorded values, check that evidence is what the report was written with, and
-compare bit for bit. Needs neither JAX nor the store.
+Recompute every interval and verdict from the recorded values, and compare bit for bit. Check that values and evidence are what
+the report was written with; that regions, controls, expectations and ensembles are those of the declared claims and the
+tracked files; that no claim is missing, and that what passed did. Needs no store, and with --values-alone no claims and no JAX.
 """
 BASELINE = """\
 Show how a report differs from the tracked baseline of its platform, scale and precision; with --accept, put it in its place.
@@ -53,6 +56,13 @@ def add(commands: Any) -> None:
     _compare(commands)
     again = _command(commands, "rejudge", "judge a stored report again, bit for bit, without JAX", REJUDGE, judge_again, REJUDGED)
     again.add_argument("report", type=Path, metavar="REPORT", help="folder of a report, or its report.json")
+    again.add_argument(
+        "--values-alone",
+        action="store_true",
+        help="do not hold the report against the declared claims; needs neither them nor JAX",
+    )
+    ensembles = "folder of reference ensembles (default: %(default)s)"
+    again.add_argument("--ensembles", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help=ensembles)
     making = _command(commands, "baseline", "show what a new baseline would change, and accept it", BASELINE, make_baseline)
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a full run's report")
     _into(making, "folder of baselines (default: %(default)s)", baseline.FOLDER)
@@ -92,10 +102,24 @@ def judge_again(options: argparse.Namespace) -> int:
     for record, now in turned:
         print(f"{record.id}: recorded as {record.verdict}, judged {now} now")
     counts = f"{len(report.claims)} claims judged again, {len(turned)} verdicts moved, {len(moved)} intervals are of other bits"
-    print("\n".join([*moved, counts]))
+    doctored = _doctored(options, report)
+    print("\n".join([*moved, *doctored, counts]))
+    if doctored and not turned:
+        raise Unreadable(f"{len(doctored)} line(s) of the report are not as measured or declared; first: {doctored[0]}")
     if not any(record.judged for record in report.claims):
         raise Incomparable(f"{options.report} holds no verdict, so nothing was judged again")
     return Exit.VERDICT if turned else Exit.MOVED if moved else Exit.SAME
+
+
+def _doctored(options: argparse.Namespace, report: Report) -> list[str]:
+    """What is not as it was measured, and, unless the values alone are judged again, not as the claims declare it."""
+    folder = options.report if options.report.is_dir() else options.report.parent
+    found = [] if report.values is None else unlike_arrays(report, evidence.arrays_of(folder, report.values))
+    if options.values_alone:
+        return found
+    deviations = declare_folder(options.claims)
+    tracked = ensemble.load(options.ensembles, report.scale, report.precision)
+    return found + audit(report, Known(declared(options.claims), deviations, tracked))
 
 
 def make_baseline(options: argparse.Namespace) -> int:
@@ -154,10 +178,10 @@ def missing_evidence(path: Path, report: Report) -> list[str]:
     """A line for each evidence file of a stored report that is not there, or not what the report was written with."""
     folder = path if path.is_dir() else path.parent
     problems = []
-    for record in report.claims:
+    for held in [report.values, *(record.evidence for record in report.claims)]:
         try:
-            if record.evidence is not None:
-                evidence.verified(folder, record.evidence)
+            if held is not None:
+                evidence.verified(folder, held)
         except Unreadable as error:
             problems.append(str(error))
     return problems

@@ -5,17 +5,22 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import Unreadable
-from harness.suite.records import SCHEMA_VERSION, Json, Report
+from harness.suite.audit import VALUES, measured_arrays
+from harness.suite.evidence import pack
+from harness.suite.records import DIGEST, SCHEMA_VERSION, Json, Report, sealed
 
 NAME = "report.json"
 
 
 def write(report: Report, folder: Path) -> None:
     """Write report.json and the evidence files beside it."""
+    values, packed = pack(VALUES, measured_arrays(report))
+    report = replace(report, values=values, evidence={**report.evidence, values.file: packed})
     for file, content in report.evidence.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes(content)
@@ -48,6 +53,8 @@ def _checked(data: Any, file: Path, hint: str) -> Report:
         newer = isinstance(found, int) and found > SCHEMA_VERSION
         remedy = "read it with the version of this project that made it, or a newer one" if newer else "make the report again"
         raise Unreadable(f"{file} has schema version {found}, this harness reads {SCHEMA_VERSION}: {remedy}")
+    if DIGEST in data and sealed(data)[DIGEST] != data[DIGEST]:
+        raise Unreadable(f"{file} is not what was written: its digest is of another content; make the report again")
     try:
         return Report.from_json(data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

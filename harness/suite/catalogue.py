@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.errors import InvalidInput
 from harness.suite.claim import REGISTRY, Claim
-from harness.suite.expectation import unknown_id
+from harness.suite.expectation import Deviations, read_deviations, unknown_id
 
 PATTERNS = ("test_*.py", "*_test.py")
 
@@ -63,6 +63,20 @@ def declare_all(folder: Path, root: Path, patterns: Sequence[str] = PATTERNS) ->
         name = _module_name(path, root)
         if str(path) not in known and name not in sys.modules:
             _import(name, path)
+
+
+def declare_folder(claims: Path) -> Deviations:
+    """Import the claims of the folder and read what is expected of them.
+
+    Raises:
+        InvalidInput: it is no folder, or a module in it cannot be imported.
+    """
+    if not claims.is_dir():
+        raise InvalidInput(f"{claims} is not a folder: run this where the claims are, or give --claims DIR")
+    root = claims.resolve().parent
+    sys.path.insert(0, str(root))
+    declare_all(claims.resolve(), root)
+    return read_deviations(claims / "deviations.toml", REGISTRY)
 
 
 def declare_papers(folder: Path) -> None:

@@ -39,9 +39,16 @@ def unpack(folder: Path, record: ClaimRecord) -> dict[str, Array]:
     Raises:
         Unreadable: the file is missing or is not the one that the report was written with.
     """
-    if record.evidence is None:
-        return {}
-    content = verified(folder, record.evidence)
+    return {} if record.evidence is None else arrays_of(folder, record.evidence)
+
+
+def arrays_of(folder: Path, evidence: Evidence) -> dict[str, Array]:
+    """The arrays of an evidence file of the report in ``folder``.
+
+    Raises:
+        Unreadable: the file is missing or is not the one that the report was written with.
+    """
+    content = verified(folder, evidence)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return dict(arrays)
 

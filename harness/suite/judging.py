@@ -103,8 +103,8 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
     )
     if claim.portable and verdict is Verdict.SUPPORTED:
         _refuse_blind(record)
-    complaints = _complaints(claim, terms.expected, record)
-    record = replace(record, passed=not complaints, message="; ".join([_sentence(claim, terms, record), *complaints]))
+    against = complaints(claim, terms.expected, record)
+    record = replace(record, passed=not against, message="; ".join([_sentence(claim, terms, record), *against]))
     measured = sample.measured
     arrays = {f"{i}/{name}": np.asarray(array) for i, m in enumerate(measured) for name, array in m.arrays.items()}
     evidence, content = pack(claim.id, arrays) if arrays else (None, b"")
@@ -294,17 +294,17 @@ def _blank(claim: Claim, terms: Terms, node: str) -> ClaimRecord:
     )
 
 
-def _complaints(claim: Claim, listed: Expectation, record: ClaimRecord) -> list[str]:
+def complaints(claim: Claim, listed: Expectation, record: ClaimRecord) -> list[str]:
     """Why the claim fails; [] when it passes. An open verdict contradicts nothing."""
-    complaints = [_contradiction(record)] if {record.verdict, record.expected} == DECIDED else []
+    found = [_contradiction(record)] if {record.verdict, record.expected} == DECIDED else []
     if record.membership is not None and record.membership.state == "alarm":
-        complaints.append(f"these values do not belong to its reference ensemble: {record.membership.message}")
+        found.append(f"these values do not belong to its reference ensemble: {record.membership.message}")
     if listed.verdict is None:
-        return complaints
+        return found
     needed = Verdict.SUPPORTED if listed.verdict is Verdict.REFUTED else Verdict.REFUTED
     if not claim.portable and not any(control.expect is needed for control in claim.controls):
-        complaints.append(f"a claim expected {listed.name} needs a control expected {needed.name} and has none")
-    return complaints + [control.message for control in record.controls if control.message]
+        found.append(f"a claim expected {listed.name} needs a control expected {needed.name} and has none")
+    return found + [control.message for control in record.controls if control.message]
 
 
 def _contradiction(record: ClaimRecord) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 SCHEMA_VERSION = 1
+DIGEST = "digest"  # of a report's JSON, over all else that is in it
 Json = dict[str, Any]
 T = TypeVar("T")
 
@@ -258,6 +261,7 @@ class Report:
 
     Its seeds are ``first_seed``, ``first_seed + 1`` and so on, ``seeds`` of them, or more where it went on ``until_decided``.
     ``unreached`` are the ids of selected claims that the run stopped before; ``peak_memory`` is in MiB;
+    ``values`` is the file of all measured values, None in reports that were made before there was one and in baselines;
     ``canaries`` is None in reports that were made before there were any, or that stopped before;
     ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it.
     """
@@ -278,13 +282,14 @@ class Report:
     first_seed: int = 0
     until_decided: bool = False
     canaries: CanariesRecord | None = None
+    values: Evidence | None = None
     schema_version: int = SCHEMA_VERSION
     evidence: Mapping[str, bytes] = field(default_factory=dict)
 
     def to_json(self) -> Json:
         data = dataclasses.asdict(self)
         del data["evidence"]
-        return {"schema_version": data.pop("schema_version"), **data}
+        return sealed({"schema_version": data.pop("schema_version"), **data})
 
     @classmethod
     def from_json(cls, data: Json) -> Report:
@@ -293,8 +298,16 @@ class Report:
             "claims": [ClaimRecord.from_json(entry) for entry in data["claims"]],
             "ledger": [LedgerEntry(**entry) for entry in data["ledger"]],
             "canaries": _canaries(data.get("canaries")),
+            "values": _maybe(Evidence, data.get("values")),
         }
-        return cls(**{**data, **nested})
+        return cls(**{**{key: value for key, value in data.items() if key != DIGEST}, **nested})
+
+
+def sealed(data: Json) -> Json:
+    """The report's JSON with the SHA-256 of all that is in it, whatever digest it had."""
+    content = {key: value for key, value in data.items() if key != DIGEST}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return {**content, DIGEST: hashlib.sha256(text.encode()).hexdigest()}
 
 
 def plain(value: Any) -> Any:

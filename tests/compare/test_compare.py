@@ -4,6 +4,8 @@ import dataclasses
 import gzip
 import json
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,18 @@ from harness.compare.measurements import margin
 from harness.errors import Incomparable, InvalidInput, Unreadable
 from harness.report import json_file, summary
 from harness.suite import evidence
-from harness.suite.records import ClaimRecord, ControlRecord, ExperimentRecord, Json, MeasurementRecord, Report, RuleRecord
+from harness.suite.claim import REGISTRY
+from harness.suite.records import (
+    ClaimRecord,
+    ControlRecord,
+    ExperimentRecord,
+    Json,
+    MeasurementRecord,
+    MembershipRecord,
+    Report,
+    RuleRecord,
+    sealed,
+)
 from harness.suite.rejudge import interval_of, rejudge
 from tests.report.test_html import checked
 
@@ -66,6 +79,7 @@ def judged(values: list[float], id: str = "paper/size", **changes: object) -> Cl
         measurements=[measured],
         experiments={"digits": "0" * 64},
         controls=[ControlRecord("doubled", "REFUTED", "REFUTED", 2.0)],
+        membership=MembershipRecord("absent", "there is no reference ensemble for it"),
     )
     return dataclasses.replace(record, **{"verdict": rejudge(record).name, **changes})  # type: ignore[arg-type]
 
@@ -94,14 +108,44 @@ SHIFTED = report(judged([0.99, 1.0, 1.015]), steps=stages(at=4, by=1e-3))
 REFUTED = report(judged([1.99, 2.0, 2.01]), steps=stages(at=4, by=1e-3))
 
 
+DECLARED = """
+from harness import claim, within
+from harness.suite.claim import Control
+
+
+def doubled(run):
+    return run
+
+
+def test_size():
+    return 1.0
+
+
+claim(
+    "paper/size",
+    where="Section 1",
+    says="it is one",
+    reading="size",
+    accept=within(0.9, 1.1, reason="ten percent"),
+    controls=[Control("doubled", doubled)],
+    scales=("smoke",),
+)(test_size)
+"""
+
+
 @pytest.fixture
-def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Reports in folders, and the working directory above them."""
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Reports in folders, the claims that they are of, and the working directory above them."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    (tmp_path / "claims").mkdir()
+    (tmp_path / "claims/test_it.py").write_text(DECLARED)
     for name, made in {"base": BASE, "shifted": SHIFTED, "refuted": REFUTED}.items():
         (tmp_path / name).mkdir()
         json_file.write(made, tmp_path / name)
-    return tmp_path
+    yield tmp_path
+    REGISTRY.pop("paper/size", None)
+    sys.modules.pop("claims.test_it", None)
 
 
 class TestExitCodes:
@@ -302,8 +346,33 @@ class TestRejudging:
         assert main(["compare", "base", "base"]) == 0
         assert "evidence/paper.size.npz is missing or not what" in capsys.readouterr().out
 
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            (lambda claim: claim["rule"].update(accept=[0.5, 1.5]), "its region is [0.5, 1.5], declared is [0.9, 1.1]"),
+            (
+                lambda claim: claim["measurements"][0].update(values=[0.98, 1.0, 1.02]),
+                "its values are not those that were measured",
+            ),
+            (
+                lambda claim: claim.update(passed=False),
+                "it is SUPPORTED where SUPPORTED is expected, and the report has it failed",
+            ),
+        ],
+    )
+    def test_what_was_doctored_is_refused(self, stored, change, says, capsys):
+        _edit(stored / "base", lambda data: change(data["claims"][0]))
+        assert main(["rejudge", "base"]) == Exit.UNREADABLE
+        assert says in capsys.readouterr().out
+
+    def test_values_alone_need_no_claims(self, stored):
+        (stored / "claims/test_it.py").write_text("import no_such_module")
+        assert main(["rejudge", "base"]) == Exit.USAGE
+        assert main(["rejudge", "base", "--values-alone"]) == Exit.SAME
+
     def test_nothing_judged_is_no_success(self, stored):
-        json_file.write(report(dataclasses.replace(BASE.claims[0], verdict="NOT_RUN", measurements=[])), stored / "base")
+        empty = dataclasses.replace(BASE.claims[0], verdict="NOT_RUN", measurements=[], controls=[], passed=False)
+        json_file.write(report(empty), stored / "base")
         assert main(["rejudge", "base"]) == Exit.INCOMPARABLE
 
 
@@ -365,7 +434,10 @@ class TestBaselines:
             assert path.stat().st_size <= baseline.MOST
             held = json_file.read(path)
             assert baseline.name_of(held) == path.name
-            assert main(["rejudge", str(path)]) in (Exit.SAME, Exit.MOVED)  # another SciPy may differ in the last bit
+            assert main(["rejudge", "--values-alone", str(path)]) in (
+                Exit.SAME,
+                Exit.MOVED,
+            )  # another SciPy may differ in the last bit
             assert compare(held, held).code(strict=True) is Exit.SAME
 
 
@@ -459,4 +531,4 @@ def _run(records: list[Json]) -> ExperimentRecord:
 def _edit(folder: Path, change: object) -> None:
     data = json.loads((folder / "report.json").read_text())
     change(data)  # type: ignore[operator]
-    (folder / "report.json").write_text(json.dumps(data))
+    (folder / "report.json").write_text(json.dumps(sealed(data)))

@@ -1,0 +1,198 @@
+"""Is a stored report what a run of the declared claims can have left behind? Everything in it that can be known otherwise.
+
+The region, the controls, what is expected and the reference ensemble are known from the claims and the tracked files; the values
+from the arrays that the report was written with; whether a claim passed from all of these. Whoever makes up values and writes the
+arrays and the digest anew is found out by a new run alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.suite.claim import Claim
+from harness.suite.ensemble import OVER, Ensembles, Reference
+from harness.suite.expectation import Deviations, Expectation, expected, of_ensemble
+from harness.suite.judging import complaints
+from harness.suite.membership import FALSE_ALARMS, membership
+from harness.suite.records import ClaimRecord, ControlRecord, Report
+from harness.suite.verdict import Verdict, equal, exact, judge
+
+Floats = NDArray[np.float64]
+VALUES = "values"  # the arrays of all measured values of a report
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known without the report: the declared claims by id, the documented deviations, the tracked ensembles."""
+
+    claims: Mapping[str, Claim]
+    deviations: Deviations
+    ensembles: Ensembles
+
+
+def measured_arrays(report: Report) -> dict[str, Floats]:
+    """Every measured value of a report by claim and position: what a claim measured, and what each of its controls did."""
+    found = {}
+    for record in report.claims:
+        for i, one in enumerate(record.measurements):
+            found[f"{record.id}/measurements/{i}"] = _floats(one.values)
+        for i, control in enumerate(record.controls):
+            found[f"{record.id}/controls/{i}"] = _floats([*control.values, control.value])
+    return found
+
+
+def unlike_arrays(report: Report, arrays: Mapping[str, Any]) -> list[str]:
+    """A line for each claim whose values are not those of the arrays, or that the arrays alone have."""
+    here = measured_arrays(report)
+    off = [key for key in {**here, **arrays} if key not in here or key not in arrays or not _same(here[key], arrays[key])]
+    ids = dict.fromkeys(key.rsplit("/", 2)[0] for key in off)
+    return [f"{id}: its values are not those that were measured" for id in ids]
+
+
+def audit(report: Report, known: Known) -> list[str]:
+    """A line for each thing in the report that is not as the declared claims and the tracked files have it; [] if all is."""
+    lines = []
+    for record in report.claims:
+        claim = known.claims.get(record.id)
+        found = ["no claim of that id is declared"] if claim is None else _claim(report, record, claim, known)
+        lines += [f"{record.id}: {line}" for line in found]
+    return [*lines, *_missing(report, known), *_levels(report)]
+
+
+def _missing(report: Report, known: Known) -> Iterator[str]:
+    here = [record.id for record in report.claims]
+    for id in sorted({id for id in here if here.count(id) > 1}):
+        yield f"{id}: it is there more than once"
+    if report.complete and not report.partial:
+        absent = sorted(known.claims.keys() - set(here))
+        yield from (f"{id}: it is declared and not in the report, which calls itself whole" for id in absent)
+
+
+def _levels(report: Report) -> Iterator[str]:
+    levels = {record.membership.level for record in report.claims if record.membership and record.membership.level is not None}
+    if len(levels) > 1:
+        yield f"the claims share one level of false alarms, and the report has {', '.join(map(str, sorted(levels)))}"
+
+
+def _claim(report: Report, record: ClaimRecord, claim: Claim, known: Known) -> Iterator[str]:
+    yield from _definition(record, claim)
+    if not record.judged:
+        yield from _not_run(record)
+        return
+    yield from _runs(report, record, claim)
+    reference = known.ensembles.of(claim, record.experiments) if claim.over in OVER else Reference()
+    yield from _ensemble(record, reference)
+    yield from _controls(record, claim)
+    yield from _passing(record, claim, expected(claim, report.scale, known.deviations), reference)
+
+
+def _definition(record: ClaimRecord, claim: Claim) -> Iterator[str]:
+    bounds = None if claim.bounds is None else list(claim.bounds)
+    accept = [end if math.isfinite(end) else None for end in (claim.accept.low, claim.accept.high)]
+    wanted = {
+        "region": (record.rule.accept, accept),
+        "reason of the region": (record.rule.reason, claim.accept.reason),
+        "bounds": (record.rule.bounds, bounds),
+        "kind of randomness": (record.over, claim.over),
+        "statement": (record.says, claim.says),
+        "quotation": (record.quotes, claim.quotes),
+        "mark of a calibrated region": (record.calibrated, claim.calibrated),
+        "mark of a derived statement": (record.derived, claim.derived),
+    }
+    for what, (here, there) in wanted.items():
+        if here != there:
+            yield f"its {what} is {here!r}, declared is {there!r}"
+
+
+def _not_run(record: ClaimRecord) -> Iterator[str]:
+    if record.measurements or record.controls:
+        yield "it is NOT_RUN, and has measurements"
+    if record.passed:
+        yield "it is NOT_RUN, and passed"
+    if record.declared and not record.message.startswith(f"{record.id}: not run: "):
+        yield "it is NOT_RUN as declared, without a reason"
+
+
+def _runs(report: Report, record: ClaimRecord, claim: Claim) -> Iterator[str]:
+    groups = [tuple(sorted(names)) for names in record.measurements[0].runs]
+    if len(set(groups)) < len(groups):
+        yield f"a run is counted more than once: {', '.join(map('+'.join, groups))}"
+    there = {f"{run.name}[{run.seed}]" for run in report.experiments}
+    for name in sorted({name for group in groups for name in group} - there):
+        yield f"it was measured on {name}, of which the report has no run"
+    pool = sorted({name for group in groups for name in group})
+    if claim.over == "pairs" and set(groups) != set(itertools.combinations(pool, 2)):
+        yield f"{len(groups)} pairs of {len(pool)} runs are not all pairs"
+
+
+def _ensemble(record: ClaimRecord, reference: Reference) -> Iterator[str]:
+    held, tracked = record.ensemble, reference.ensemble
+    if held is None or tracked is None:
+        if held is not None:
+            yield f"it was judged with an ensemble, and {reference.why}"
+        elif tracked is not None:
+            yield "it was judged without the ensemble that is tracked"
+        return
+    trials = None if tracked.trials is None else list(tracked.trials)
+    if (held.values, held.runs, held.trials) != (list(tracked.values), [list(names) for names in tracked.runs], trials):
+        yield "its ensemble is not the tracked one"
+
+
+def _controls(record: ClaimRecord, claim: Claim) -> Iterator[str]:
+    here, there = ([(one.name, one.expect) for one in record.controls], [(one.name, one.expect.name) for one in claim.controls])
+    if here != there:
+        yield f"its controls are {here}, declared are {there}"
+    for control in record.controls:
+        yield from _control(control, claim)
+
+
+def _control(control: ControlRecord, claim: Claim) -> Iterator[str]:
+    if control.verdict is None or control.value is None:
+        if not control.message:
+            yield f"control '{control.name}' has no verdict and says no reason"
+        return
+    if control.values and not math.isclose(control.value, float(np.mean(control.values)), rel_tol=1e-12, abs_tol=1e-300):
+        yield f"control '{control.name}': {control.value} is not the mean of its values"
+    middle = judge(exact(control.value), claim.accept)
+    verdict = Verdict[control.verdict]
+    point = len(control.values) < 3 or equal(control.values)
+    if claim.over != "interval" and verdict is not middle and (point or verdict is not Verdict.INCONCLUSIVE):
+        yield f"control '{control.name}' at {control.value:.6g} is {middle.name}, not {control.verdict}"
+    held = middle.name == control.expect and verdict in (middle, Verdict.INCONCLUSIVE)
+    if claim.over != "interval" and held == bool(control.message):
+        yield f"control '{control.name}' {'holds' if held else 'does not hold'}, and the report says otherwise"
+
+
+def _passing(record: ClaimRecord, claim: Claim, listed: Expectation, reference: Reference) -> Iterator[str]:
+    ensemble = reference.ensemble
+    wanted = listed.name if ensemble is None else of_ensemble(claim, ensemble)[0].name
+    if record.expected != wanted:
+        yield f"what is expected of it is {wanted or 'nothing'}, and the report says {record.expected or 'nothing'}"
+    level = record.membership.level if record.membership else None
+    tests = round(FALSE_ALARMS / level) if level else 1
+    tested = membership(claim.over, record.measurements[0], reference, tests) if claim.over in OVER else None
+    states = [one.state if one else "untested" for one in (record.membership, tested)]
+    if states[0] != states[1]:
+        yield f"its values are said to be '{states[0]}' by their ensemble, and are '{states[1]}'"
+    passed = not complaints(claim, listed, replace(record, expected=wanted, membership=tested))
+    if record.passed != passed:
+        yield f"it is {record.verdict} where {wanted or 'nothing'} is expected, and the report has it {_word(record.passed)}"
+
+
+def _word(passed: bool) -> str:
+    return "passed" if passed else "failed"
+
+
+def _floats(values: Sequence[float | None]) -> Floats:
+    return np.array([math.nan if value is None else value for value in values], np.float64)
+
+
+def _same(a: Floats, b: Any) -> bool:
+    return np.array_equal(a, b, equal_nan=True)

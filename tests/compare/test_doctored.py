@@ -1,0 +1,229 @@
+"""A report that was doctored is refused: each doctoring with the digest made anew, and once without."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from harness.errors import Unreadable
+from harness.measure.measurement import Measurement
+from harness.report import json_file
+from harness.suite import evidence
+from harness.suite.audit import Known, audit, measured_arrays, unlike_arrays
+from harness.suite.claim import Claim, Control, World
+from harness.suite.ensemble import Ensembles
+from harness.suite.expectation import Expectation
+from harness.suite.judging import Terms, judge_claim
+from harness.suite.records import DIGEST, ExperimentRecord, Report, sealed
+from harness.suite.verdict import Verdict, within
+
+
+@dataclass(frozen=True)
+class Experiment:
+    name: str = "planted"
+    seed: int = 0
+
+    def fingerprint(self):
+        return f"{self.name}-{self.seed:064d}"
+
+
+SIZES = np.random.default_rng(0).normal(1, 0.01, 16)
+
+
+def size(size):
+    return Measurement(float(size), arrays={"sizes": np.full(3, size)})
+
+
+def declared(id, low=0.9, high=1.1, **more):
+    controls = [
+        Control("doubled", lambda run: World(run, size=2 * run.size)),
+        Control("halved", lambda run: World(run, size=run.size / 2)),
+    ]
+    region = within(low, high, reason="ten percent")
+    return Claim(id, "Section 1", "it is one", "its size", region, size, tuple(controls), ("planted",), scales=("smoke",), **more)
+
+
+RUNS = [SimpleNamespace(experiment=Experiment(seed=seed), size=SIZES[seed]) for seed in range(3)]
+CLAIMS = {claim.id: claim for claim in (declared("paper/size"), declared("paper/small", 0.0, 0.5))}
+ENTRY = {
+    "over": "seeds",
+    "values": tuple(SIZES.tolist()),
+    "runs": tuple((f"planted[{seed}]",) for seed in range(16)),
+    "trials": None,
+    "fingerprint": {"planted": Experiment().fingerprint()},
+    "created": "then",
+}
+TRACKED = Ensembles(None, {"then": {"seeds": 16}}, {"paper/size": ENTRY, "paper/small": ENTRY})
+DEVIATIONS = {("paper/small", "smoke"): Expectation(Verdict.REFUTED, "it is one")}
+KNOWN = Known(CLAIMS, DEVIATIONS, TRACKED)
+
+
+def made():
+    """A report of both claims, judged as a run judges them."""
+    outcomes = [
+        judge_claim(claim, Terms("smoke", DEVIATIONS.get((id, "smoke"), Expectation()), TRACKED, lambda name: RUNS, 2), "node")
+        for id, claim in CLAIMS.items()
+    ]
+    return Report(
+        complete=True,
+        partial=False,
+        scale="smoke",
+        seeds=3,
+        precision="float32",
+        created="2025-01-02T03:04:05Z",
+        seconds=1.0,
+        peak_memory=None,
+        environment={},
+        experiments=[ExperimentRecord("planted", seed, "f") for seed in range(3)],
+        claims=[outcome.record for outcome in outcomes],
+        evidence={outcome.record.evidence.file: outcome.evidence for outcome in outcomes},
+    )
+
+
+BASE = made()
+
+
+def test_an_honest_report_is_accepted():
+    assert [record.passed for record in BASE.claims] == [True, False]
+    assert audit(BASE, KNOWN) == []
+
+
+def widened(data):
+    data["rule"]["accept"] = [0.0, 9.0]
+
+
+def refuted_and_passed(data):
+    data["passed"] = True
+
+
+def erased(data):
+    data.update(verdict="NOT_RUN", declared=True, passed=False)
+
+
+def without_controls(data):
+    data["controls"] = []
+
+
+def with_a_copied_control(data):
+    data["controls"][1] = data["controls"][0]
+
+
+def with_a_renamed_control(data):
+    data["controls"][1] = {**data["controls"][0], "name": "halved"}
+
+
+def one_seed_three_times(data):
+    measured = data["measurements"][0]
+    measured.update(runs=[measured["runs"][0]] * 3, values=[measured["values"][0]] * 3)
+
+
+def one_seed_under_three_names(data):
+    measured = data["measurements"][0]
+    measured.update(values=[measured["values"][0]] * 3)
+
+
+def invented(data):
+    data["measurements"][0]["values"] = [0.3, 0.31, 0.32]
+
+
+def with_an_invented_ensemble(data):
+    data["ensemble"]["values"] = [0.3] * 16
+
+
+def without_its_ensemble(data):
+    data["ensemble"] = data["membership"] = None
+
+
+def expected_otherwise(data):
+    data.update(expected="REFUTED", passed=True)
+
+
+def calibrated_and_not_said(data):
+    data["derived"] = True
+
+
+def with_a_blind_control(data):
+    data["controls"][0].update(value=1.0, values=[1.0, 1.0, 1.0], verdict="REFUTED")
+
+
+# each with what is said of it; the second claim is the one that fails
+DOCTORED = {
+    widened: "region is [0.0, 9.0], declared is [0.0, 0.5]",
+    refuted_and_passed: "it is REFUTED where REFUTED is expected, and the report has it passed",
+    erased: "it is NOT_RUN, and has measurements",
+    without_controls: "its controls are [], declared are",
+    with_a_copied_control: "declared are [('doubled', 'REFUTED'), ('halved', 'REFUTED')]",
+    with_a_renamed_control: "its values are not those that were measured",
+    one_seed_three_times: "a run is counted more than once",
+    one_seed_under_three_names: "its values are not those that were measured",
+    invented: "its values are not those that were measured",
+    with_an_invented_ensemble: "its ensemble is not the tracked one",
+    without_its_ensemble: "it was judged without the ensemble that is tracked",
+    expected_otherwise: "paper/size: what is expected of it is SUPPORTED",
+    calibrated_and_not_said: "mark of a derived statement",
+    with_a_blind_control: "control 'doubled'",
+}
+
+
+def doctored(change, position=1):
+    data = json.loads(json.dumps(BASE.to_json()))
+    change(data["claims"][position])
+    return Report.from_json(sealed(data))
+
+
+@pytest.mark.parametrize("change", DOCTORED, ids=lambda change: change.__name__)
+def test_what_was_doctored_is_named(change):
+    """All of these have a digest that fits."""
+    found = doctored(change, 0 if change in (expected_otherwise, with_a_blind_control) else 1)
+    lines = [*unlike_arrays(found, measured_arrays(BASE)), *audit(found, KNOWN)]
+    assert any(DOCTORED[change] in line for line in lines), lines
+
+
+def test_a_deleted_claim_is_missed():
+    left = dataclasses.replace(BASE, claims=BASE.claims[:1])
+    assert audit(left, KNOWN) == ["paper/small: it is declared and not in the report, which calls itself whole"]
+    assert unlike_arrays(left, measured_arrays(BASE)) == ["paper/small: its values are not those that were measured"]
+    assert audit(dataclasses.replace(left, partial=True), KNOWN) == []
+
+
+def test_a_claim_that_nobody_declared_and_one_that_is_there_twice():
+    assert "paper/size: it is there more than once" in audit(
+        dataclasses.replace(BASE, claims=[*BASE.claims, BASE.claims[0]]), KNOWN
+    )
+    other = Known({"paper/size": CLAIMS["paper/size"]}, {}, TRACKED)
+    assert audit(BASE, other) == ["paper/small: no claim of that id is declared"]
+
+
+def test_runs_that_the_report_has_not_got():
+    assert "of which the report has no run" in audit(dataclasses.replace(BASE, experiments=[]), KNOWN)[0]
+
+
+@pytest.mark.parametrize("change", DOCTORED, ids=lambda change: change.__name__)
+def test_no_reader_takes_what_is_not_as_it_was_written(change, tmp_path):
+    json_file.write(BASE, tmp_path)
+    assert json_file.read(tmp_path).claims == BASE.claims
+    data = json.loads((tmp_path / "report.json").read_text())
+    change(data["claims"][1])
+    (tmp_path / "report.json").write_text(json.dumps(data))
+    with pytest.raises(Unreadable, match="its digest is of another content"):
+        json_file.read(tmp_path)
+
+
+def test_reports_without_a_digest_can_be_read(tmp_path):
+    json_file.write(BASE, tmp_path)
+    data = json.loads((tmp_path / "report.json").read_text())
+    del data[DIGEST], data["values"]
+    (tmp_path / "report.json").write_text(json.dumps(data))
+    assert json_file.read(tmp_path).values is None
+
+
+def test_values_lie_beside_the_report(tmp_path):
+    json_file.write(BASE, tmp_path)
+    held = json_file.read(tmp_path)
+    assert unlike_arrays(held, evidence.arrays_of(tmp_path, held.values)) == []
+    (tmp_path / held.values.file).write_bytes(b"")
+    with pytest.raises(Unreadable, match="not what its report was written with"):
+        evidence.arrays_of(tmp_path, held.values)
