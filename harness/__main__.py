@@ -171,7 +171,7 @@ def check_expected(options: argparse.Namespace) -> int:
 
 def show_power(options: argparse.Namespace) -> int:
     """What a run of so many seeds detects of each claim that has an ensemble."""
-    _declare(options.claims)
+    declare_folder(options.claims)
     known = ensemble.load(options.ensembles, options.scale, PRECISIONS[0])
     claims = [claim for id, claim in declared(options.claims).items() if id in known.claims and options.scale in claim.scales]
     references = {c.id: known.of(c, ensemble.fingerprints(c, options.scale, PRECISIONS[0])).ensemble for c in claims}

@@ -70,8 +70,8 @@ def _moment(held: Mapping[str, Any], when: str) -> Moment:
     params = Params(held[f"{when}-rows"], held[f"{when}-last"])
     middle, final = split(params.last, params.rows.shape[1])
     spaces = {m: Layers(*(held[f"{when}-{m}-{layer}"] for layer in Layers._fields)) for m in outliers.Pair._fields}
-    outgoing = np.linalg.norm(final[..., None] * middle, axis=1), np.abs(final)
-    live = Layers(*map(_live, outgoing), np.ones((len(final), 1), bool))
+    outgoing = np.linalg.norm(final[..., None] * middle, axis=1)
+    live = Layers(_live(outgoing), _live(np.abs(final)), np.ones((len(final), 1), bool))
     return Moment(Layers(params.rows, middle, final[:, None]), spaces, live)
 
 
@@ -81,7 +81,7 @@ def _live(size: Any) -> Any:
 
 def _measured(run: Any) -> dict[str, Any]:
     start = _start(run.experiment)
-    found = {}
+    found: dict[str, Any] = {}
     for when, params in (("start", start), ("end", _train(run, start))):
         found |= {f"{when}-{name}": np.asarray(leaf, np.float64) for name, leaf in params._asdict().items()}
         found |= {f"{when}-{name}": vectors for name, vectors in _spaces(run, params).items()}
@@ -121,7 +121,7 @@ def _spaces(run: Any, params: Params) -> dict[str, Any]:
     examples = np.ascontiguousarray(np.swapaxes(x, 0, 1), np.float64), np.ascontiguousarray(y.T)
     for rows, last, xs, ys in zip(*(np.asarray(leaf, np.float64) for leaf in params), *examples, strict=True):
         weights, blocks = _blocks()(Params(rows, last), xs, ys)
-        each = {}
+        each: dict[str, Any] = {}
         for matrix in outliers.Pair._fields:
             space = outliers.block_space(xs, np.asarray(getattr(weights, matrix)), e.snr, FIRST, start)
             tops = _tops(np.asarray(getattr(blocks, matrix), np.float64), e.width)
