@@ -17,6 +17,7 @@ from harness.suite.claim import Control, World, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
 from .sentences import FAR, FIGURE_3A, FIGURE_3B
+from .worlds import effects_on
 
 SIDES = ("chaotic", "stable")
 FIGURE_3D = (
@@ -53,11 +54,6 @@ def _scaled_bulk(times):
     return world
 
 
-def _on(inputs):
-    """The effects on these inputs in the place of those on any other but test images."""
-    return lambda run: _changed(run, lambda side, name, how: run.influence.of(side, name if name == "test" else inputs, how))
-
-
 def _for_test_images(inputs, measure=None):
     """The effects on these inputs in the place of those on test (and training) images."""
     return lambda run: _changed(run, lambda side, _, how: run.influence.of(side, inputs, measure or how))
@@ -76,8 +72,8 @@ def _ratio(influence, spectrum, probe, against):
 
 LARGEST_ON_NOISE = _for_test_images("normal", "max")
 shuffled_influence = Control("effects shuffled among directions", _shuffled)
-test_images = Control("test images in place of the inputs far from them", _on("test"))
-training_images = Control("training images in place of the inputs far from them", _on("train"))
+test_images = Control("test images in place of the inputs far from them", effects_on("test"))
+training_images = Control("training images in place of the inputs far from them", effects_on("train"))
 inverted_images = Control("inverted images in place of those of the distribution", _for_test_images("inverted"))
 
 

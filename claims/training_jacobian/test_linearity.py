@@ -13,6 +13,7 @@ from harness.suite.verdict import Verdict, at_least, at_most, within
 from . import recipe
 from .run import SPECTRUM_CODE
 from .sentences import SEVEN_ORDERS, SURGICAL
+from .worlds import even_term
 
 # Neighbours on the paper's grid of 30 stimuli over six decades; nothing read off its figure is finer.
 GRID_STEP = 6 / 29
@@ -70,7 +71,7 @@ def linear_bulk(reading, up_to, structural):
     says=LINEAR,
     reading="as [nontrivial,strict], with both signs of lambda within 5 % on their own, so that no even term can cancel",
     accept=at_least(0.8, reason=EIGHTY),
-    controls=[top_direction, short, Control("an even term of 6 % added to every response", lambda run: _even(run))],
+    controls=[top_direction, short, Control("an even term of 6 % added to every response", even_term)],
     on="digits",
     given={"up_to": 1e3, "structural": False, "each": True},
 )
@@ -139,13 +140,6 @@ def _both_signs(along, sigma, stimulus):
     linear = np.multiply.outer(sigma, stimulus)
     worse = np.abs(along - linear[:, None]).max(axis=1)
     return (worse <= 0.05 * linear).mean(axis=0)
-
-
-def _even(run):
-    """Each sign's response 6 % of the linear one off, in opposite ways."""
-    held = run.bulk_responses
-    even = 0.06 * np.multiply.outer(held.sigma, held.stimulus)
-    return World(run, bulk_responses=dataclasses.replace(held, along=held.along + np.stack([even, -even], axis=1)))
 
 
 def _evidence(responses, keep):

@@ -5,18 +5,18 @@ It has no baseline either: random subspaces of the same dimension (Li et al. 201
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from harness.measure.measurement import Measurement
 from harness.measure.restricted import crossing_dimension, loss_at
-from harness.suite.claim import Control, World, claim
+from harness.suite.claim import Control, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
 from .sentences import FIGURE_6, LITTLE, SMALL_K
 from .test_influence import regions
 from .test_training import random_move
+from .worlds import swapped_losses, with_losses
 
 FIGURE_6B = (
     "Restricting training to the chaotic subspace (dim ~ 750) or to the stable subspace (dim ~ 1000) does not significantly harm final "
@@ -54,24 +54,12 @@ def test_bulk_barely_moves(spectrum, trained, against):
     )
 
 
-def _with_losses(run, **losses):
-    return World(run, restricted=replace(run.restricted, losses={**run.restricted.losses, **losses}))
-
-
-def _swap(first, second):
-    def world(run):
-        losses = run.restricted.losses
-        return _with_losses(run, **{first: losses[second], second: losses[first]})
-
-    return world
-
-
 def _threshold_at(region, dimension):
     """Training works from ``dimension`` on, and before it goes as in the bulk."""
 
     def world(run):
         held = run.restricted
-        return _with_losses(run, **{region: np.where(held.dimensions >= dimension, held.unrestricted, held.losses["bulk"])})
+        return with_losses(run, **{region: np.where(held.dimensions >= dimension, held.unrestricted, held.losses["bulk"])})
 
     return world
 
@@ -103,7 +91,7 @@ def _measured(held, region):
     reading="log10 of the k from which training in the span of the k directions closest to one has a test loss within 1.25 of unrestricted",
     accept=within(math.log10(3500), math.log10(4500), reason="'around 4000': one significant figure"),
     controls=[
-        Control("the complement in place of the bulk", _swap("bulk", "complement")),
+        Control("the complement in place of the bulk", swapped_losses("bulk", "complement")),
         Control("a training that works from 3300 dimensions on", _threshold_at("bulk", 3300)),
     ],
     on="digits",
@@ -121,7 +109,7 @@ def _small_bulk(run):
     """What the bulk reaches at a tenth of the dimensions, at any number of them."""
     held = run.restricted
     early = loss_at(held.dimensions, held.losses["bulk"], 0.1 * run.spectrum.size)
-    return _with_losses(run, bulk=np.full(len(held.dimensions), early))
+    return with_losses(run, bulk=np.full(len(held.dimensions), early))
 
 
 @claim(
@@ -133,7 +121,7 @@ def _small_bulk(run):
     "falls by without confinement",
     accept=at_most(0.1, reason="an order of magnitude less than training: 'impossible to make progress'; our reading"),
     controls=[
-        Control("the complement in place of the bulk", _swap("bulk", "complement")),
+        Control("the complement in place of the bulk", swapped_losses("bulk", "complement")),
         Control("the bulk at a tenth of the dimensions", _small_bulk, Verdict.SUPPORTED),
     ],
     on="digits",
@@ -173,7 +161,7 @@ CAPTION = "training confined to the chaotic or the stable directions ends as low
     "training confined to what the bulk leaves ends as low as without confinement",
     "complement",
     1 - BULK_SHARE,
-    [Control("the bulk in place of its complement", _swap("bulk", "complement"))],
+    [Control("the bulk in place of its complement", swapped_losses("bulk", "complement"))],
     ("smoke", "paper"),
 )
 @confined_loss(
@@ -183,7 +171,7 @@ CAPTION = "training confined to the chaotic or the stable directions ends as low
     CAPTION,
     "chaotic",
     750 / 4810,
-    [Control("the bulk in its place", _swap("bulk", "chaotic"))],
+    [Control("the bulk in its place", swapped_losses("bulk", "chaotic"))],
 )
 @confined_loss(
     "active-training-works[at-1000,stable]",
@@ -192,7 +180,7 @@ CAPTION = "training confined to the chaotic or the stable directions ends as low
     CAPTION,
     "stable",
     1000 / 4810,
-    [Control("the bulk in its place", _swap("bulk", "stable"))],
+    [Control("the bulk in its place", swapped_losses("bulk", "stable"))],
 )
 def test_confined_loss(restricted, spectrum, region, share):
     loss = loss_at(restricted.dimensions, restricted.losses[region], share * spectrum.size)
@@ -216,7 +204,7 @@ def works_from(reading, region, published, where, says, quotes="", between=None)
             reason="the paper's own span" if between else "'around': half again either way; the paper sweeps k in steps of 248",
         ),
         controls=[
-            Control("the bulk in its place", _swap("bulk", region)),
+            Control("the bulk in its place", swapped_losses("bulk", region)),
             Control(f"a training that works from {published} dimensions on", _threshold_at(region, published), Verdict.SUPPORTED),
         ],
         on="digits",
@@ -254,7 +242,7 @@ def test_works_from(restricted, region):
     accept=at_least(0, reason="'relatively small' against 'somewhat larger': the order alone"),
     controls=[
         Control("the stable subspace needs half as much again as the chaotic one", lambda run: _threshold_pair(run)),
-        Control("the two labels swapped", _swap("stable", "chaotic"), Verdict.SUPPORTED),
+        Control("the two labels swapped", swapped_losses("stable", "chaotic"), Verdict.SUPPORTED),
     ],
     on="digits",
     unit="log10 ratio",
@@ -280,7 +268,7 @@ def _threshold_pair(run):
     "of the two |log10 (k / number)|",
     accept=at_most(math.log10(1.5), reason="'around': half again either way, as for the text's own numbers"),
     controls=[
-        Control("the two labels as the text has them", _swap("stable", "chaotic")),
+        Control("the two labels as the text has them", swapped_losses("stable", "chaotic")),
         Control(
             "a training that works from 300 chaotic and from 1000 stable dimensions on",
             lambda run: _threshold_at("stable", 1000)(_threshold_at("chaotic", 300)(run)),
@@ -307,7 +295,7 @@ def against_random(region, says):
             math.log10(4 / 3), reason="a quarter fewer: seeds move k by less; our reading, the paper has no baseline"
         ),
         controls=[
-            Control("the bulk in its place", _swap(region, "bulk")),
+            Control("the bulk in its place", swapped_losses(region, "bulk")),
             Control(
                 "a training that works from 2 % of the dimensions",
                 lambda run: _threshold_at(region, run.spectrum.size // 50)(run),

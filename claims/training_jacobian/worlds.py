@@ -1,5 +1,6 @@
 """The worlds of the controls: runs in which a claim of the training-Jacobian paper must come out otherwise."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -75,3 +76,37 @@ def turned_vectors(cosine: float) -> Control:
         return World(run, spectrum=spectrum, moved=along_directions(spectrum))
 
     return Control(f"each left singular vector turned by {np.degrees(np.arccos(cosine)):.0f} degrees", world)
+
+
+def even_term(run: Any) -> World:
+    """Each sign's response along the bulk 6 % of the linear one off, in opposite ways."""
+    held = run.bulk_responses
+    even = 0.06 * np.multiply.outer(held.sigma, held.stimulus)
+    return World(run, bulk_responses=replace(held, along=held.along + np.stack([even, -even], axis=1)))
+
+
+def effects_on(inputs: str) -> Callable[[Any], World]:
+    """The effects on these inputs in the place of those on any other but test examples."""
+
+    def world(run: Any) -> World:
+        found = run.influence
+        return World(
+            run, influence=found.changed(lambda side, name, how: found.of(side, name if name == "test" else inputs, how))
+        )
+
+    return world
+
+
+def with_losses(run: Any, **losses: Any) -> World:
+    """The run with the test losses of training confined to some regions replaced."""
+    return World(run, restricted=replace(run.restricted, losses={**run.restricted.losses, **losses}))
+
+
+def swapped_losses(first: str, second: str) -> Callable[[Any], World]:
+    """Training confined to one region as it goes in another, and the reverse."""
+
+    def world(run: Any) -> World:
+        losses = run.restricted.losses
+        return with_losses(run, **{first: losses[second], second: losses[first]})
+
+    return world

@@ -1,0 +1,42 @@
+"""What the claims on any network share: their declaration, and what is left to compare."""
+
+import functools
+import math
+from dataclasses import replace
+
+from harness.errors import NotRun
+from harness.suite.claim import ANY_NETWORK, claim
+from harness.suite.verdict import at_least
+
+from ..test_influence import regions
+
+LEAST = 10  # directions of a region that is compared; a median over fewer says nothing
+EXCESS = at_least(0.05, reason="as on the paper's network: far beyond the sampling spread of chance; our reading of 'much'")
+
+on_any = functools.partial(claim, on=ANY_NETWORK)
+
+
+def require_bulk(run):
+    run.bulk  # noqa: B018 - raises where there is none
+
+
+def each_region(declare):
+    """Against chaotic and against stable directions, each on its own: pooled, their mixture would decide."""
+    return lambda function: declare("chaotic")(declare("stable")(function))
+
+
+def log10(measured):
+    """A positive quantity on the scale on which seeds spread it evenly.
+
+    Raises:
+        NotRun: it is zero or not finite, as where a step changes no prediction at all.
+    """
+    if not 0 < measured.value < math.inf:
+        raise NotRun(f"it is {measured.value}, which has no logarithm: a median of one side is zero or not finite")
+    return replace(measured, value=math.log10(measured.value), unit=f"log10 {measured.unit or 'ratio'}")
+
+
+def compared(run, against):
+    bulk, others = regions(run.spectrum, against)
+    if min(len(bulk), len(others)) < LEAST:
+        raise NotRun(f"{len(bulk)} bulk and {len(others)} {against} directions: need {LEAST} of each to compare medians")
