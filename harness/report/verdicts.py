@@ -98,6 +98,8 @@ def judge(
         raise InvalidInput(f"seeds = {seeds}: give 3 or more, since fewer have no spread and a new network has no ensemble")
     began, created = time.monotonic(), datetime.datetime.now(datetime.UTC)
     papers = [claims] if isinstance(claims, str) else list(claims)
+    if not papers:
+        raise InvalidInput('claims = []: name a paper, such as claims="training-jacobian"')
     chosen = [claim for paper in papers for claim in portable.bound(paper, network)]
     lab = Lab(store, seeds=seeds, progress=progress)
     terms = Terms("paper", Expectation(None), Ensembles(), lab.runs)

@@ -12,10 +12,35 @@ import optax
 
 from harness.engine.precision import with_exact_dtypes
 from harness.engine.trees import floating
-from harness.errors import InvalidInput
+from harness.errors import HarnessError, InvalidInput
 from harness.runs.examples import shapes
 
 MODULE = "give a flax or equinox module as module=, or keep what is not trained out of the parameters and bind it to apply"
+
+
+def whole_number(name: str, value: Any) -> None:
+    """Raise InvalidInput for what is no whole number from 0 on."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise InvalidInput(f"{name} = {value!r}: give a whole number, 0 or more")
+
+
+def made(init: Callable[[Any], Any] | None, key: Any) -> Any:
+    """What ``init`` gives.
+
+    Raises:
+        InvalidInput: it fails.
+    """
+    if not callable(init):
+        raise InvalidInput(f"init = {init!r}: give a function of a random key that makes the parameters")
+    try:
+        return init(key)
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise InvalidInput(
+            f"init fails: {_first(error)}; it is called as init(key) with a random key, or as init(seed) where its parameter is "
+            "called seed"
+        ) from error
 
 
 def parameters(params: Any) -> None:
@@ -34,6 +59,8 @@ def parameters(params: Any) -> None:
             )
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
             raise InvalidInput(f"{where} of dtype {jnp.result_type(leaf)}; every parameter must be a floating array: {MODULE}")
+        if not isinstance(leaf, jax.core.Tracer) and not bool(jnp.isfinite(jnp.asarray(leaf)).all()):  # traced: no numbers yet
+            raise InvalidInput(f"{where}, which is not finite everywhere: check what it divides by")
 
 
 def outputs(apply: Callable[[Any, Any, Any], Any], params: Any, x: Any) -> Any:

@@ -65,7 +65,10 @@ def arrays(tree: Any, name: str) -> Any:
         if leaf.dtype.kind not in "fiub":
             raise InvalidInput(f"{name} has dtype {leaf.dtype}: turn it into floating or integer numbers first")
         if leaf.ndim == 0:
-            raise InvalidInput(f"{name} has a leaf without axes: its first axis must be the examples")
+            raise InvalidInput(
+                f"{name} has a leaf without axes: its first axis must be the examples, and a list of numbers is a tree of them: "
+                "make it an array by np.asarray"
+            )
         if leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(leaf))[0])
             raise NotFinite(f"{name}{list(where)} is {leaf[where]}: clean the data before training")
@@ -89,6 +92,16 @@ def count(x: Any, y: Any, part: str) -> int:
     return examples
 
 
+def same_kind(name: str, train: Any, test: Any) -> None:
+    """Raise InvalidInput where test examples have another structure or other axes than the training examples."""
+    trees = [jax.tree.map(lambda leaf: leaf.shape[1:], part) for part in (train, test)]
+    if trees[0] != trees[1]:
+        raise InvalidInput(
+            f"{name}_test of shape {shapes(test)} and {name} of shape {shapes(train)}: test examples must be like training "
+            "examples, all axes but the first the same"
+        )
+
+
 def shapes(tree: Any) -> str:
     return ", ".join(str(tuple(leaf.shape)) for leaf in jax.tree.leaves(tree))
 
@@ -101,7 +114,9 @@ def plan(examples: int, batch: int | None, remainder: str) -> Plan:
     """
     if remainder not in REMAINDERS:
         raise InvalidInput(f"remainder = {remainder!r} is not allowed; allowed: {', '.join(REMAINDERS)}")
-    size = examples if batch is None else batch
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int | np.integer)):
+        raise InvalidInput(f"batch = {batch!r}: give a whole number of examples, or None for all of them")
+    size = examples if batch is None else int(batch)
     if not 1 <= size <= examples:
         raise InvalidInput(f"batch = {batch} of {examples} examples: choose 1 to {examples}, or None for all of them")
     whole, rest = divmod(examples, size)

@@ -90,8 +90,10 @@ class Network:
         require_one_of(self.name, "structural", self.structural, ("found", "none"))
         if len(self.data) != 4:
             raise InvalidInput(f"data has {len(self.data)} parts; need (x, y, x_test, y_test)")
-        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 0:
-            raise InvalidInput(f"epochs = {self.epochs!r}: give 0 or more")
+        if not isinstance(self.name, str):
+            raise InvalidInput(f'name = {self.name!r}: give a text, such as name="mine"')
+        for field in ("epochs", "order_seed"):
+            checks.whole_number(field, getattr(self, field))
         names = ("x", "y", "x_test", "y_test")
         object.__setattr__(self, "data", tuple(examples.arrays(part, name) for part, name in zip(self.data, names, strict=True)))
         self._check_parts()
@@ -110,6 +112,8 @@ class Network:
             raise InvalidInput(
                 f"{tests} test examples: give {examples.LEAST_TEST} or more, since test losses are means over them"
             )
+        for part, (train, test) in {"x": (x, x_test), "y": (y, y_test)}.items():
+            examples.same_kind(part, train, test)
         self.plan  # noqa: B018 - it refuses batches that do not fit
 
     def _check_fit(self) -> None:
@@ -174,14 +178,14 @@ class Network:
         Raises:
             InvalidInput: a leaf that cannot be trained.
         """
-        params = self.init(seed) if self._seeded else self.functions.init(stream(seed, "network-init"))  # type: ignore[misc]
+        params = checks.made(self.init, seed) if self._seeded else checks.made(self.functions.init, stream(seed, "network-init"))
         checks.parameters(params)
         return cast(params, self.precision)
 
     @property
     def _seeded(self) -> bool:
         """Whether parameters are made from the seed itself, by a program that JAX need not see."""
-        return self.init is not None and "seed" in inspect.signature(self.init).parameters
+        return callable(self.init) and "seed" in inspect.signature(self.init).parameters
 
     @cached_property
     def mean_loss(self) -> Callable[[Any, Batch], Any]:
@@ -254,6 +258,7 @@ class Network:
             progress: sink of progress reports.
             memory: bytes that a dense Jacobian may take; half of what is free by default.
         """
+        checks.whole_number("seed", seed)
         found: NetworkRun = Lab(store, progress=progress, memory=memory).open(NetworkExperiment(self, seed))
         return found
 

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from harness import InvalidInput, Network, NetworkRun, Store
+from harness import InvalidInput, Network, NetworkRun, Store, judge
 from harness.errors import NotFinite
 from harness.measure.carried import shifts_of
 
@@ -315,6 +315,22 @@ def changing(params, x):
 
 
 BAD = {
+    "other test inputs": (
+        {"data": (X, Y, X_TEST[:, :2], Y_TEST)},
+        r"x_test of shape \(9, 2\) and x of shape \(22, 3\): test examples must be like training examples",
+    ),
+    "other test labels": ({"data": (X, Y, X_TEST, np.eye(3)[Y_TEST])}, r"y_test of shape \(9, 3\) and y of shape \(22,\)"),
+    "a list of lists": ({"data": (X.tolist(), Y, X_TEST, Y_TEST)}, "make it an array by np.asarray"),
+    "no key outside training": (
+        {"apply": lambda params, x, key: apply(params, x) * jax.random.normal(key)},
+        "a random key is None outside training",
+    ),
+    "failing init": ({"init": lambda: {}}, r"init fails: TypeError: .*; it is called as init\(key\)"),
+    "no init": ({"init": {"w": 1.0}}, "give a function of a random key that makes the parameters"),
+    "infinite leaf": ({"init": lambda key: init(key) | {"n": jnp.log(jnp.zeros(2))}}, r"params\['n'\], which is not finite"),
+    "fraction of a batch": ({"batch": 4.5}, "batch = 4.5: give a whole number of examples"),
+    "order seed": ({"order_seed": "a"}, "order_seed = 'a': give a whole number, 0 or more"),
+    "name": ({"name": None}, "name = None: give a text"),
     "different lengths": ({"data": (X, Y[:-1], X_TEST, Y_TEST)}, "one row an example"),
     "no batch axis": ({"data": (np.float64(3), Y, X_TEST, Y_TEST)}, "first axis must be the examples"),
     "batches made already": ({"data": (X[:20].reshape(4, 5, 3), Y[:20], X_TEST, Y_TEST)}, "no axis of batches"),
@@ -362,6 +378,23 @@ def test_bad_input_is_one_clear_line(case):
     with pytest.raises(InvalidInput, match=message) as caught:
         network(**changes)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5, True])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(InvalidInput, match=f"seed = {seed!r}: give a whole number, 0 or more"):
+        network().run(seed=seed)
+
+
+def test_no_paper_gives_no_verdicts():
+    with pytest.raises(InvalidInput, match=r"claims = \[\]: name a paper"):
+        judge(network(), claims=[])
+
+
+def test_parameters_are_made_within_a_compiled_program_too():
+    net = network(precision="float32")
+    inside = jax.jit(lambda: net.initial(0))()
+    assert np.allclose(inside["hidden"], net.initial(0)["hidden"])
 
 
 def test_data_that_are_not_finite():
