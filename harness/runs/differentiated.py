@@ -76,9 +76,10 @@ class DifferentiatedRun(Shown, run.Run):
     def rows(self) -> dict[str, str]:
         """What is shown; it trains, and asks for no derivative."""
         plan, guess, trained = self.network.plan, self.network.guessing_loss, self.trained
+        order = self.network.order if isinstance(self.network.order, str) else "in an order of their own"
         last = f", the last of {plan.rest}" if plan.rest else ""
         found = {
-            "batches": f"{self.network.epochs} epochs of {plan.steps} batches of {plan.batch}{last}, {self.network.order}",
+            "batches": f"{self.network.epochs} epochs of {plan.steps} batches of {plan.batch}{last}, {order}",
             "train loss": f"{trained.train_loss:.4g}",
             "test loss": f"{trained.test_loss:.4g}" + (f" (guessing {guess:.4g})" if guess is not None else ""),
         }

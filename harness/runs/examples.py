@@ -126,15 +126,35 @@ def plan(examples: int, batch: int | None, remainder: str) -> Plan:
     return Plan(examples, size, whole + bool(rest), rest)
 
 
-def batches(x: Any, y: Any, how: Plan, order: str, order_seed: int, epochs: int, keys_of: int | None) -> tuple[Batch, int]:
+def own_order(order: Any, examples: int, batch: int | None) -> tuple[Any, Plan]:
+    """An order that is given step by step, (steps, batch), as NumPy's whole numbers, and its plan.
+
+    Raises:
+        InvalidInput: another shape, other numbers, examples that are not there, or a ``batch`` that is not its own.
+    """
+    rows = np.asarray(order)
+    if rows.ndim != 2 or rows.dtype.kind not in "iu" or not rows.size:
+        raise InvalidInput(
+            f"order of shape {rows.shape} and dtype {rows.dtype}: give {', '.join(ORDERS)}, or whole numbers (steps, batch), the "
+            "examples that each step of an epoch sees"
+        )
+    if rows.min() < 0 or rows.max() >= examples:
+        raise InvalidInput(f"order names examples {rows.min()} to {rows.max()}: there are {examples}, numbered from 0")
+    if batch not in (None, rows.shape[1]):
+        raise InvalidInput(f"batch = {batch}, and order has {rows.shape[1]} examples a step: leave batch out")
+    return rows, Plan(examples, rows.shape[1], len(rows), 0)
+
+
+def batches(x: Any, y: Any, how: Plan, order: Any, order_seed: int, epochs: int, keys_of: int | None) -> tuple[Batch, int]:
     """All batches in the order of training, leaves (steps, batch, ...), and the passes over them.
 
     Where every epoch is alike they are those of one epoch, else those of all epochs.
 
     Args:
+        order: one of ORDERS, or what :func:`own_order` gives.
         keys_of: the seed of the steps' random keys; None makes none.
     """
-    alike = keys_of is None and order != "reshuffled"
+    alike = keys_of is None and not (isinstance(order, str) and order == "reshuffled")
     passes = 1 if alike else max(epochs, 1)
     rows = np.concatenate([_rows(how, order, order_seed, epoch) for epoch in range(passes)])
     picked_x, picked_y = jax.tree.map(lambda leaf: leaf[rows], (x, y))
@@ -143,8 +163,10 @@ def batches(x: Any, y: Any, how: Plan, order: str, order_seed: int, epochs: int,
     return Batch(picked_x, picked_y, key, full), epochs if alike else min(epochs, 1)
 
 
-def _rows(how: Plan, order: str, seed: int, epoch: int) -> Any:
+def _rows(how: Plan, order: Any, seed: int, epoch: int) -> Any:
     """Which examples each step of an epoch sees, (steps, batch); a smaller last batch is filled up with the first example."""
+    if not isinstance(order, str):
+        return order
     if order == "given":
         rows = np.arange(how.examples)
     else:

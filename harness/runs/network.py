@@ -17,7 +17,7 @@ from scipy import optimize
 
 from harness.engine.losses import squared_error
 from harness.engine.precision import exact_dtypes, with_exact_dtypes
-from harness.engine.streams import stream
+from harness.engine.streams import numpy_stream, stream
 from harness.engine.training import Training
 from harness.engine.trees import cast
 from harness.errors import InvalidInput
@@ -52,7 +52,8 @@ class Network:
         batch: examples a step; None takes all.
         remainder: what becomes of examples that fill no batch: ``keep`` makes the last batch of an epoch smaller, ``drop`` leaves
             them out, ``error`` refuses.
-        order: ``given``, ``shuffled`` (one order for all epochs) or ``reshuffled`` (another one each epoch).
+        order: ``given``, ``shuffled`` (one order for all epochs) or ``reshuffled`` (another one each epoch); or whole numbers
+            (steps, batch), the examples that each step of an epoch sees, in place of ``batch`` and ``remainder``.
         order_seed: of that order; the seed of a run changes parameters and random keys alone.
         precision: ``float32`` or ``float64``, of training and of J.
         carried: directions that training carries exactly, whatever they are; (N, s), or a function of theta_0 that gives
@@ -76,7 +77,7 @@ class Network:
     batch_loss: Callable[..., Any] | None = None
     batch: int | None = None
     remainder: str = "keep"
-    order: str = "given"
+    order: Any = "given"
     order_seed: int = 0
     precision: str = "float32"
     carried: Any = None
@@ -86,7 +87,8 @@ class Network:
     @with_exact_dtypes
     def __post_init__(self) -> None:
         require_one_of(self.name, "precision", self.precision, PRECISIONS)
-        require_one_of(self.name, "order", self.order, examples.ORDERS)
+        if isinstance(self.order, str):
+            require_one_of(self.name, "order", self.order, examples.ORDERS)
         require_one_of(self.name, "structural", self.structural, ("found", "none"))
         if len(self.data) != 4:
             raise InvalidInput(f"data has {len(self.data)} parts; need (x, y, x_test, y_test)")
@@ -164,7 +166,15 @@ class Network:
     @cached_property
     def plan(self) -> examples.Plan:
         """How examples go into batches."""
-        return examples.plan(len(jax.tree.leaves(self.data[0])[0]), self.batch, self.remainder)
+        return self._ordered[1]
+
+    @cached_property
+    def _ordered(self) -> tuple[Any, examples.Plan]:
+        """The order of the examples, a name or whole numbers (steps, batch), and how they go into batches."""
+        count = len(jax.tree.leaves(self.data[0])[0])
+        if isinstance(self.order, str):
+            return self.order, examples.plan(count, self.batch, self.remainder)
+        return examples.own_order(self.order, count, self.batch)
 
     @property
     def steps(self) -> int:
@@ -203,7 +213,7 @@ class Network:
         """f: theta_0 -> theta_T; the seed counts where training takes random keys."""
         x, y = self.data[:2]
         keys_of = seed if self.random else None
-        batches, passes = examples.batches(x, y, self.plan, self.order, self.order_seed, self.epochs, keys_of)
+        batches, passes = examples.batches(x, y, self.plan, self._ordered[0], self.order_seed, self.epochs, keys_of)
         return Training(self.mean_loss, self.optimiser, self.cast(batches), passes)
 
     @cached_property
@@ -275,8 +285,14 @@ class Network:
         return self._changed("with shuffled labels", y=examples.shuffled(self.data[1], seed))
 
     def with_another_order(self, seed: int = 1) -> Network:
-        """The same with its examples in another order: that of this seed, drawn anew for each epoch if it was before."""
-        order = "shuffled" if self.order == "given" else self.order
+        """The same with its examples in another order: that of this seed, drawn anew for each epoch if it was before.
+
+        Where the order is given step by step, each example takes another one's place.
+        """
+        if isinstance(self.order, str):
+            order = "shuffled" if self.order == "given" else self.order
+        else:
+            order = numpy_stream(seed, "network-order").permutation(self.plan.examples)[self._ordered[0]]
         return dataclasses.replace(self, order=order, order_seed=seed, name=f"{self.name}, in another order")
 
     def with_squared_error(self) -> Network:

@@ -12,6 +12,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from claims.outlier_eigenspaces import eigenspaces, test_xor, theory, three_layers
+from claims.outlier_eigenspaces.as_network import network
 from claims.outlier_eigenspaces.experiments import GMM_SMOKE, TILTED_SMOKE, XOR_SMOKE
 from claims.outlier_eigenspaces.mixtures import Mixture
 from claims.outlier_eigenspaces.one_pass import CHUNK, HEADS, Params, Stream, ahead, initial, loss, one_pass
@@ -451,3 +452,24 @@ def test_three_layers_are_trained_once_and_dead_neurons_do_not_count(tmp_path):
     assert [vectors.shape for vectors in end.spaces["gradients"]] == [(2, 8, 50, 2), (2, 8, 8, 4), (2, 1, 8, 4)]
     assert not np.array_equal(start.rows.first, end.rows.first)
     np.testing.assert_array_equal(end.live.middle, np.abs(end.rows.last[:, 0]) >= 0.1 * np.abs(end.rows.last).max(axis=-1))
+
+
+@pytest.mark.parametrize("base", [GMM_SMOKE, XOR_SMOKE], ids=["gaussians", "xor"])
+def test_a_trajectory_as_a_network_ends_where_the_papers_run_does(base, compare):
+    """Trajectory 1 of 3: 10 d steps of one fresh example each."""
+    experiment = replace(base, dimension=10, horizon=10.0, snapshots=2, trajectories=3, seed=2, precision="float64")
+    run, made = open_run(experiment, Lab()), network(experiment, trajectory=1)
+    params = run.params
+    theta = np.concatenate([params.last[1], params.rows[1].ravel()])  # a tree's leaves come by name
+    found = made.run(experiment.seed)
+    assert (made.steps, made.batch, made.classes) == (100, 1, experiment.width if base is GMM_SMOKE else 2)
+    compare.entries(
+        "third paper as a Network", "the paper's own one-pass SGD", found.trained.theta_T, theta, 1e-12, "float64, 100 steps"
+    )
+    if base is XOR_SMOKE:  # the paper looks at the loss of two layers alone
+        assert found.trained.test_loss == pytest.approx(float(run.test_loss[1]), abs=1e-12)
+
+
+def test_a_trajectory_that_is_not_there_is_named():
+    with pytest.raises(InvalidInput, match="trajectory = 40: gmm has 40, numbered from 0"):
+        network(GMM_SMOKE, 40)

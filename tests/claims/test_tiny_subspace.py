@@ -16,9 +16,11 @@ from claims.networks import example_losses
 from claims.tiny_subspace import softmax_flow as flow
 from claims.tiny_subspace import test_gradient as gradient
 from claims.tiny_subspace import test_subspace as subspace
+from claims.tiny_subspace.as_network import network
 from claims.tiny_subspace.experiments import Architecture, SubspaceExperiment, Variant
 from claims.tiny_subspace.run import Run, relabelled
 from harness.engine.descent import advance, batch_order, stops
+from harness.engine.precision import exact_dtypes
 from harness.errors import InvalidInput, NotFinite, NotRun
 from harness.measure import hessian_subspace as measure
 from harness.runs.lab import Lab
@@ -524,3 +526,39 @@ def test_first_and_last_kernel_lie_where_the_network_has_them():
     assert np.all(theta[first] != 0)
     assert np.all(theta[last] != 0)
     assert np.all(theta[40:] == 0)
+
+
+# --- as networks --------------------------------------------------------------------------------------------------------
+
+PLAIN = SubspaceExperiment("tiny", architecture=Architecture(hidden=(5,)), steps=40, precision="float64")
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        PLAIN,  # 40 of the 28 batches of an epoch: the second one has another order
+        dataclasses.replace(PLAIN, batch=0, steps=10),
+        dataclasses.replace(PLAIN, data="sine", optimiser="adam", step_size=1e-3, batch=100),
+        Variant("tiny", architecture=PLAIN.architecture, steps=20, precision="float64", labels="permuted", held_out=97, seed=3),
+    ],
+    ids=["sgd", "full-batch", "sine-adam", "held-out"],
+)
+def test_the_experiment_as_a_network_ends_where_the_papers_run_does(experiment, compare):
+    run, made = Run(experiment, Lab()), network(experiment)
+    with exact_dtypes():
+        (theta,) = run._descend_in("float64", [experiment.steps])
+    found = made.run(experiment.seed).trained.theta_T
+    assert made.steps == experiment.steps
+    assert not np.array_equal(found, run.network.init(experiment.seed))
+    compare.entries("second paper as a Network", "the paper's own descent", found, theta, 1e-11, "float64, 10 to 40 steps")
+    assert len(made.data[2]) == (getattr(experiment, "held_out", 0) or len(run.examples.x))
+
+
+def test_a_confined_training_is_no_network():
+    with pytest.raises(InvalidInput, match="tiny confines its steps to the dominant part of the gradient"):
+        network(dataclasses.replace(PLAIN, side="dominant"))
+
+
+def test_the_papers_claims_on_it_see_its_classes():
+    assert network(PLAIN).classes == 10
+    assert network(dataclasses.replace(PLAIN, data="sine")).classes == 0

@@ -105,6 +105,45 @@ def test_each_epoch_of_a_reshuffled_order_sees_each_example_once():
         assert np.array_equal(np.sort(rows, axis=0), np.sort(X, axis=0))
 
 
+def test_an_order_of_ones_own_is_followed_step_by_step(compare):
+    """Four steps of five examples, some of them twice, in two epochs."""
+    rows = RNG.integers(0, len(X), (4, 5))
+    net = network(order=rows, batch=None)
+    assert (net.plan.batch, net.steps) == (5, 8)
+    theta = net.initial(0)
+    state = net.optimiser.init(theta)
+    for chosen in (*rows, *rows):
+        gradient = jax.grad(lambda p, chosen=chosen: cross_entropy(apply(p, X[chosen]), Y[chosen]))(theta)
+        change, state = net.optimiser.update(gradient, state, theta)
+        theta = optax.apply_updates(theta, change)
+    final = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(theta)])
+    found = net.run()
+    compare.entries("Network with an order", "theta_T of a Python loop", found.trained.theta_T, final, 1e-12, "float64")
+    assert "in an order of their own" in str(found)
+    moved = net.with_another_order(3).order
+    assert not np.array_equal(moved, rows)
+    assert len({tuple(pair) for pair in zip(rows.ravel(), moved.ravel(), strict=True)}) == len(np.unique(rows))
+
+
+def test_the_order_that_is_given_as_numbers_has_the_bits_of_its_name():
+    rows = np.arange(18).reshape(2, 9)
+    assert np.array_equal(network(order=rows).run().jacobian, network(remainder="drop").run().jacobian)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"order": np.arange(22)}, r"order of shape \(22,\) and dtype int64: give given, shuffled, reshuffled, or whole numbers"),
+        ({"order": np.ones((2, 9))}, "dtype float64: give given"),
+        ({"order": np.array([[0, 22]]), "batch": None}, "order names examples 0 to 22: there are 22, numbered from 0"),
+        ({"order": np.zeros((2, 4), int)}, "batch = 9, and order has 4 examples a step: leave batch out"),
+    ],
+)
+def test_an_order_that_is_none_is_refused(changes, message):
+    with pytest.raises(InvalidInput, match=message):
+        network(**changes)
+
+
 def test_trees_of_inputs_and_labels():
     def both(params, x):
         return apply(params, x["a"] + x["b"])
