@@ -43,7 +43,7 @@ ORDER = {
         "function_jacobian rotation outputs",
     ),
     "harness.runs": (
-        "experiment provenance shown examples programs modules",
+        "experiment provenance compilations shown examples programs modules",
         "store sketch checks bench",
         "stages",
         "run",

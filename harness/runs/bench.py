@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.runs.compilations import keep_while_running
+
 
 @dataclass(frozen=True, eq=False)
 class Trained:
@@ -43,6 +45,7 @@ class InMemory:
 
     def keep_compilations(self) -> None:
         """Compiled programs live as long as the process."""
+        keep_while_running()
 
 
 def free() -> int:

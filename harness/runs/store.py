@@ -25,6 +25,7 @@ from platformdirs import user_cache_path
 
 from harness.errors import InvalidInput, StoreWarning
 from harness.runs import provenance
+from harness.runs.compilations import keep_in
 from harness.runs.provenance import Code
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -111,13 +112,9 @@ class Store:
 
     def keep_compilations(self) -> None:
         """Let JAX keep what it compiles in this store too: seeds differ by their arguments alone and share every program."""
-        import jax
-
         # with zstandard, which JAX takes if it is there: its default costs a tenth of what compiling does
         machine = _digest({"processor": provenance.processor(), "versions": provenance.versions(), "compression": "zstandard"})
-        jax.config.update("jax_compilation_cache_dir", str(self.root / f"compiled-{machine}"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+        keep_in(str(self.root / f"compiled-{machine}"))
 
     def _key(self, kind: str, key: Mapping[str, Any], modules: Sequence[Code]) -> dict[str, Any]:
         full = {

@@ -1,0 +1,33 @@
+"""Where JAX keeps what it compiles; the one place that changes its configuration for that."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from typing import Any
+
+
+def keep_in(folder: str) -> None:
+    """Side effect on JAX: compiled programs are kept in this folder, also small ones: seeds and worlds share every program."""
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    if _temporary.cache_info().currsize and jax.config.jax_compilation_cache_dir == _temporary().name != folder:
+        compilation_cache.reset_cache()  # else JAX would go on writing where it began
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def keep_while_running() -> None:
+    """Side effect on JAX: compiled programs are kept as long as the process lives, unless they are kept somewhere already."""
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        keep_in(_temporary().name)
+
+
+@cache
+def _temporary() -> Any:
+    """A folder that is removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="compiled-")
