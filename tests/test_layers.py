@@ -168,6 +168,19 @@ def test_modules_flow_one_way_inside_a_folder(folder):
         assert not wrong, f"{name} imports {', '.join(wrong)}, which does not come before it"
 
 
+def private_imports(text: str) -> list[str]:
+    """Names with a leading underscore that a module takes from other modules, Python's own ``__...__`` left out."""
+    found = (alias.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) for alias in node.names)
+    return [name for name in found if name.startswith("_") and not name.startswith("__")]
+
+
+def test_no_module_takes_anothers_private_names():
+    assert private_imports("from .test_linearity import _even, linear\nfrom __future__ import annotations") == ["_even"]
+    for name, path in modules().items():
+        taken = private_imports(path.read_text(encoding="utf-8"))
+        assert not taken, f"{name} imports {', '.join(taken)}: make it public where it is, or move it to where both may have it"
+
+
 def test_there_is_no_import_circle():
     """Over the harness and the papers, imports inside functions included. A package's own module counts as the package."""
     graph = {
