@@ -12,7 +12,7 @@ def keep_in(folder: str) -> None:
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
-    if _temporary.cache_info().currsize and jax.config.jax_compilation_cache_dir == _temporary().name != folder:
+    if _temporary.cache_info().currsize and _kept() == _temporary().name != folder:
         compilation_cache.reset_cache()  # else JAX would go on writing where it began
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
@@ -21,10 +21,15 @@ def keep_in(folder: str) -> None:
 
 def keep_while_running() -> None:
     """Side effect on JAX: compiled programs are kept as long as the process lives, unless they are kept somewhere already."""
+    if _kept() is None:
+        keep_in(_temporary().name)
+
+
+def _kept() -> str | None:
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None:
-        keep_in(_temporary().name)
+    folder: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]  # options have no types
+    return folder
 
 
 @cache
