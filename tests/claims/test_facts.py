@@ -58,6 +58,7 @@ class TestNumbersOfClaims:
             f"and {len(at['paper'])} with it, {len(at['smoke'])} at scale `smoke`, and {len(at['large'])} at scale `large`."
             in page
         )
+        assert "Six need\nCIFAR10's" in VERDICTS
         assert sum(on(claim, "cifar") for claim in CLAIMS) == 6
         assert f"{sum('on-' in claim.variant for claim in CLAIMS)} claims ask what the first paper says" in VERDICTS
 

@@ -76,7 +76,7 @@ class TestMistakes:
             reports.load(tmp_path)
 
     def test_another_file_in_the_place_of_the_evidence(self, folder):
-        (path,) = (folder / "evidence").iterdir()
+        (path,) = (folder / "evidence").glob("paper.statement*.npz")
         path.write_bytes(b"other")
         with pytest.raises(Unreadable, match="not what its report was written with"):
             reports.load(folder)[HELD.id].arrays()

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from harness.report.figures.registry import Data, Source, figure, optional, quoted, source
-from harness.report.figures.style import INK, LINES, legend, one_scale, seeds
+from harness.report.figures.style import GREY, INK, LINES, legend, one_scale, seeds
 
 from .data import DATA, PAPER, SPREAD, STYLES, nothing
 
@@ -80,29 +80,40 @@ def _interval(axes: Axes, y: float, interval: list[float], kind: str) -> None:
 @figure(
     PAPER,
     "12",
-    "Hessian-gradient overlap along training",
-    caption="The paper shows f_top of these trainings; here the overlap that it uses as a proxy for it (Eq. 3), over the last "
-    f"1000 steps: {SPREAD}. Both panels have one scale.",
-    sources={f"{data}_{row}": _source(data, row) for data in DATA for row in ALONG},
-    panels=2,
+    "The gradient along other trainings",
+    caption=f"Above: f_top, which the paper shows, at the steps whose eigenvectors were computed; dotted: 0.9. Below: the overlap that it "
+    f"uses as a proxy for it (Eq. 3), over the last 1000 steps. Left MNIST, right digits: {SPREAD}. Panels side by side have one scale.",
+    sources={
+        **{
+            f"top_{data}_{row}": optional("steps f_top", f"{PAPER}/gradient-in-top[{data},{row},stays]")
+            for data in DATA
+            for row in ALONG
+        },
+        **{f"late_{data}_{row}": _source(data, row) for data in DATA for row in ALONG},
+    },
+    panels=4,
     about=[f"{PAPER}/overlap-proxy", f"{PAPER}/test-set-overlap"],
 )
 def along_training(axes: list[Axes], **found: Data | None) -> str:
     said = []
-    for panel, name in zip(axes, DATA, strict=True):
-        rows = {key.partition("_")[2]: data for key, data in found.items() if key.startswith(f"{name}_") and data is not None}
-        for (row, data), (color, line, _) in zip(rows.items(), LINES, strict=False):
-            steps, values = data.stack("steps")[0], data.stack("overlap")
-            late = steps > steps[-1] - LAST
-            seeds(panel, steps[late], values[:, late], ROWS[row][0], color, line)
-            ends = np.median(values[:, late][:, [0, -1]], axis=0)
-            said.append(f"{DATA[name]}, {ROWS[row][0]}: {ends[0]:.2f}, {ends[1]:.2f}")
+    for panel, (kind, name) in zip(axes, ((kind, name) for kind in ("top", "late") for name in DATA), strict=True):
+        rows = {row: data for row in ALONG if (data := found[f"{kind}_{name}_{row}"]) is not None}
+        for (row, data), (color, line, marker) in zip(rows.items(), LINES, strict=False):
+            steps, values = data.stack("steps")[0], data.stack("f_top" if kind == "top" else "overlap")
+            shown = steps > (0 if kind == "top" else steps[-1] - LAST)
+            seeds(panel, steps[shown], values[:, shown], ROWS[row][0], color, line, marker if kind == "top" else "")
+            ends = np.median(values[:, shown][:, [0, -1]], axis=0)
+            what = "f_top" if kind == "top" else "overlap"
+            said.append(f"{DATA[name]}, {ROWS[row][0]}, {what}: {ends[0]:.2f}, {ends[1]:.2f}")
         if rows:
-            panel.set(xlabel="step", ylabel=f"{DATA[name]}: overlap", ylim=(None, 1.03))
+            panel.set(xlabel="step", ylabel=f"{DATA[name]}: {'f_top' if kind == 'top' else 'overlap'}", ylim=(None, 1.03))
+            if kind == "top":
+                panel.axhline(0.9, color=GREY, linestyle=":", linewidth=1)
             legend(panel)
         else:
             nothing(panel)
-    one_scale([panel for panel in axes if panel.get_visible()])
+    for pair in (axes[:2], axes[2:]):
+        one_scale([panel for panel in pair if panel.get_visible()])
     return f"At the first and the last of these steps: {'; '.join(said)}."
 
 

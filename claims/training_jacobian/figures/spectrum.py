@@ -6,7 +6,21 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from harness.report.figures.registry import Array, Data, figure, optional, quoted, source
-from harness.report.figures.style import BLUE, GREY, INK, ORANGE, cloud, legend, log_axis, published, seeds, shade, span, thinned
+from harness.report.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    cloud,
+    judged,
+    legend,
+    log_axis,
+    published,
+    seeds,
+    shade,
+    span,
+    thinned,
+)
 
 PAPER = "training-jacobian"
 SPECTRUM = source(
@@ -26,16 +40,18 @@ FLOOR = 1e-4  # below this the smallest singular values would take most of the a
     "Singular values of the training Jacobian",
     caption="Descending: median over seeds, with the band from the lowest to the highest seed. Dashed: one. Shaded: the bulk as "
     "|σ − 1| < 0.1. Baseline, dotted: a Gaussian random matrix of the same size (quarter-circle law). Bars at the foot: how many "
-    "values the paper counts as above, near and below one; it does not say where the middle bar begins. Values below 10⁻⁴ are not shown.",
+    "values the paper counts as above, near and below one; it does not say where the middle bar begins. Diamond: the largest one in the "
+    "authors' own run. Values below 10⁻⁴ are not shown.",
     sources={
         "digits": SPECTRUM,
         "chaotic": quoted(f"{PAPER}/chaotic-count[1.1]"),
         "bulk": quoted(f"{PAPER}/bulk-count[all]"),
         "stable": quoted(f"{PAPER}/stable-count[0.9]"),
+        "authors": quoted(f"{PAPER}/as-published[sigma-1]"),
     },
-    about=[f"{PAPER}/{statement}" for statement in ("chaotic-count", "stable-count", "region-sizes", "as-published")],
+    about=[f"{PAPER}/{statement}" for statement in ("chaotic-count", "stable-count", "region-sizes")],
 )
-def singular_values(axes: Axes, digits: Data, **regions: Data | None) -> str:
+def singular_values(axes: Axes, digits: Data, authors: Data | None, **regions: Data | None) -> str:
     sigma = digits.stack("sigma")
     _spectrum(axes, sigma, "training Jacobian", BLUE, "-")
     keep = thinned(sigma.shape[1])
@@ -50,7 +66,11 @@ def singular_values(axes: Axes, digits: Data, **regions: Data | None) -> str:
             (above, near, below), ("above 1.1", "within 0.1 of one", "below 0.9"), regions.values(), strict=True
         )
     ]
-    return f"Of {sigma.shape[1]} singular values {', '.join(words)}; the largest is {span(sigma[:, 0])}."
+    theirs, ours = published(authors), judged(authors, ".5g")
+    if theirs is not None:
+        axes.plot(1, theirs, "D", color=INK, markerfacecolor="white", clip_on=False)
+    beside = "" if theirs is None else f" ({theirs:g} in the authors' own run, {ours} here from their parameters)"
+    return f"Of {sigma.shape[1]} singular values {', '.join(words)}; the largest is {span(sigma[:, 0])}{beside}."
 
 
 def _of_paper(number: float | None) -> str:
