@@ -84,6 +84,7 @@ def evidence_of(claim: str, seed: int) -> dict[str, np.ndarray]:
         "bulk-unmoved": {"sigma": sigma, "shift": np.maximum(abs(sigma - 1), 1e-7)},
         "dimension-of-training": {"departure": np.sort(abs(sigma - 1))[::-1]},
         "active-by-strength": {"sigma": sigma, "strength": abs(sigma - 1) + 0.1},
+        "low-rank-updates": {"share": np.array([0.5, 0.8, 0.95, 1.0])},
         "lenet-5": {"ritz": np.array([400, 1.02, 0.98]), "weights": np.array([0.1, 0.6, 0.3])},
         **tiny_subspace(rng),
         **outlier_eigenspaces(rng),
@@ -136,6 +137,8 @@ def outlier_eigenspaces(rng: np.random.Generator) -> dict[str, dict[str, np.ndar
         "xor-last-layer": {"times": times, "overlap": np.linspace(0.5, 1, 17)[:, None] * np.ones(6), "eigenvalues": layers},
         "xor-rank-deficient": {"table": np.array([[3, 0], [1, 6]]), "rank-4-interval": np.array([[0.3, 1.0], [0.0, 0.6]])},
         "xor-probability": {"test-loss": np.ones(4)},
+        "xor-first-layer": {"alignment": np.array([[0.9, 1.0], [0.2, 0.8]]), "live": np.array([[True, True], [False, True]])},
+        "xor-three-layers": {"alignment": np.array([[0.7, 0.9]]), "live": np.array([[True, True]])},
     }
 
 
@@ -202,9 +205,9 @@ class TestPapers:
     @pytest.mark.parametrize(
         ("paper", "numbers"),
         [
-            ("training-jacobian", "1a 1b 2a 2b 3a 3b 3c 3d 4a 4b 5a 5b 6a 6b A B C D L"),
+            ("training-jacobian", "1a 1b 2a 2b 3a 3b 3c 3d 4a 4b 5a 5b 6a 6b A B C D L N"),
             ("tiny-subspace", "1 2 3 4 6 8 11 12 E F"),
-            ("outlier-eigenspaces", "G H I J K"),
+            ("outlier-eigenspaces", "G H I J K M"),
         ],
     )
     def test_every_figure_of_the_paper_is_drawn(self, drawings, paper, numbers):
@@ -240,6 +243,7 @@ class TestPapers:
             ("C", "50.0% of 400 are above 0.1, 50.0% above 0.001; the paper's bulk leaves 30.0%."),
             ("D", "left out: 0.50; 0% of the points"),
             ("L", "wine 62% of 400, breast cancer 62% of 400"),
+            ("N", "nine tenths in the first 3."),
             ("Appendix a", "largest Ritz value 20."),
             ("Appendix b", "Share within 0.01 of one: 50%."),
         ],
@@ -274,6 +278,7 @@ class TestPapers:
             ("G", "2.3 d at d = 50, 2.3 d at d = 100"),  # 1 - e^(-t) = 0.9 at t = 2.30
             ("I", "0.50 at the start"),
             ("J", "hessian, optimal: 3 of 3 have four outliers; hessian, suboptimal: 1 of 7"),
+            ("M", "two layers, first: median 0.900, 5% of the neurons below 0.800; three layers, first: median 0.800"),
             ("K", "K = 4: 0.400 to 0.600, predicted 0.094"),
         ],
     )

@@ -1,4 +1,4 @@
-"""Figures I to K: the last layer of a network on the XOR mixture, its outliers, and the outcome of training."""
+"""Figures I to K and M: layers of a network on the XOR mixture, their outliers, and the outcome of training."""
 
 from __future__ import annotations
 
@@ -99,6 +99,39 @@ def probability(axes: Axes, **found: Data | None) -> str:
     axes.set(xlabel="probability of the optimal classifier", xlim=(0, 1), ylim=(0.5 - len(said), 0.6), yticks=[])
     axes.spines["left"].set_visible(False)
     return f"95% intervals. {'; '.join(said)}."
+
+
+LAYERS = {
+    "two layers, first": (f"{PAPER}/xor-first-layer[hessian-test]", f"{PAPER}/xor-first-layer[gradients-test]"),
+    "three layers, first": (f"{PAPER}/xor-three-layers[hessian-first]", f"{PAPER}/xor-three-layers[gradients-first]"),
+    "three layers, middle": (f"{PAPER}/xor-three-layers[hessian-middle]", f"{PAPER}/xor-three-layers[gradients-middle]"),
+}
+
+
+@figure(
+    PAPER,
+    "M",
+    "Alignment of every neuron with its outlier space",
+    caption="Networks on the XOR mixture: alignment of a neuron's parameters with the outlier space of its block of the Hessian on fresh "
+    "data, as the share of live neurons (of all trajectories and seeds) that are aligned at most so well.",
+    sources={name.replace(", ", "_").replace(" ", "_"): optional("alignment live", *claims) for name, claims in LAYERS.items()},
+    about=[
+        f"{PAPER}/{statement}"
+        for statement in ("xor-first-layer", "xor-first-layer-outliers", "xor-first-layer-stays", "xor-three-layers")
+    ],
+)
+def neurons(axes: Axes, **found: Data | None) -> str:
+    said = []
+    for (words, data), (color, line, _) in zip(zip(LAYERS, found.values(), strict=True), LINES, strict=False):
+        if data is not None:
+            values = np.sort(np.concatenate([run["alignment"][run["live"]] for run in data.runs]))
+            axes.step(values, np.arange(1, len(values) + 1) / len(values), where="post", color=color, linestyle=line, label=words)
+            low, middle = np.quantile(values, [0.05, 0.5])
+            said.append(f"{words}: median {middle:.3f}, 5% of the neurons below {low:.3f}")
+    axes.set(xlabel="alignment", ylabel="share of live neurons", ylim=(0, 1.02), xlim=(None, 1))
+    axes.locator_params(axis="x", nbins=5)
+    legend(axes)
+    return f"{'; '.join(said)}."
 
 
 def _interval(axes: Axes, value: float, y: float, interval: Any, *, color: str, fmt: str) -> None:

@@ -1,6 +1,8 @@
-"""Figures A to D and L, which the paper does not have: regions, how near J is to the identity, strength, other data sets."""
+"""Figures A to D, L and N, which the paper does not have: regions, J against the identity, strength, other data, updates."""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -155,3 +157,23 @@ def other_data(axes: Axes, **found: Data | None) -> str:
     log_axis(axes.yaxis)
     legend(axes)
     return f"Share of singular values within 0.1 of one: {', '.join(said)}."
+
+
+@figure(
+    PAPER,
+    "N",
+    "Rank of the change that training makes",
+    caption="Share of the squared norm of the change of the first layer's weights, θ_T − θ₀ as a matrix, in its first r singular directions: "
+    "median over seeds, band from the lowest to the highest. Vertical: the r of the claim.",
+    sources={"updates": source("share", f"{PAPER}/low-rank-updates")},
+)
+def low_rank(axes: Axes, updates: Data) -> str:
+    share = updates.stack("share")
+    rank = np.arange(1, share.shape[1] + 1)
+    middle = seeds(axes, rank, share, "share", BLUE)
+    at = re.match(r"(\d+) of", updates.record.measurements[0].counted) if updates.record.measurements else None
+    if at:
+        axes.axvline(float(at[1]), color=GREY, linestyle=":", linewidth=1)
+    axes.set(xlabel="r", ylabel="share of the squared norm", ylim=(0, 1.02), xlim=(1, None))
+    enough = rank[np.argmax(middle >= 0.9)]
+    return f"{judged(updates, '.0%')} in the first {at[1] if at else '?'} of {len(rank)} directions; nine tenths in the first {enough}."
