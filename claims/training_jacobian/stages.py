@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from harness.engine.spectrum import SQUARED_LIMIT, Spectrum
 from harness.engine.training import Training
 from harness.runs.experiment import PRECISIONS
-from harness.runs.sketch import SIDE, WIDTH, factored, rms, signs, vector
+from harness.runs.sketch import SIDE, WIDTH, factored, folded, rms, vector, whole_signs
 from harness.runs.stages import UNIT, Record, exact, record
 
 from .data import Dataset, batches
@@ -33,11 +33,12 @@ def replay(training: Training, theta: Any) -> tuple[Any, Any, Any]:
     One program serves all seeds and data sets.
     """
     flat, unravel = ravel_pytree(theta)
-    projections = jnp.asarray(signs(flat.size, WIDTH))
-    directions = jnp.asarray(signs(flat.size, COLUMNS, "columns"), flat.dtype) * float(np.sqrt(flat.size))
+    projections = jnp.asarray(whole_signs(flat.size, WIDTH))
+    directions = jnp.asarray(whole_signs(flat.size, COLUMNS, "columns"), flat.dtype)
 
     def observe(after: Any, value: Any) -> tuple[Any, Any]:
-        return ravel_pytree(after)[0].astype(float) @ projections, value
+        # as harness.runs.sketch.vector: no library chooses the order of the sum
+        return folded(ravel_pytree(after)[0].astype(float)[:, None] * projections) / np.sqrt(flat.size), value
 
     def run(at: Any) -> tuple[Any, Any]:
         final, seen = training.observed(unravel(at), observe)
@@ -69,11 +70,17 @@ def compared(taken: Callable[[str], tuple[Any, Any, Any]], precision: str) -> di
     size = len(columns)
     return {
         "sketches": np.asarray(own[0]),
-        "products": np.ravel(signs(size, SIDE, "rows").T @ np.asarray(own[2], np.float64)) / np.sqrt(size),
+        "products": _products(np.asarray(own[2], np.float64)),
         "losses": unit * np.maximum.accumulate(np.abs(losses)),
         "parameters": unit * np.maximum.accumulate(np.sqrt(np.mean(sketches**2, axis=1))),
         "jacobian": np.asarray(unit * rms(columns) / np.sqrt(size)),
     }
+
+
+def _products(columns: Any) -> Any:
+    """Sketch of columns of J, (N, 4), shape (32,)."""
+    rows = whole_signs(len(columns), SIDE, "rows")
+    return np.ravel(folded(rows[:, :, None] * columns[:, None, :])) / len(columns)
 
 
 def start(precision: str, data: Dataset, batch: int, remainder: str, theta_0: Any) -> list[Record]:

@@ -1,7 +1,8 @@
 """Random-projection sketches: a few numbers that move whenever a long vector or a large matrix does.
 
-The projections are rows of random signs over sqrt(N), taken from SHAKE-256, so that no change of a random number generator,
-a library or a machine can move the sketch itself. For signs s, E[(s . d)^2] / N = |d|^2 / N: sixteen projections know the
+The projections are rows of random signs over sqrt(N), taken from SHAKE-256, and sums are taken in an order of our own, entry by
+entry (:func:`folded`), so that no random number generator, BLAS, instruction set or thread count can move the sketch itself: an
+addition of two float64 is the same everywhere. For signs s, E[(s . d)^2] / N = |d|^2 / N: sixteen projections know the
 root mean square of a difference d to about 18 %, whichever entries moved.
 """
 
@@ -19,24 +20,41 @@ WIDTH = 16  # projections of a vector
 SIDE = 8  # projections on each side of a matrix
 
 
-@functools.lru_cache(maxsize=8)  # a few sizes come in turn; 10 MB each at 75,000 numbers
-def signs(size: int, width: int, name: str = "vector") -> Floats:
-    """Random signs over sqrt(size), shape (size, width), the same everywhere."""
-    seed = hashlib.shake_256(f"{name}/{size}/{width}".encode())
-    bits = np.unpackbits(np.frombuffer(seed.digest(-(-size * width // 8)), np.uint8))[: size * width]
-    return (2.0 * bits.reshape(size, width) - 1) / np.sqrt(size)
-
-
 def vector(values: Any) -> Floats:
     """Sketch of an array of N numbers, shape (16,); its root mean square estimates that of the array."""
     flat = np.ravel(np.asarray(values)).astype(np.float64)
-    return flat @ signs(len(flat), WIDTH)
+    return np.asarray(folded(flat[:, None] * whole_signs(len(flat), WIDTH)) / np.sqrt(len(flat)))
 
 
 def factored(left: Any, middle: Any, right: Any, side: int = SIDE) -> Floats:
     """Sketch of left @ diag(middle) @ right.T for factors (N, k), shape (side^2,); its root mean square estimates an entry's."""
-    rows, columns = signs(len(left), side, "rows"), signs(len(right), side, "columns")
-    return np.ravel(((rows.T @ left) * middle) @ (right.T @ columns))
+    rows, columns = (_projected(np.asarray(one, np.float64), side, name) for one, name in ((left, "rows"), (right, "columns")))
+    return np.ravel([[folded(row * middle * column) for column in columns] for row in rows]) / np.sqrt(len(left) * len(right))
+
+
+def folded(terms: Any) -> Any:
+    """The sum over the first axis, second half added to first half and so on: one order everywhere, for JAX's arrays too."""
+    left = None  # what odd numbers leave over
+    while (size := len(terms)) > 1:
+        half = size // 2
+        if size % 2:
+            left = terms[-1] if left is None else left + terms[-1]
+        terms = terms[:half] + terms[half : 2 * half]
+    return terms[0] if left is None else terms[0] + left
+
+
+def _projected(factor: Floats, side: int, name: str) -> list[Floats]:
+    """The sums of the factor's rows with random signs, ``side`` of shape (k,)."""
+    chosen = whole_signs(len(factor), side, name)
+    return [np.asarray(folded(factor * chosen[:, i : i + 1])) for i in range(side)]
+
+
+@functools.lru_cache(maxsize=8)  # a few sizes come in turn; 10 MB each at 75,000 numbers
+def whole_signs(size: int, width: int, name: str = "vector") -> Floats:
+    """The random signs themselves, 1 and -1: products with them are exact."""
+    seed = hashlib.shake_256(f"{name}/{size}/{width}".encode())
+    bits = np.unpackbits(np.frombuffer(seed.digest(-(-size * width // 8)), np.uint8))[: size * width]
+    return np.asarray(2.0 * bits.reshape(size, width) - 1, np.float64)
 
 
 def rms(values: Any) -> float:

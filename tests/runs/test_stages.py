@@ -18,6 +18,7 @@ from claims.training_jacobian import stages as described
 from claims.training_jacobian.experiments import Experiment, Model
 from harness.compare.differences import FACTOR
 from harness.compare.localise import change
+from harness.engine.precision import exact_dtypes
 from harness.engine.training import Training
 from harness.engine.trees import cast
 from harness.plugin.preparation import PreparedRuns
@@ -175,6 +176,49 @@ def test_a_sketch_sees_any_entry(where):
     other = theta.copy()
     other[where] += 1e-3
     assert sketch.rms(sketch.vector(other) - sketch.vector(theta)) == pytest.approx(1e-3 / np.sqrt(152), rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 152, 4811])
+def test_sums_are_taken_in_an_order_of_our_own(size):
+    """The same bits from NumPy, from compiled JAX and from one addition of Python after another."""
+    terms = np.random.default_rng(size).normal(size=(size, 2)) * 10.0 ** np.arange(size)[:, None].clip(0, 30)
+    signs = sketch.whole_signs(size, 2)
+    found = sketch.folded(terms * signs)
+    with exact_dtypes():
+        compiled = jax.jit(lambda values: sketch.folded(values * signs))(terms)
+        assert compiled.dtype == np.float64
+        np.testing.assert_array_equal(compiled, found)
+    for column in range(2):
+        left, now = 0.0, [float(value) for value in (terms * signs)[:, column]]
+        while len(now) > 1:
+            half = len(now) // 2
+            left += now[-1] if len(now) % 2 else 0.0
+            now = [now[i] + now[half + i] for i in range(half)]
+        assert now[0] + left == found[column]
+
+
+def test_no_library_is_asked_for_a_sum():
+    """The sketch of a vector and of a matrix of rank one, with Python's own additions."""
+
+    def total(values):
+        left = 0.0
+        while len(values) > 1:
+            half = len(values) // 2
+            left += values[-1] if len(values) % 2 else 0.0
+            values = [values[i] + values[half + i] for i in range(half)]
+        return values[0] + left
+
+    theta, other = np.random.default_rng(0).normal(size=(2, 77))
+    signs = sketch.whole_signs(77, sketch.WIDTH)
+    expected = [total([float(x * sign) for x, sign in zip(theta, signs[:, i], strict=True)]) for i in range(sketch.WIDTH)]
+    assert sketch.vector(theta).tolist() == [value / np.sqrt(77) for value in expected]
+    rows, columns = (sketch.whole_signs(77, sketch.SIDE, name) for name in ("rows", "columns"))
+    sums = [
+        [total([float(x * sign) for x, sign in zip(factor, signs[:, i], strict=True)]) for i in range(sketch.SIDE)]
+        for factor, signs in ((theta, rows), (other, columns))
+    ]
+    found = sketch.factored(theta[:, None], [3.0], other[:, None])
+    assert found.tolist() == [row * 3.0 * column / 77 for row in sums[0] for column in sums[1]]
 
 
 def test_a_sketch_knows_the_size_of_a_matrix():
