@@ -11,7 +11,7 @@ from harness.compare.differences import State
 from harness.compare.exchange import ALPHA, Exchange, corrected
 from harness.compare.identity import Change, identity_changes, incidental_changes
 from harness.compare.localise import RunChange, localise
-from harness.compare.measurements import Shift, exchangeable, margin, shift_between
+from harness.compare.measurements import Shift, beside, exchangeable, margin, shift_between
 from harness.errors import Incomparable
 from harness.runs.experiment import PRECISIONS
 from harness.suite.records import ClaimRecord, Report
@@ -33,7 +33,8 @@ MEANING = {
     Exit.SAME: "no verdict changed",
     Exit.VERDICT: "a claim changed its verdict",
     Exit.USAGE: "a command line that makes no sense",
-    Exit.MOVED: "with --strict: every verdict is the same, but a stage, a value or an interval moved beyond rounding",
+    Exit.MOVED: "with --strict: every verdict is the same, but a stage, a value, an interval or a control moved beyond "
+    "rounding, or a stage's own rounding error grew",
     Exit.INCOMPARABLE: "nothing could be compared (another scale, or no claim judged in both)",
     Exit.UNREADABLE: "a report, baseline or evidence file is missing, cut short, of another schema, or not as it was written",
     Exit.PARTLY: "with --strict: what was compared is the same, but claims of the baseline were not judged here",
@@ -47,6 +48,7 @@ class ClaimChange:
     Attributes:
         first: the stage to look at, with its run: the first that moved in any run of the claim, else the first of other bits.
         margins: how far each report's interval is from turning the verdict (:func:`harness.compare.measurements.margin`).
+        beside: what differs beside the values (:func:`harness.compare.measurements.beside`).
         corrected: the p-value, corrected for all claims of the comparison (Benjamini & Hochberg).
     """
 
@@ -56,6 +58,7 @@ class ClaimChange:
     exchange: Exchange
     first: str
     margins: tuple[float | None, float | None]
+    beside: tuple[str, ...] = ()
     corrected: float | None = None
 
     @property
@@ -105,6 +108,16 @@ class Comparison:
         return [run for run in self.runs if run.moved is not None]
 
     @property
+    def wider_runs(self) -> list[RunChange]:
+        """Runs whose own rounding error, by which they are compared, grew."""
+        return [run for run in self.runs if run.wider]
+
+    @property
+    def changed_beside(self) -> list[ClaimChange]:
+        """Claims whose interval or controls changed without their values."""
+        return [claim for claim in self.claims if claim.beside]
+
+    @property
     def lost(self) -> bool:
         """Whether claims of the baseline were not judged here."""
         return any("only in the baseline" in line for line in self.uncompared)
@@ -113,7 +126,7 @@ class Comparison:
         """The exit code."""
         if self.turned:
             return Exit.VERDICT
-        if strict and (self.moved or self.moved_runs):
+        if strict and (self.moved or self.moved_runs or self.wider_runs or self.changed_beside):
             return Exit.MOVED
         return Exit.PARTLY if strict and self.lost else Exit.SAME
 
@@ -166,7 +179,8 @@ def _changed(before: ClaimRecord, after: ClaimRecord, runs: Sequence[RunChange],
         return ClaimChange(before, after, broken, Exchange("not judged any more"), first, (margin(before), None))
     shift = shift_between(before, after, precision)
     exchange = exchangeable(before, after, shift, all(run.same_start for run in mine))
-    return ClaimChange(before, after, shift, exchange, first, (margin(before), margin(after)))
+    others = beside(before, after, shift, precision)
+    return ClaimChange(before, after, shift, exchange, first, (margin(before), margin(after)), others)
 
 
 def _nothing(both: Sequence[tuple[ClaimRecord, ClaimRecord]], redefined: set[str]) -> str:

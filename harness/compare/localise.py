@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.compare.differences import Difference, Stage, State, differences
@@ -13,6 +14,8 @@ from harness.suite.records import ExperimentRecord, Json, Report
 # stages that come before any step; the trajectory's follow by step, and all others after it in the order of their records
 BEFORE = ("experiment", "data", "initial parameters", "batch order")
 TRAJECTORY = ("parameters", "loss", "later loss")
+# A rounding error that is measured once is known to a factor of two or three; products of ten bits have a thousand times more.
+GREW = 16.0
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class RunChange:
         bits: the first stage of other bits, or None.
         ratio: the largest difference over what is allowed, among stages that stayed within rounding.
         uncompared: stages of one report alone, and stages that could not be recorded.
+        wider: the first stage whose own rounding error, which decides what is allowed, grew more than :data:`GREW` times, or "".
     """
 
     name: str
@@ -32,6 +36,7 @@ class RunChange:
     bits: Difference | None
     ratio: float
     uncompared: tuple[str, ...]
+    wider: str = ""
 
     @property
     def label(self) -> str:
@@ -57,7 +62,28 @@ def localise(before: Report, after: Report) -> list[RunChange]:
     """Every run that both reports hold."""
     precision = next(name for name in PRECISIONS if name in (before.precision, after.precision))
     held = {(run.name, run.seed): run for run in before.experiments}
-    return [change(held[run.name, run.seed], run, precision) for run in after.experiments if (run.name, run.seed) in held]
+    same = before.precision == after.precision
+    pairs = [(held[run.name, run.seed], run) for run in after.experiments if (run.name, run.seed) in held]
+    return [dataclasses.replace(change(a, b, precision), wider=wider(a, b) if same else "") for a, b in pairs]
+
+
+def wider(before: ExperimentRecord, after: ExperimentRecord) -> str:
+    """The first stage whose measured rounding error grew too much for another machine's, "" if none did.
+
+    What is allowed between two runs is measured on the runs themselves: a fault that makes both precisions wrong, such as
+    products of ten bits, would widen it and hide behind it.
+    """
+    there = _named(after.stages)
+    for key, stage in _named(before.stages).items():
+        sizes = [_size(one.rounding) for one in (stage, there.get(key, stage))]
+        if sizes[0] > 0 and sizes[1] > GREW * sizes[0]:
+            where = stage.name if not stage.step else key
+            return f"{where}: its own rounding error grew {sizes[1] / sizes[0]:.3g} times, from {sizes[0]:.2g} to {sizes[1]:.2g}"
+    return ""
+
+
+def _size(rounding: Sequence[float]) -> float:
+    return math.sqrt(sum(size * size for size in rounding) / len(rounding)) if rounding else 0.0
 
 
 def change(before: ExperimentRecord, after: ExperimentRecord, precision: str) -> RunChange:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,43 @@ def shift_between(before: ClaimRecord, after: ClaimRecord, precision: str) -> Sh
     ulps = largest / spacing(size, precision)
     state = State.SAME if largest == 0 else State.ROUNDING if largest <= HALF[precision] * scale else State.MOVED
     return Shift(state, largest, largest / scale if scale else 0.0, ulps, len(common))
+
+
+def beside(before: ClaimRecord, after: ClaimRecord, shift: Shift, precision: str) -> tuple[str, ...]:
+    """What differs beside the values: a line for the interval that they do not explain, its method, and each control."""
+    if before.over != after.over:
+        return ()
+    scale = max((abs(edge) for edge in before.rule.accept if edge is not None), default=0.0)
+    return (*_intervals(before, after, shift, HALF[precision] * scale), *_controls(before, after, scale, precision))
+
+
+def _intervals(before: ClaimRecord, after: ClaimRecord, shift: Shift, slack: float) -> Iterator[str]:
+    """Only where the same runs gave the same values, to rounding: else the interval moves with them."""
+    a, b = before.measurements[0], after.measurements[0]
+    if shift.state > State.ROUNDING or a.runs != b.runs:
+        return
+    if a.method != b.method:
+        yield f"interval by {b.method}, not {a.method}"
+    # an end is the mean and so many standard errors: of three seeds it moves six times as far as a value can
+    slack = 6 * max(shift.largest, slack)
+    ends = [one.interval or [-math.inf, math.inf] for one in (a, b)]
+    if any(x != y and not abs(x - y) <= slack for x, y in zip(*ends, strict=True)):
+        yield f"interval [{ends[1][0]:.6g}, {ends[1][1]:.6g}] of the same values, not [{ends[0][0]:.6g}, {ends[0][1]:.6g}]"
+
+
+def _controls(before: ClaimRecord, after: ClaimRecord, scale: float, precision: str) -> Iterator[str]:
+    here, there = ({control.name: control for control in record.controls} for record in (before, after))
+    for name in dict.fromkeys([*here, *there]):
+        if name not in here or name not in there:
+            yield f"control '{name}' only in the {'baseline' if name in here else 'new report'}"
+            continue
+        a, b = here[name], there[name]
+        if a.verdict != b.verdict:
+            yield f"control '{name}' {b.verdict or 'crashed'}, not {a.verdict or 'crashed'}"
+        elif a.value is not None and b.value is not None and before.measurements[0].runs == after.measurements[0].runs:
+            allowed = HALF[precision] * max(abs(a.value), abs(b.value), scale)
+            if abs(a.value - b.value) > allowed:
+                yield f"control '{name}' at {b.value:.6g}, not {a.value:.6g}"
 
 
 def margin(record: ClaimRecord) -> float | None:

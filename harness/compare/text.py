@@ -24,7 +24,8 @@ def headline(found: Comparison) -> str:
     moved, rounded, same = (states.count(state) for state in (State.MOVED, State.ROUNDING, State.SAME))
     moves = f"{moved} moved beyond rounding, {rounded} within rounding, {same} of the same bits"
     verdicts = f"{len(found.claims)} claims compared: {len(found.turned)} changed verdict"
-    return f"{verdicts}, {moves}; {len(found.uncompared)} not compared"
+    others = f"; {len(found.changed_beside)} with another interval or control" if found.changed_beside else ""
+    return f"{verdicts}, {moves}{others}; {len(found.uncompared)} not compared"
 
 
 def stages_line(found: Comparison) -> str:
@@ -33,10 +34,12 @@ def stages_line(found: Comparison) -> str:
     if not known:
         return "no stage records in both reports: nothing can be localised (reports made by this version have them)"
     moved, bits = found.moved_runs, [run for run in known if run.bits]
+    wide = found.wider_runs
+    grown = f"; in {len(wide)} what is allowed grew, first {wide[0].label}: {wide[0].wider}" if wide else ""
     if moved:
         first = ", ".join(f"{run.label}: {say(run.moved)}" for run in moved[:3] if run.moved)
-        return f"{len(moved)} of {len(known)} runs moved; first in {first}{' ...' if len(moved) > 3 else ''}"
-    return f"{len(known)} runs: none moved beyond rounding, {len(known) - len(bits)} of the same bits throughout"
+        return f"{len(moved)} of {len(known)} runs moved; first in {first}{' ...' if len(moved) > 3 else ''}{grown}"
+    return f"{len(known)} runs: none moved beyond rounding, {len(known) - len(bits)} of the same bits throughout{grown}"
 
 
 def chance_line(found: Comparison) -> str:
@@ -64,13 +67,13 @@ def _power(tested: Sequence[ClaimChange]) -> str:
 
 def rows(claims: Sequence[ClaimChange], every: bool = False) -> list[Row]:
     """A row a claim, worst first; those of the same bits only if ``every``."""
-    shown = [claim for claim in _worst_first(claims) if every or claim.turned or claim.shift.state is not State.SAME]
+    shown = [claim for claim in _worst_first(claims) if every or _changed(claim)]
     return [_row(claim) for claim in shown]
 
 
 def run_rows(found: Comparison) -> list[Row]:
     """A row for each run that is not the same throughout."""
-    off = [run for run in found.runs if run.bits or run.uncompared]
+    off = [run for run in found.runs if run.bits or run.uncompared or run.wider]
     return [(run.label, say(run.moved), say(run.bits), _inside(run)) for run in off]
 
 
@@ -126,7 +129,7 @@ def exit_line(code: Exit) -> str:
 def _row(claim: ClaimChange) -> Row:
     shift = claim.shift
     far = "" if math.isnan(shift.largest) or not shift.largest else f"{shift.largest:.2g} ({shift.ulps:.3g} ULP), "
-    change = f"{far}{shift.state}"
+    change = "; ".join([f"{far}{shift.state}", *claim.beside])
     lost = "" if claim.margin_lost is None else f"{claim.margin_lost:.1%}"
     p = "" if claim.corrected is None else f"{claim.corrected:.2g}"
     return (
@@ -142,7 +145,13 @@ def _row(claim: ClaimChange) -> Row:
     )
 
 
+def _changed(claim: ClaimChange) -> bool:
+    return claim.turned or claim.shift.state is not State.SAME or bool(claim.beside)
+
+
 def _inside(run: RunChange) -> str:
+    if run.wider:
+        return run.wider
     return f"{run.ratio:.2g} of what is allowed" if run.ratio else "; ".join(run.uncompared[:1])
 
 

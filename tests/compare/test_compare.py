@@ -296,6 +296,72 @@ class TestClaims:
         assert float(band.group(1)) < float(old.group(1)) < float(new.group(1))
 
 
+class TestBesideTheValues:
+    """What moves without a value moving."""
+
+    def _codes(self, after: Report) -> tuple[int, int]:
+        found = compare(BASE, after)
+        return found.code(), found.code(strict=True)
+
+    def test_an_allowance_that_grew_is_a_finding(self):
+        coarse = [
+            {**stage, "rounding": [1e4 * size for size in stage["rounding"]]} if stage.get("rounding") else stage
+            for stage in stages()
+        ]
+        after = report(steps=coarse)
+        found = compare(BASE, after)
+        assert not found.moved_runs
+        assert len(found.wider_runs) == 3
+        assert found.runs[0].wider.startswith("initial parameters: its own rounding error grew 1e+04 times")
+        assert self._codes(after) == (Exit.SAME, Exit.MOVED)
+        assert "what is allowed grew, first digits[0]: initial parameters" in text.stages_line(found)
+        assert compare(after, BASE).code(strict=True) is Exit.SAME  # less is no fault
+        other = dataclasses.replace(after, precision="float64")
+        assert not compare(dataclasses.replace(BASE, precision="float64"), after).wider_runs
+        assert compare(dataclasses.replace(BASE, precision="float64"), other).wider_runs
+
+    @pytest.mark.parametrize("factor", [0.5, 3.0])
+    def test_another_machines_allowance_is_none(self, factor):
+        other = [
+            {**stage, "rounding": [factor * size for size in stage["rounding"]]} if stage.get("rounding") else stage
+            for stage in stages()
+        ]
+        assert self._codes(report(steps=other)) == (Exit.SAME, Exit.SAME)
+
+    def test_intervals_narrowed_by_a_fifth_are_seen(self):
+        claim = BASE.claims[0]
+        low, high = claim.measurements[0].interval or [0, 0]
+        narrow = dataclasses.replace(claim.measurements[0], interval=[low + (high - low) / 10, high - (high - low) / 10])
+        after = report(dataclasses.replace(claim, measurements=[narrow]))
+        assert self._codes(after) == (Exit.SAME, Exit.MOVED)
+        assert "of the same values, not [0.975159, 1.02484]" in "".join(text.table(compare(BASE, after)))
+
+    def test_another_method_is_seen(self):
+        claim = BASE.claims[0]
+        other = dataclasses.replace(claim.measurements[0], method="a guess")
+        found = compare(BASE, report(dataclasses.replace(claim, measurements=[other])))
+        assert found.claims[0].beside == ("interval by a guess, not Student t over 3 seeds",)
+
+    @pytest.mark.parametrize(
+        ("controls", "says"),
+        [
+            ([], "control 'doubled' only in the baseline"),
+            ([ControlRecord("doubled", "REFUTED", "SUPPORTED", 1.0)], "control 'doubled' SUPPORTED, not REFUTED"),
+            ([ControlRecord("doubled", "REFUTED", None, None)], "control 'doubled' crashed, not REFUTED"),
+            ([ControlRecord("doubled", "REFUTED", "REFUTED", 2.1)], "control 'doubled' at 2.1, not 2"),
+        ],
+    )
+    def test_controls_that_moved_are_seen(self, controls, says):
+        after = report(dataclasses.replace(BASE.claims[0], controls=controls))
+        assert compare(BASE, after).claims[0].beside == (says,)
+        assert self._codes(after) == (Exit.SAME, Exit.MOVED)
+
+    def test_rounding_of_values_explains_their_interval(self):
+        near = report(judged([0.99 + 1e-5, 1.0, 1.01 - 1e-5]))
+        assert compare(BASE, near).claims[0].beside == ()
+        assert self._codes(near) == (Exit.SAME, Exit.SAME)
+
+
 class TestExchangeability:
     def test_what_moved_the_same_way_in_every_seed_is_no_chance(self):
         (claim,) = compare(BASE, report(judged([1.0405, 1.05, 1.0601]))).claims
