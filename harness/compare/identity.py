@@ -22,6 +22,8 @@ IDENTITY = (
     "cpu",
     "simd",
     "xla_flags",
+    "settings",
+    "matrix products",
     "prng",
     "precision",
     "system",

@@ -21,6 +21,7 @@ def collect(precision: str) -> dict[str, str]:
         "cpu": provenance.processor(),
         "simd": simd(),
         "xla_flags": " ".join(sorted(os.environ.get("XLA_FLAGS", "").split())),
+        "settings": ", ".join(f"{name}={value}" for name, value in provenance.settings().items() if name != "XLA_FLAGS"),
         "prng": prng(),
         "cores": str(os.cpu_count() or ""),
         "system": f"{platform.system()} {platform.machine()}",

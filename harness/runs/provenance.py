@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +27,25 @@ Tree = TypeVar("Tree", bound=ast.AST)
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "optax", "scikit-learn")
 # Modules that carry or describe results without deciding any number.
 CARRIERS = ("harness.progress", "harness.errors", "harness.runs.store", "harness.runs.provenance")
+
+# Environment variables that can move a number, by how their names begin, and those among them that cannot.
+MOVERS = ("JAX_", "XLA_", "NPY_", "OPENBLAS_", "MKL_", "BLIS_", "NVIDIA_TF32", "CUBLAS_", "CUDNN_")
+IDLE = (
+    *(
+        "JAX_COMPILATION_CACHE",
+        "JAX_PERSISTENT_CACHE",
+        "JAX_ENABLE_COMPILATION_CACHE",
+        "JAX_LOG",
+        "JAX_TRACEBACK",
+        "JAX_PLATFORMS",
+    ),
+    *("JAX_NUM_CPU_DEVICES", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION"),  # the engine's own scope decides the last two
+    *("XLA_PYTHON_CLIENT", "OPENBLAS_NUM_THREADS", "OPENBLAS_VERBOSE", "OPENBLAS_MAIN_FREE", "MKL_NUM_THREADS", "MKL_VERBOSE"),
+    "BLIS_NUM_THREADS",
+)
+IDLE_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump", "--xla_hlo_profile")
+# JAX's settings that a program can change without a variable, with their defaults.
+CONFIGURED = {"jax_default_prng_impl": "threefry2x32", "jax_disable_jit": False, "jax_numpy_dtype_promotion": "standard"}
 
 
 class _Import(NamedTuple):
@@ -251,6 +271,20 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def settings() -> dict[str, str]:
+    """What a user set that can move a number: variables of JAX, XLA, NumPy and BLAS, flag by flag; {} by default.
+
+    Numbers of threads and devices are left out: reports have them.
+    """
+    found = {name: value for name, value in os.environ.items() if name.startswith(MOVERS) and not name.startswith(IDLE)}
+    flags = [flag for flag in found.pop("XLA_FLAGS", "").split() if not flag.startswith(IDLE_FLAGS)]
+    found |= {"XLA_FLAGS": " ".join(sorted(flags))} if flags else {}
+    if (jax := sys.modules.get("jax")) is not None:
+        chosen = {name: getattr(jax.config, name, default) for name, default in CONFIGURED.items()}
+        found |= {name: str(value) for name, value in chosen.items() if value != CONFIGURED[name]}
+    return dict(sorted(found.items()))
 
 
 @functools.cache

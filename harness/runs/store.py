@@ -113,7 +113,8 @@ class Store:
     def keep_compilations(self) -> None:
         """Let JAX keep what it compiles in this store too: seeds differ by their arguments alone and share every program."""
         # with zstandard, which JAX takes if it is there: its default costs a tenth of what compiling does
-        machine = _digest({"processor": provenance.processor(), "versions": provenance.versions(), "compression": "zstandard"})
+        facts = {"processor": provenance.processor(), "versions": provenance.versions(), "compression": "zstandard"}
+        machine = _digest(facts | ({"settings": changed} if (changed := provenance.settings()) else {}))
         keep_in(str(self.root / f"compiled-{machine}"))
 
     def _key(self, kind: str, key: Mapping[str, Any], modules: Sequence[Code]) -> dict[str, Any]:
@@ -126,6 +127,8 @@ class Store:
             "processor": provenance.processor(),
             "backend": provenance.backend(),
         }
+        if changed := provenance.settings():
+            full["settings"] = changed
         return json.loads(json.dumps(full))  # type: ignore[no-any-return]
 
     @contextmanager

@@ -9,11 +9,13 @@ import sys
 import textwrap
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 from harness.errors import InvalidInput
 from harness.runs import experiment as config
+from harness.runs import provenance
 from harness.runs import store as stores
 from harness.runs.store import Store, StoreWarning
 from harness.suite import verdict
@@ -73,6 +75,58 @@ def test_other_code_another_entry(tmp_path):
     compute = Counted()
     Store(tmp_path).arrays("thing", KEY, compute, modules=(verdict,))
     Store(tmp_path).arrays("thing", KEY, compute, modules=(config,))
+    assert compute.calls == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true"),
+        ("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --xla_cpu_max_isa=AVX2"),
+        ("OPENBLAS_CORETYPE", "Haswell"),
+        ("NPY_DISABLE_CPU_FEATURES", "AVX512F"),
+        ("MKL_CBWR", "COMPATIBLE"),
+        ("JAX_DEFAULT_PRNG_IMPL", "rbg"),
+        ("NVIDIA_TF32_OVERRIDE", "1"),
+    ],
+)
+def test_a_setting_that_can_move_a_number_is_another_entry(tmp_path, monkeypatch, name, value):
+    """Else what an earlier run left would answer for a compiler or a BLAS that has not run."""
+    for held in [name for name in os.environ if name.startswith(provenance.MOVERS)]:
+        monkeypatch.delenv(held)
+    compute = Counted()
+    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
+    monkeypatch.setenv(name, value)
+    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
+    assert compute.calls == 2
+    (setting,) = provenance.settings().items()
+    assert setting == (name, value.replace("--xla_force_host_platform_device_count=2 ", ""))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("XLA_FLAGS", "--xla_force_host_platform_device_count=2 --xla_dump_to=/nowhere"),
+        ("OPENBLAS_NUM_THREADS", "1"),
+        ("JAX_ENABLE_X64", "0"),
+        ("XLA_PYTHON_CLIENT_PREALLOCATE", "false"),
+    ],
+)
+def test_a_setting_that_moves_none_is_the_same_entry(tmp_path, monkeypatch, name, value):
+    for held in [name for name in os.environ if name.startswith(provenance.MOVERS)]:
+        monkeypatch.delenv(held)
+    compute = Counted()
+    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
+    monkeypatch.setenv(name, value)
+    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
+    assert compute.calls == 1
+
+
+def test_a_setting_without_a_variable_is_another_entry(tmp_path):
+    compute = Counted()
+    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
+    with jax.disable_jit():
+        Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
     assert compute.calls == 2
 
 
