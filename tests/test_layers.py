@@ -82,7 +82,7 @@ ORDER = {
     ),
     "harness.plugin": (
         "plan",
-        "hooks options terminal interrupt scheduling junit verdict_table",
+        "hooks options terminal interrupt scheduling junit verdict_table witness",
         "settings collection preparation",
         "reporting",
         "canaries",

@@ -27,6 +27,7 @@ from harness.plugin.preparation import PreparedRuns
 from harness.plugin.reporting import Reporting
 from harness.plugin.settings import Settings, of_papers
 from harness.plugin.terminal import PrintedProgress, uncaptured
+from harness.plugin.witness import Witness
 from harness.progress import Progress
 from harness.report import environment
 from harness.report.text import visible
@@ -107,7 +108,8 @@ class Judging:
         self.settings = settings
         worker = getattr(config, "workerinput", {}).get("workerid", "")
         stream, prefix = uncaptured(sys.stderr if worker else sys.stdout), f"[{worker}] " if worker else ""
-        self.progress = PrintedProgress(stream, prefix, verbose=config.get_verbosity() > 0)
+        self.witness = Witness(settings.report, stream if stream not in (sys.stdout, sys.stderr) else None)
+        self.progress = PrintedProgress(stream, prefix, verbose=config.get_verbosity() > 0, seen=self.witness.saw)
         make_lab = partial(config.hook.pytest_claims_lab, config=config, settings=settings, progress=self.progress)
         self.runs = PreparedRuns(make_lab, self.progress)
         self.ensembles = _usage(load, settings.ensembles, settings.scale, settings.precision)
@@ -172,6 +174,7 @@ class Judging:
 
     def pytest_unconfigure(self) -> None:
         self.progress.close()
+        self.witness.close()
 
     def _data(self, outcome: Outcome) -> Json:
         return {

@@ -87,7 +87,8 @@ class PrintedProgress(Progress):
 
     Elsewhere and not ``verbose``, a line a task when it is done, and one a minute of work that goes on.
 
-    A thread looks at the clock, so that a stage which cannot be interrupted (a decomposition) is seen to be alive.
+    A thread looks at the clock, so that a stage which cannot be interrupted (a decomposition) is seen to be alive. ``seen`` is
+    told what is running, outermost first, whenever that changes.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class PrintedProgress(Progress):
         plan: Plan | None = None,
         *,
         verbose: bool = True,
+        seen: Callable[[list[str]], None] = lambda running: None,
     ) -> None:
+        self._seen = seen
         self.plan = plan or Plan({})
         self._stream, self._prefix, self._clock = stream, prefix, clock
         self._tty = stream.isatty()
@@ -185,11 +188,13 @@ class PrintedProgress(Progress):
         self._start_clock()
         with self._lock:
             self._frames.append(frame)
+            self._seen([one.label for one in self._frames])
         try:
             yield frame
         finally:
             with self._lock:
                 self._frames.remove(frame)
+                self._seen([one.label for one in self._frames])
                 self._finished(frame)
 
     def _finished(self, frame: _Frame) -> None:

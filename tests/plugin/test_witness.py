@@ -1,0 +1,110 @@
+"""A process that dies of a signal leaves word of where it was."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.plugin.terminal import PrintedProgress
+from harness.plugin.witness import Witness, listen
+
+PROJECT = {
+    "pytest.ini": "[pytest]\nclaims_paths = claims\nclaims_canaries = off\naddopts = --import-mode=importlib\n",
+    "claims/test_it.py": """
+        import os, signal
+        from harness import claim, within
+        from harness.suite.claim import Control
+
+        @claim(
+            "paper/size", where="Section 1", says="it is one", reading="size", accept=within(0, 1, reason="ours"),
+            controls=[Control("none", dict)], scales=("smoke",), over="once",
+        )
+        def test_size():
+            if os.environ.get("SIGNAL"):
+                os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+            return 1.0
+        """,
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    for path, text in PROJECT.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(textwrap.dedent(text))
+    return tmp_path
+
+
+def judged(project, number=""):
+    """A run of the project's claim, which sends itself that signal."""
+    hidden = ("PYTEST_", "MNIST_DIR", "COV_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    command = [sys.executable, "-m", "pytest", "claims", "--claims-scale=smoke", f"--claims-store={project / 'store'}"]
+    home = str(Path(__file__).parents[2])
+    environment = {**clean, "SIGNAL": str(number), "PYTHONPATH": home}
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def found(folder, patience=20.0):
+    """What the witness wrote, once it has."""
+    end = time.monotonic() + patience
+    while not (written := list(folder.glob("reports/died-*.json"))):
+        assert time.monotonic() < end, "nothing was written"
+        time.sleep(0.02)
+    time.sleep(0.1)
+    return json.loads(written[0].read_text())
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_run_that_dies_names_the_claim_and_the_libraries(project, number):
+    done = judged(project, int(number))
+    assert done.returncode == -number
+    died = found(project)
+    assert died["running"] == ["paper/size"]
+    assert died["environment"]["numpy"]
+    assert died["environment"]["blas"]
+    assert "died without a word" in done.stdout
+
+
+def test_a_run_that_ends_leaves_none(project):
+    done = judged(project)
+    assert "report: reports/latest" in done.stdout
+    assert not list(project.glob("reports/died-*"))
+
+
+def test_what_runs_is_told_outermost_first():
+    told = []
+    progress = PrintedProgress(io.StringIO(), seen=told.append)
+    with progress.task("digits[0]"), progress.stage("digits[0]: spectrum"):
+        pass
+    progress.close()
+    assert told == [["digits[0]"], ["digits[0]", "digits[0]: spectrum"], ["digits[0]"], []]
+
+
+def test_the_last_word_counts(tmp_path):
+    lines = [{"running": ["a"], "environment": {"jax": "1"}}, {"running": ["a", "b"]}]
+    path = listen(io.BytesIO(b"".join(json.dumps(line).encode() + b"\n" for line in lines)), tmp_path, "7")
+    assert json.loads(path.read_text()) == {"process": 7, "running": ["a", "b"], "environment": {"jax": "1"}}
+
+
+def test_a_farewell_leaves_nothing(tmp_path):
+    assert listen(io.BytesIO(b'{"running": ["a"]}\n{"end": true}\n'), tmp_path, "7") is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_witness_that_was_ended_stops_nothing(tmp_path):
+    witness = Witness(tmp_path)
+    witness.saw(["a"])
+    witness._child.kill()
+    witness._child.wait()
+    for _ in range(3):
+        witness.saw(["b"])
+    witness.close()
+    assert not list(tmp_path.iterdir())
