@@ -45,6 +45,7 @@ ORDER = {
     "harness.runs": (
         "experiment provenance compilations shown examples programs modules",
         "store sketch checks bench",
+        "shown_measurements",
         "stages",
         "run",
         "lab differentiated",

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from harness.runs.compilations import keep_while_running
-
 
 @dataclass(frozen=True, eq=False)
 class Trained:
@@ -45,7 +43,6 @@ class InMemory:
 
     def keep_compilations(self) -> None:
         """Compiled programs live as long as the process."""
-        keep_while_running()
 
 
 def free() -> int:

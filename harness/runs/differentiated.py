@@ -19,8 +19,10 @@ from harness.engine.trees import flatten, unflatten
 from harness.errors import InvalidInput, NotFinite, TooLarge
 from harness.measure import carried
 from harness.runs import checks, examples, programs, run
-from harness.runs.bench import InMemory, Trained, free, gib
+from harness.runs.bench import InMemory, free, gib
+from harness.runs.compilations import keep_while_running
 from harness.runs.shown import NEAR, NearOne, Shown, ShownSpectrum
+from harness.runs.shown_measurements import ShownCarried, ShownTrained
 from harness.runs.stages import Record
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class DifferentiatedRun(Shown, run.Run):
         self.dense = self.needed <= self.memory
         relation = "fit" if self.dense else "do not fit"
         self.why = f"J and its spectrum take {gib(self.needed)}, which {relation} into {gib(self.memory)}"
+        if isinstance(lab.store, InMemory):
+            keep_while_running()  # worlds of a network differ by their data alone, and share every program
         self.unstored = self._unstored()
         self._kept = InMemory() if self.unstored else lab.store
 
@@ -89,6 +93,10 @@ class DifferentiatedRun(Shown, run.Run):
         found["kept"] = f"not: {self.unstored}" if self.unstored else str(self.store.root)
         return found
 
+    def plot(self, axes: Any = None) -> Any:
+        """The loss of each step's batch before the step; matplotlib axes."""
+        return self.trained.plot(axes)
+
     def stage_records(self) -> list[Record]:
         return [{"name": "experiment", "digest": self.experiment.fingerprint(), "exact": True}]
 
@@ -98,15 +106,15 @@ class DifferentiatedRun(Shown, run.Run):
         return self.network.training(self.seed)
 
     @cached_property
-    def trained(self) -> Trained:
+    def trained(self) -> ShownTrained:
         """What training gave.
 
         Raises:
             NotFinite: it diverged; the message names the step and the loss.
         """
-        return self.result("network-training", Trained, self._train, modules=(Training,))
+        return self.result("network-training", ShownTrained, self._train, modules=(Training,))
 
-    def _train(self) -> Trained:
+    def _train(self) -> ShownTrained:
         final, losses = jax.jit(Training.trajectory)(self.training, self._start)
         check_losses(np.asarray(losses), self.label)
         x, y = self.network.data[:2]
@@ -115,7 +123,7 @@ class DifferentiatedRun(Shown, run.Run):
         if not np.isfinite(ends).all():
             raise NotFinite(f"{self.label}: after training the loss is {ends[0]}, and {ends[1]} on the test; lower the step size")
         accuracies = [self._accuracy(final, part) for part in parts]
-        return Trained(flatten(self._start), flatten(final), np.asarray(losses), *ends, *accuracies)
+        return ShownTrained(flatten(self._start), flatten(final), np.asarray(losses), *ends, *accuracies)
 
     def _accuracy(self, params: Any, part: examples.Batch) -> float:
         if not self.network.classes:
@@ -183,16 +191,16 @@ class DifferentiatedRun(Shown, run.Run):
             return decompose(matrix, *self._split)
 
     @cached_property
-    def structural(self) -> carried.Carried:
+    def structural(self) -> ShownCarried:
         """Parameters that training carries exactly, found by :mod:`harness.measure.carried`; none with ``structural="none"``."""
         if self.network.structural == "none":
-            return carried.Carried(np.zeros(0, int), 0, 0.0)
+            return ShownCarried(np.zeros(0, int), 0, 0.0)
 
-        def compute() -> carried.Carried:
+        def compute() -> Any:
             with self.lab.progress.stage(f"{self.label}: structural directions"):
                 return carried.idle_and_carried(self.training, self._start, lambda: self.products, self.seed)
 
-        return self.result("network-structural", carried.Carried, compute, modules=(carried,))
+        return self.result("network-structural", ShownCarried, compute, modules=(carried,))
 
     @cached_property
     def _split(self) -> tuple[Any, Any]:

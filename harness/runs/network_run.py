@@ -12,16 +12,19 @@ from harness.engine.streams import numpy_stream
 from harness.engine.trees import unflatten
 from harness.errors import InvalidInput, NotRun
 from harness.measure import departure, function_jacobian, influence, outputs, overlap, response, restricted
-from harness.measure.function_jacobian import FunctionOverlaps
-from harness.measure.hessian_subspace import History
 from harness.measure.influence import Influence
-from harness.measure.overlap import OverlapCurve
-from harness.measure.response import Responses
-from harness.measure.restricted import Restricted
 from harness.runs import examples, network_hessian
 from harness.runs.differentiated import CODE
 from harness.runs.network_worlds import NetworkWorlds
 from harness.runs.shown import NEAR
+from harness.runs.shown_measurements import (
+    ShownFunctionOverlaps,
+    ShownHistory,
+    ShownInfluence,
+    ShownOverlap,
+    ShownResponses,
+    ShownRestricted,
+)
 
 MOST_EXAMPLES = 200  # test examples that predictions are compared on
 LEAST_BULK = 10  # directions; a median over fewer says nothing
@@ -58,7 +61,7 @@ class NetworkRun(NetworkWorlds):
         return found
 
     @cached_property
-    def bulk_responses(self) -> Responses:
+    def bulk_responses(self) -> ShownResponses:
         """Responses along directions drawn from the bulk, both signs: one in a hundred of all, and 24 at least.
 
         Raises:
@@ -68,14 +71,14 @@ class NetworkRun(NetworkWorlds):
         return self.responses_along(np.sort(draw.choice(bulk, size=min(max(24, self.size // 100), len(bulk)), replace=False)))
 
     @cached_property
-    def top_responses(self) -> Responses:
+    def top_responses(self) -> ShownResponses:
         """Responses along v_1, both signs."""
         return self.responses_along([0])
 
-    def responses_along(self, indices: Any, stimuli: Any = response.COARSE, signs: tuple[int, ...] = (1, -1)) -> Responses:
+    def responses_along(self, indices: Any, stimuli: Any = response.COARSE, signs: tuple[int, ...] = (1, -1)) -> ShownResponses:
         """f(theta_0 + s lambda v_i) - f(theta_0) for singular directions i, stimuli lambda and signs s."""
 
-        def compute() -> Responses:
+        def compute() -> Any:
             label = f"{self.label}: trainings along singular directions"
             precision, progress = self.network.precision, self.lab.progress
             return response.responses(
@@ -83,7 +86,8 @@ class NetworkRun(NetworkWorlds):
             )
 
         asked = {"directions": [int(i) for i in indices], "stimuli": [float(s) for s in stimuli], "signs": list(signs)}
-        return self.result("network-response", Responses, compute, modules=(*CODE, response), carried=self._carried_key, **asked)
+        modules = (*CODE, response)
+        return self.result("network-response", ShownResponses, compute, modules=modules, carried=self._carried_key, **asked)
 
     @cached_property
     def probe_inputs(self) -> dict[str, Any]:
@@ -92,7 +96,7 @@ class NetworkRun(NetworkWorlds):
         return {"train": train, "test": test, "white": examples.white_noise(test, self.seed)}
 
     @cached_property
-    def influence(self) -> Influence:
+    def influence(self) -> ShownInfluence:
         """What a step along each u_i (``final``) and each v_i (``initial``) does to predictions on :attr:`probe_inputs`, in nats.
 
         For classes it is the Kullback-Leibler divergence of the predicted distributions; else half the squared change of outputs.
@@ -109,12 +113,12 @@ class NetworkRun(NetworkWorlds):
             return Influence(*found).arrays()
 
         held = self.arrays("network-influence", compute, modules=(*CODE, influence, outputs), carried=self._carried_key)
-        return Influence.of_arrays(held, names)
+        return ShownInfluence(**vars(Influence.of_arrays(held, names)))
 
     def _predict(self, params: Any, x: Any) -> Any:
         return self.network.functions.apply(params, x, None)
 
-    def overlap(self, other: NetworkRun, *, structural: bool = True) -> OverlapCurve:
+    def overlap(self, other: NetworkRun, *, structural: bool = True) -> ShownOverlap:
         """Overlap of this run's bulk at k with that of another run of as many parameters, over a grid of k.
 
         Args:
@@ -128,7 +132,7 @@ class NetworkRun(NetworkWorlds):
         rest = None if structural else self._free_of_both(other)
         mine, theirs = (one._bulk_basis(rest) for one in (self, other))
         cross = mine.T @ theirs
-        return overlap.overlap_curve(cross, _dimensions(len(cross), overlap.SHARES))
+        return ShownOverlap(**vars(overlap.overlap_curve(cross, _dimensions(len(cross), overlap.SHARES))))
 
     def _free_of_both(self, other: NetworkRun) -> Any:
         """Where one run has more structural directions than the other, as white noise has none: what lies outside of the more."""
@@ -151,7 +155,7 @@ class NetworkRun(NetworkWorlds):
         return self.function_overlaps.sigma["data"]
 
     @cached_property
-    def function_overlaps(self) -> FunctionOverlaps:
+    def function_overlaps(self) -> ShownFunctionOverlaps:
         """The parameter-function Jacobian at theta_0 beside the bulk, on up to 600 examples (``data``) and on ``noise``."""
 
         def compute() -> dict[str, Any]:
@@ -168,24 +172,27 @@ class NetworkRun(NetworkWorlds):
         modules = (*CODE, function_jacobian, outputs)
         held = self.arrays("network-function-jacobian", compute, modules=modules, carried=self._carried_key)
         parts = ({name: held[f"{name}_{part}"] for name in ("data", "noise")} for part in ("sigma", "strength", "closeness"))
-        return FunctionOverlaps(*parts)
+        return ShownFunctionOverlaps(*parts)
 
     def _functions(self, params: Any, x: Any) -> Any:
         found = self._predict(params, x)
         return jax.nn.log_softmax(found) if self.network.classes else found
 
     @cached_property
-    def history(self) -> History:
+    def history(self) -> ShownHistory:
         """Top Hessian eigenpairs along training, twice as many as classes, at five times from the first step to the last.
 
         Raises:
             NotRun: labels are no classes.
         """
-        modules = (network_hessian,)
-        return self.result("network-hessian", History, lambda: network_hessian.history(self), modules=modules)
+
+        def compute() -> Any:
+            return network_hessian.history(self)
+
+        return self.result("network-hessian", ShownHistory, compute, modules=(network_hessian,))
 
     @cached_property
-    def restricted(self) -> Restricted:
+    def restricted(self) -> ShownRestricted:
         """Test losses of training confined to subspaces, in their coordinates: regions of the spectrum, and ``random``."""
 
         def confined(basis: Any, masks: Any) -> Any:
@@ -201,7 +208,7 @@ class NetworkRun(NetworkWorlds):
             return found | dict(zip(masks, np.split(losses, len(masks)), strict=True))
 
         held = dict(self.arrays("network-restricted", compute, modules=(*CODE, restricted), carried=self._carried_key))
-        return Restricted(held.pop("dimensions"), float(held.pop("unrestricted")), held)
+        return ShownRestricted(held.pop("dimensions"), float(held.pop("unrestricted")), held)
 
 
 def _dimensions(size: int, shares: Any) -> Any:

@@ -83,7 +83,7 @@ class ShownSpectrum(Shown, Spectrum):
         Raises:
             InvalidInput: matplotlib is not installed.
         """
-        axes = axes if axes is not None else _axes()
+        axes = axes if axes is not None else new_axes()
         floor = max(float(self.sigma[0]) * 1e-12, np.finfo(float).tiny)
         axes.semilogy(np.arange(1, self.size + 1), np.maximum(self.sigma, floor), color="C0")
         axes.axhspan(1 - NEAR, 1 + NEAR, color="0.85", zorder=0)
@@ -126,13 +126,27 @@ class NearOne(Shown):
     def rows(self) -> dict[str, str]:
         return {"above": _interval(self.above), "below": _interval(self.below), "method": f"{self.method}: {self.why}"}
 
+    def plot(self, axes: Any = None) -> Any:
+        """The shares below, near and above one, with their intervals; matplotlib axes."""
+        axes = axes if axes is not None else new_axes()
+        shares = np.array([self.below, self.inside, self.above])
+        axes.bar(("below", "near one", "above"), shares[:, 0], color="0.8")
+        axes.errorbar(range(3), shares[:, 0], np.abs(shares[:, 1:] - shares[:, :1]).T, fmt=".", color="C0", capsize=4)
+        axes.set(ylabel="share of singular values", ylim=(0, 1), title=f"Singular values within {self.delta:g} of one")
+        return axes
+
 
 def _interval(found: tuple[float, float, float]) -> str:
     estimate, low, high = found
     return f"{estimate:.1%}" if low == high else f"{estimate:.1%} [{low:.1%}, {high:.1%}]"
 
 
-def _axes() -> Any:
+def new_axes() -> Any:
+    """Axes of a new matplotlib figure.
+
+    Raises:
+        InvalidInput: matplotlib is not installed.
+    """
     try:
         import matplotlib.pyplot as plt
     except ImportError:

@@ -294,6 +294,47 @@ def test_measurements_and_what_they_show():
     assert run.spectrum.plot().get_ylabel() == "singular value of J"
 
 
+PLOTS = {
+    "training": ("loss of the batch", lambda run: run),
+    "training of": ("loss of the batch", lambda run: run.trained),
+    "singular values within": ("singular value of J", lambda run: run.spectrum),
+    "|sigma - 1|": ("share of singular values", lambda run: run.counts(0.1)),
+    "responses of training": ("response / (lambda sigma)", lambda run: run.top_responses),
+    "median effect": ("mean effect of a step along u", lambda run: run.influence),
+    "overlap of two bulks": ("mean cosine", lambda run: run.overlap(run.shuffled_labels)),
+    "without": ("test loss", lambda run: run.restricted),
+    "beside the bulk": ("singular value", lambda run: run.function_overlaps),
+    "largest": ("share of |g|^2 in the top k", lambda run: run.history),
+}
+
+
+def test_every_measurement_shows_itself():
+    plt = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    run = network(epochs=1).run()
+    for words, (label, of) in PLOTS.items():
+        shown = of(run)
+        assert words in str(shown) or shown is run
+        assert shown._repr_html_().startswith("<b>")
+        axes = shown.plot()
+        assert axes.get_ylabel() == label
+        assert shown.plot(axes) is axes
+        axes.figure.canvas.draw()
+        plt.close(axes.figure)
+    assert str(run.structural).startswith("0 parameters that training carries exactly")
+
+
+def test_what_a_measurement_shows_is_what_was_measured():
+    run = network(epochs=1).run()
+    found = run.responses_along([0], [1e-3])
+    ratio = np.median(found.along / (1e-3 * run.spectrum.sigma[0]))
+    assert f"lambda = 0.001  median response / (lambda sigma) {ratio:.4g}" in str(found)
+    assert "sigma) inf, orthogonal" in str(dataclasses.replace(found, along=np.full_like(found.along, np.nan)))
+    influence = run.influence
+    assert f"test   along u {np.median(influence.final.mean['test']):.3g}" in str(influence)
+    assert f"{run.restricted.losses['stable'][-1]:.4g} at k = {run.restricted.dimensions[-1]}" in str(run.restricted)
+    assert f"({run.history.shares[-1, :3].sum():.1%}" in str(run.history).replace(", ", "(")
+
+
 def test_regression_has_its_own_divergence():
     net = network(
         init=lambda key: {"w": jax.random.normal(key, (3,))},
