@@ -183,10 +183,10 @@ def report() -> dict[str, object]:
 
 def test_judge_tells_whether_a_verdict_moved(report, capsys):
     Path("report.json").write_text(json.dumps(report), encoding="utf-8")
-    assert main(["rejudge", "report.json"]) == 0
+    assert main(["rejudge", "report.json", "--values-alone"]) == 0
     report["claims"][0]["rule"]["accept"] = [None, 0.5]
     Path("report.json").write_text(json.dumps(report), encoding="utf-8")
-    assert main(["rejudge", "report.json"]) == 1
+    assert main(["rejudge", "report.json", "--values-alone"]) == 1
     assert "paper/size[strict]: recorded as SUPPORTED, judged REFUTED now" in capsys.readouterr().out
 
 
