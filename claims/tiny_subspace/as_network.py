@@ -41,15 +41,15 @@ def network(experiment: SubspaceExperiment, options: Mapping[str, Any] = Mapping
         raise InvalidInput(
             f"{e.name} confines its steps to the {e.side} part of the gradient: a Network trains in the whole space"
         )
-    made, data = run.network, run.examples
+    made, data, regression = run.network, run.examples, e.data == "sine"
     test = run.held_out if len(run.held_out.x) else data
     given: dict[str, Any] = {"epochs": e.steps}
     if e.batch:  # else every step takes the whole set
         given = {"epochs": 1, "order": descent.batch_order(len(data.x), e.batch, e.steps, e.data_seed)}
     return Network(
         init=lambda seed: _layers(made, seed),
-        apply=made.apply,
-        loss=_squared if e.data == "sine" else _cross_entropy,
+        apply=(lambda params, x: made.apply(params, x)[:, 0]) if regression else made.apply,
+        loss=_squared if regression else _cross_entropy,
         data=(data.x, data.y, test.x, test.y),
         optimiser=optax.adam(e.step_size) if e.optimiser == "adam" else optax.sgd(e.step_size),
         precision=e.precision,
@@ -69,4 +69,4 @@ def _cross_entropy(logits: Any, y: Any) -> Any:
 
 
 def _squared(outputs: Any, y: Any) -> Any:
-    return jnp.mean((outputs[:, 0] - y) ** 2)
+    return jnp.mean((outputs - y) ** 2)
