@@ -87,7 +87,7 @@ def _claim(report: Report, record: ClaimRecord, claim: Claim, known: Known) -> I
         yield from _not_run(record)
         return
     yield from _runs(report, record, claim)
-    reference = known.ensembles.of(claim, record.experiments) if claim.over in OVER else Reference()
+    reference = known.ensembles.of(claim, record.experiments, record.code) if claim.over in OVER else Reference()
     yield from _ensemble(record, reference)
     yield from _controls(record, claim)
     yield from _passing(record, claim, expected(claim, report.scale, known.deviations), reference)

@@ -55,6 +55,7 @@ ENTRY = {
     "trials": None,
     "fingerprint": {"planted": Experiment().fingerprint()},
     "created": "then",
+    "code": "",
 }
 TRACKED = Ensembles(None, {"then": {"seeds": 16}}, {"paper/size": ENTRY, "paper/small": ENTRY})
 DEVIATIONS = {("paper/small", "smoke"): Expectation(Verdict.REFUTED, "it is one")}
