@@ -16,7 +16,7 @@ from harness.compare import Exit, baseline, compare, history, history_page, html
 from harness.compare.comparison import MEANING
 from harness.compare.differences import Stage, State
 from harness.compare.localise import change
-from harness.compare.measurements import margin
+from harness.compare.measurements import OF_THE_BOUND, margin
 from harness.errors import Incomparable, InvalidInput, Unreadable
 from harness.report import json_file, summary
 from harness.suite import evidence
@@ -355,6 +355,25 @@ class TestBesideTheValues:
         after = report(dataclasses.replace(BASE.claims[0], controls=controls))
         assert compare(BASE, after).claims[0].beside == (says,)
         assert self._codes(after) == (Exit.SAME, Exit.MOVED)
+
+    @pytest.mark.parametrize(("after", "state"), [(0.0243, State.ROUNDING), (0.2, State.MOVED)])
+    def test_what_measures_rounding_itself_may_be_another_machines(self, after, state):
+        """The two figures that a processor with AVX2 and one with AVX-512 gave; 1 is allowed."""
+
+        def measured(value: float) -> Report:
+            claim = judged([value], over="once")
+            inside = dataclasses.replace(claim, rule=RuleRecord([None, 1.0], "a bound"), verdict="SUPPORTED")
+            of_the_bound = dataclasses.replace(claim.measurements[0], unit="of the bound")
+            return report(dataclasses.replace(inside, measurements=[of_the_bound]))
+
+        found = compare(measured(0.0147), measured(after))
+        assert found.claims[0].shift.state is state
+        assert found.code(strict=True) is (Exit.SAME if state is State.ROUNDING else Exit.MOVED)
+
+    def test_claims_that_measure_rounding_say_so(self):
+        path = Path(__file__).parents[2] / "fixtures/baselines/smoke-float32-linux-x86_64-cpu.json.gz"
+        units = {record.id: record.measurements[0].unit for record in json_file.read(path).claims if record.measurements}
+        assert units["training-jacobian/quadratic-flow[momentum]"] == OF_THE_BOUND
 
     def test_rounding_of_values_explains_their_interval(self):
         near = report(judged([0.99 + 1e-5, 1.0, 1.01 - 1e-5]))
