@@ -1,7 +1,8 @@
 """Stage records of the second paper's runs: data, theta_0, batch order, parameters and losses along training, eigenvalues.
 
 Descent is taken again in float32 and float64 for as many steps as a second or so allows; what lies between is the rounding
-error. Beyond that horizon, and for eigenvalues, there is no model: such stages are compared bit for bit only.
+error. Beyond that horizon there is no model, nor for eigenvalues after the first step: such stages are compared bit for bit only.
+Before it the parameters are the same to a cast, and an eigenvalue is off by no more than its residual and the rounding of H.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .experiments import STRIDE, SubspaceExperiment
 # Multiplications of a replay: parameters x examples x steps
 BUDGET = 4e8
 LEAST = 50
+SUMS = 400  # roundings of a Hessian product, as tests/engine/test_hessian.py holds it to
 
 
 def replayed(
@@ -70,8 +72,22 @@ def along(precision: str, size: int, measured: Mapping[str, Any], again: Mapping
         if len(loss[part]):
             found.append(record(name, loss[part], rounding[part] if name == "loss" else None, steps=steps[part].tolist()))
     if "values" in measured:
-        values = np.asarray(measured["values"])
-        found.append(record("Hessian eigenvalues", values[:, :4].ravel(), None, {"": values}))
+        found += _eigenvalues(precision, measured)
+    return found
+
+
+def _eigenvalues(precision: str, measured: Mapping[str, Any]) -> list[Record]:
+    """The largest ones: at theta_0 with a model of their rounding, later ones without."""
+    values, steps = np.asarray(measured["values"]), np.asarray(measured["eigen_steps"])
+    found, first = [], int(len(steps) > 0 and steps[0] == 0)
+    if first:
+        # |lambda - lambda'| <= |H v - lambda' v| (Weyl), and as much again for the sums that H itself is made of
+        off = max(float(np.max(np.asarray(measured["residuals"])[0, :4])), SUMS * UNIT[precision]) * float(
+            np.max(np.abs(values[0]))
+        )
+        found.append(record("Hessian eigenvalues", values[0, :4], off, {"": values[0]}, step=0))
+    if len(values) > first:
+        found.append(record("later Hessian eigenvalues", values[first:, :4].ravel(), None, {"": values[first:]}))
     return found
 
 

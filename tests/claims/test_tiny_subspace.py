@@ -13,18 +13,21 @@ from hypothesis import strategies as st
 
 from claims import networks
 from claims.networks import example_losses
+from claims.tiny_subspace import run as subspace_run
 from claims.tiny_subspace import softmax_flow as flow
 from claims.tiny_subspace import test_gradient as gradient
 from claims.tiny_subspace import test_subspace as subspace
 from claims.tiny_subspace.as_network import network
 from claims.tiny_subspace.experiments import Architecture, SubspaceExperiment, Variant
 from claims.tiny_subspace.run import Run, relabelled
+from harness.compare.localise import change
 from harness.engine.descent import advance, batch_order, stops
 from harness.engine.precision import exact_dtypes
 from harness.errors import InvalidInput, NotFinite, NotRun
 from harness.measure import hessian_subspace as measure
 from harness.runs.lab import Lab
 from harness.runs.store import Store
+from harness.suite.records import ExperimentRecord
 
 RNG = np.random.default_rng(0)
 
@@ -254,6 +257,33 @@ def test_fingerprints_tell_every_field_apart():
     other = dataclasses.replace(TINY, architecture=Architecture(hidden=(3,)))
     assert len({TINY.fingerprint(), other.fingerprint(), dataclasses.replace(TINY, seed=1).fingerprint()}) == 3
     assert TINY.fingerprint() == dataclasses.replace(TINY).fingerprint()
+
+
+def test_eigenvalues_before_the_first_step_have_a_rounding_model(tmp_path, monkeypatch):
+    """Sums in another order are within it; eigenvalues times 1.5, or with one left out, are not."""
+
+    def recorded(folder):
+        run = Run(dataclasses.replace(TINY, precision="float32"), Lab(Store(tmp_path / folder)))
+        run.prepare()
+        return ExperimentRecord("tiny-test", 0, "f" * 64, {}, run.stage_records())
+
+    def with_eigenvalues(values):
+        found = [
+            {**stage, "digest": "other", "values": values(stage["values"])} if stage["name"] == "Hessian eigenvalues" else stage
+            for stage in held.stages
+        ]
+        return dataclasses.replace(held, stages=found)
+
+    held = recorded("whole")
+    monkeypatch.setattr(subspace_run, "CHUNK", 100)
+    other = change(held, recorded("chunks"), "float32")
+    assert other.moved is None
+    assert other.bits is not None
+    for wrong in (lambda values: [1.5 * value for value in values], lambda values: [*values[1:], values[-1] / 2]):
+        moved = change(held, with_eigenvalues(wrong), "float32").moved
+        assert moved is not None
+        assert moved.stage == "Hessian eigenvalues"
+    assert change(held, with_eigenvalues(lambda values: [value * (1 + 1e-6) for value in values]), "float32").moved is None
 
 
 def test_a_run_agrees_with_dense_second_derivatives(tmp_path):
