@@ -49,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = _usage(Settings.of, config)
     worker = hasattr(config, "workerinput")
     controller = not worker and getattr(config.option, "dist", "no") != "no"
+    if controller and config.option.maxworkerrestart is None and options.touches_claims(config):
+        config.option.maxworkerrestart = "0"  # what dies of an experiment dies again with each claim on it
     if not controller:
         config.pluginmanager.register(Judging(config, settings), JUDGING)
     if not worker:

@@ -42,11 +42,11 @@ def project(tmp_path):
     return tmp_path
 
 
-def judged(project, number=""):
+def judged(project, number="", *more):
     """A run of the project's claim, which sends itself that signal."""
     hidden = ("PYTEST_", "MNIST_DIR", "COV_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-    command = [sys.executable, "-m", "pytest", "claims", "--claims-scale=smoke", f"--claims-store={project / 'store'}"]
+    command = [sys.executable, "-m", "pytest", "claims", "--claims-scale=smoke", f"--claims-store={project / 'store'}", *more]
     home = str(Path(__file__).parents[2])
     environment = {**clean, "SIGNAL": str(number), "PYTHONPATH": home}
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -71,6 +71,20 @@ def test_a_run_that_dies_names_the_claim_and_the_libraries(project, number):
     assert died["environment"]["numpy"]
     assert died["environment"]["blas"]
     assert "died without a word" in done.stdout
+
+
+def test_a_worker_that_dies_is_not_started_for_ever(project):
+    """Four claims, each of which ends its worker: one is enough, and it leaves word."""
+    text = (project / "claims/test_it.py").read_text()
+    copies = [text, *(f"\n{text.partition(chr(10) + '@')[1]}{text.partition(chr(10) + '@')[2]}" for _ in range(3))]
+    named = "".join(
+        part.replace("paper/size", f"paper/size-{n}").replace("test_size", f"test_size_{n}") for n, part in enumerate(copies)
+    )
+    (project / "claims/test_it.py").write_text(named)
+    done = judged(project, int(signal.SIGKILL), "-n", "1")
+    assert "crashed and worker restarting disabled" in done.stdout
+    assert found(project)["running"] == ["paper/size-0"]
+    assert json.loads((project / "reports/latest/report.json").read_text())["complete"] is False
 
 
 def test_a_run_that_ends_leaves_none(project):
