@@ -40,10 +40,15 @@ def _hash(claim: Claim, runs: Iterable[Any]) -> str:
         raise InvalidInput(f"{claim.id}: its function belongs to no module")
     parts, imported = _used(module, claim.function.__name__)
     modules = {type(run).__module__ for run in runs} | imported
-    digest = hashlib.sha256(repr(sorted(claim.given.items())).encode())
+    digest = hashlib.sha256(repr(sorted((name, _static(value)) for name, value in claim.given.items())).encode())
     for part in (*parts, _closure_hash(tuple(sorted(modules)))):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()
+
+
+def _static(value: Any) -> Any:
+    """A static argument; a function by its name, since its representation has its address."""
+    return f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else value
 
 
 @functools.cache

@@ -99,6 +99,12 @@ def test_static_arguments_count(hashed):
     assert hashed(given={"delta": 0.1}) != hashed(given={"delta": 0.2})
 
 
+def test_a_function_among_them_counts_by_its_name_in_every_process(hashed):
+    assert hashed(given={"of": sorted}) != hashed(given={"of": len})
+    assert str(id(hashed)) not in repr(code._static(hashed))
+    assert code._static(test_static_arguments_count) == "tests.suite.test_code.test_static_arguments_count"
+
+
 def test_a_function_without_a_file_has_no_hash():
     space: dict = {}
     exec("def test_it(x):\n    return x", space)
