@@ -88,6 +88,19 @@ def test_an_even_term_cancels_in_the_mean_of_signs_and_not_on_its_own() -> None:
     assert found == [1, 0]
 
 
+@pytest.mark.parametrize(("times", "share"), [(1.0, 1.0), (0.9, 0.0)])
+def test_seven_decades_are_one_of_trainings_in_float64_and_six_others(times: float, share: float) -> None:
+    def held(stimulus: np.ndarray, times: float) -> SimpleNamespace:
+        along = np.broadcast_to(times * stimulus, (6, 2, len(stimulus)))
+        return SimpleNamespace(along=along, sigma=np.ones(6), stimulus=stimulus, index=np.arange(6))
+
+    grid, spectrum = np.array([0.1, 1.0]), spectrum_of(np.ones(6))
+    run = SimpleNamespace(bulk_responses=held(grid, 1.0), spectrum=spectrum, seventh=held(linearity.SEVENTH, times))
+    found = linearity.test_seven_decades(run)
+    assert (found.value, found.details["in the seventh decade"]) == (share, share)
+    assert len(found.arrays["stimulus"]) == 5
+
+
 def test_surgical_in_amplitude_and_in_squares() -> None:
     held = SimpleNamespace(
         along=np.full((6, 2, 1), 4.0),
