@@ -9,8 +9,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from harness.runs import compilations
-from harness.runs.lab import Lab
-from harness.runs.store import Store
+from harness.runs.compilations import keep_in, keep_while_running
 
 NAMES = ("compilation_cache_dir", "persistent_cache_min_compile_time_secs", "persistent_cache_min_entry_size_bytes")
 
@@ -37,10 +36,10 @@ def compiled(number: float) -> list[Path]:
 
 
 def test_without_a_store_programs_are_kept_as_long_as_the_process_lives():
-    Lab()
+    keep_while_running()
     folder = Path(jax.config.jax_compilation_cache_dir)
     assert compiled(0.1234)
-    Lab()
+    keep_while_running()
     assert Path(jax.config.jax_compilation_cache_dir) == folder
     compilations._temporary.cache_clear()  # as when the process ends
     assert not folder.exists()
@@ -48,15 +47,15 @@ def test_without_a_store_programs_are_kept_as_long_as_the_process_lives():
 
 def test_where_the_user_keeps_programs_they_stay(tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-    Lab()
+    keep_while_running()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path)
 
 
 def test_a_store_keeps_them_from_then_on(tmp_path):
-    Lab()
+    keep_while_running()
     held = len(compiled(0.2345))
     temporary = Path(jax.config.jax_compilation_cache_dir)
-    Lab(Store(tmp_path))
-    assert tmp_path in Path(jax.config.jax_compilation_cache_dir).parents
+    keep_in(str(tmp_path))
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path)
     assert compiled(0.3456)
     assert len(list(temporary.iterdir())) == held
