@@ -179,8 +179,9 @@ def show_power(options: argparse.Namespace) -> int:
     blind = 0
     for claim, found in tested:
         record = power(claim.over, claim.accept, found, options.seeds, len(tested))
-        blind += bool(record.blind)
-        print(f"{claim.id}: {detects(record)}")
+        if record is not None:
+            blind += bool(record.blind)
+            print(f"{claim.id}: {detects(record)}")
     counted = f"{len(tested)} claims with an ensemble at scale {options.scale}, {options.seeds} seeds"
     print(f"{counted}; {blind} detect nothing short of absurd")
     return 0

@@ -36,6 +36,12 @@ class Plan:
         self._todo[kind] = 0
 
     @property
+    def _all_held(self) -> bool:
+        """Whether nothing was computed so far: the store has had everything."""
+        pairs = [(cost, took) for kind, each in self._took.items() if (cost := self._costs.get(kind)) for took in each]
+        return all(took <= HELD * cost for cost, took in pairs)
+
+    @property
     def pace(self) -> float:
         """Seconds here for a second of the run before, from the tasks that were computed, or from all if none was."""
         pairs = [(cost, took) for kind, each in self._took.items() if (cost := self._costs.get(kind)) for took in each]
@@ -57,7 +63,7 @@ class Plan:
     def _expected(self, kind: str, unknown: float | None) -> float | None:
         """Seconds of one task: what the last of its kind took here, else its cost at this machine's pace."""
         took, cost = self._took.get(kind), self._costs.get(kind)
-        if took:
+        if took and (cost is None or took[-1] > HELD * cost or self._all_held):
             return took[-1]
         return self.pace * cost if cost is not None else unknown
 

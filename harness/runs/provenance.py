@@ -109,10 +109,20 @@ def meaning(tree: Tree) -> Tree:
     return tree
 
 
+def dump(node: Any) -> str:
+    """A syntax tree as text, the same on every version of Python: empty fields are left out, which some versions do not have."""
+    if isinstance(node, list):
+        return f"[{','.join(map(dump, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
+    return f"{type(node).__name__}({','.join(f'{name}={dump(value)}' for name, value in fields)})"
+
+
 @functools.cache
 def _normal_form(content: bytes) -> str:
     try:
-        return ast.dump(meaning(ast.parse(content)))
+        return dump(meaning(ast.parse(content)))
     except (SyntaxError, ValueError):  # a compiled extension
         return content.hex()
 

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from harness.errors import InvalidInput
-from harness.runs.provenance import meaning, meaning_hash
+from harness.runs.provenance import dump, meaning, meaning_hash
 from harness.suite.claim import Claim
 
 JUDGING = ("harness.suite", "harness.report", "harness.compare", "harness.plugin")
@@ -27,18 +26,15 @@ def code_of(claim: Claim, runs: Iterable[Any]) -> str:
     """SHA-256 of the code that decides what the claim measures on these runs, and of its static arguments.
 
     "" for a function without a file, such as one of a notebook.
+
+    Raises:
+        InvalidInput: code of the runs without a source file, or an import that cannot be resolved.
     """
-    try:
-        return _hash(claim, runs)
-    except (OSError, TypeError, InvalidInput):
-        return ""
-
-
-def _hash(claim: Claim, runs: Iterable[Any]) -> str:
     module = inspect.getmodule(claim.function)
-    if module is None:
-        raise InvalidInput(f"{claim.id}: its function belongs to no module")
-    parts, imported = _used(module, claim.function.__name__)
+    if module is None or not getattr(module, "__file__", None):
+        return ""
+    given = [value.__name__ for value in claim.given.values() if getattr(value, "__module__", "") == module.__name__]
+    parts, imported = _used(module, claim.function.__name__, given)
     modules = {type(run).__module__ for run in runs} | imported
     digest = hashlib.sha256(repr(sorted((name, _static(value)) for name, value in claim.given.items())).encode())
     for part in (*parts, _closure_hash(tuple(sorted(modules)))):
@@ -57,30 +53,41 @@ def _closure_hash(modules: tuple[str, ...]) -> str:
 
 
 @functools.cache
-def _module(module: ModuleType) -> tuple[Mapping[str, ast.stmt], Mapping[str, str]]:
-    """The module's top-level definitions by name, and which module each imported name is of."""
+def _module(module: ModuleType) -> tuple[Mapping[str, list[ast.stmt]], Mapping[str, str]]:
+    """The statements of the module that give each name its value, and which module each imported name is of."""
     tree = ast.parse(inspect.getsource(module))
-    definitions = {name: node for node in tree.body for name in _defines(node)}
+    definitions: dict[str, list[ast.stmt]] = {}
+    for node in _statements(tree.body):
+        for name in _defines(node):
+            definitions.setdefault(name, []).append(node)
     package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
     return definitions, dict(_imports(tree, package))
 
 
-def _used(module: ModuleType, start: str) -> tuple[list[str], set[str]]:
-    """What a function uses of its module, in normal form by name, and the project's modules that it uses."""
+def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements at the top of a module, also those below an ``if``, a ``try`` or a ``with``."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            yield from _statements(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
+
+
+def _used(module: ModuleType, start: str, given: Iterable[str] = ()) -> tuple[list[str], set[str]]:
+    """What a function, and those given to it, use of its module in normal form by name, and the project's modules they use."""
     definitions, imports = _module(module)
-    todo, seen, modules = [start], set[str](), set[str]()
+    todo, seen, modules = [start, *given], set[str](), set[str]()
     while todo:
         name = todo.pop()
         if name in seen or name not in {*definitions, *imports}:
             continue
         seen.add(name)
         if name in definitions:
-            body = _body(definitions[name], name == start)
-            todo += [node.id for node in ast.walk(body) if isinstance(node, ast.Name)]
-            modules |= {found for _, found in _imports(body, module.__name__.rpartition(".")[0])}
+            for body in (_body(node, name == start) for node in definitions[name]):
+                todo += [node.id for node in ast.walk(body) if isinstance(node, ast.Name)]
+                modules |= {found for _, found in _imports(body, module.__name__.rpartition(".")[0])}
         else:
             modules.add(imports[name])
-    parts = [ast.dump(_body(definitions[name], name == start)) for name in sorted(seen & definitions.keys())]
+    parts = [dump(_body(node, name == start)) for name in sorted(seen & definitions.keys()) for node in definitions[name]]
     return parts, {name for name in modules if _own(name, module) and not name.startswith(JUDGING)}
 
 

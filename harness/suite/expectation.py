@@ -78,7 +78,7 @@ def disagreements(
     """Where prose and ensemble say different things, a line each.
 
     A claim whose ensemble says REFUTED needs an entry that says so, one whose ensemble says SUPPORTED must have none. Nothing
-    disagrees with an ensemble that is INCONCLUSIVE or unconfirmed.
+    disagrees with an ensemble that is INCONCLUSIVE, or of another version of the experiments.
 
     Args:
         fingerprints: of the experiments that a claim is measured on now, at seed 0.

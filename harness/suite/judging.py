@@ -96,7 +96,7 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
         if ensemble is None
         else replace(_ensemble_record(claim, ensemble, judged), unconfirmed=reference.unconfirmed),
         membership=membership(claim.over, judged, reference, terms.tests) if claim.over in OVER else None,
-        power=None if ensemble is None else _power(claim, terms, ensemble, judged),
+        power=None if ensemble is None else _power(claim, terms, ensemble, sample),
         controls=[run_control(claim, control, sample.groups) for control in claim.controls],
         experiments=sample.fingerprints,
         code=sample.code,
@@ -177,9 +177,10 @@ def _ensemble_record(claim: Claim, ensemble: Ensemble, judged: MeasurementRecord
     return EnsembleRecord(list(ensemble.values), ensemble.provenance, runs, trials, spread, verdict)
 
 
-def _power(claim: Claim, terms: Terms, ensemble: Ensemble, judged: MeasurementRecord) -> PowerRecord:
-    seeds = len({run for runs in judged.runs for run in runs})
-    return power(claim.over, claim.accept, ensemble, seeds, terms.tests)
+def _power(claim: Claim, terms: Terms, ensemble: Ensemble, sample: _Sample) -> PowerRecord | None:
+    here = {run for runs in sample.records[0].runs for run in runs}
+    confidence = spent(len(LOOKS)) if sample.looks else CONFIDENCE
+    return power(claim.over, claim.accept, ensemble, len(here), terms.tests, here, confidence)
 
 
 def _refuse_blind(record: ClaimRecord) -> None:

@@ -68,9 +68,11 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
     return _tested(values, len(here), others, FALSE_ALARMS / max(1, tests), logarithms)
 
 
-def others_of(over: str, ensemble: Ensemble, seeds: int) -> Sample:
-    """The ensemble as what a run of so many seeds, none of them its own, is tested against."""
-    rest, known = _rest(ensemble, set())
+def others_of(over: str, ensemble: Ensemble, seeds: int, here: Collection[str] = ()) -> Sample | None:
+    """The ensemble as what a run of so many seeds is tested against: without the runs ``here``; None if too few are left."""
+    rest, known = _rest(ensemble, here)
+    if len(known) < FEWEST:
+        return None
     return _sample(over, [ensemble.values[i] for i in rest], len(known), _least(ensemble, seeds, len(known)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from harness.engine.streams import numpy_stream
 from harness.suite.membership import FALSE_ALARMS, others_of, outside
 from harness.suite.records import PowerRecord
-from harness.suite.verdict import Ensemble, Region, on_log_scale, quantile
+from harness.suite.verdict import CONFIDENCE, Ensemble, Region, on_log_scale, quantile
 
-SEEN = 0.8  # share of runs in which a shift of the named size is an alarm
+SEEN = 0.8  # share of runs in which a shift of the named size is an alarm, or turns the verdict
+NORMAL_SEEN = 0.8416  # its quantile of the normal distribution
 DRAWS = 4000  # simulated runs
 FINE = 0.01  # standard deviations between seeds
 ABSURD = 2  # times the value itself and its distance from the region's edge, whichever is more
@@ -35,19 +37,31 @@ class _Scale:
         return min(abs(self.mean - edge) for edge in (self.region.low, self.region.high))
 
 
-def power(over: str, region: Region, ensemble: Ensemble, seeds: int, tests: int) -> PowerRecord:
-    """The power of a claim in a run of ``seeds`` seeds that are not the ensemble's own.
+def power(
+    over: str,
+    region: Region,
+    ensemble: Ensemble,
+    seeds: int,
+    tests: int,
+    here: Collection[str] = (),
+    confidence: float = CONFIDENCE,
+) -> PowerRecord | None:
+    """The power of a claim in a run of ``seeds`` seeds; None where too few of the ensemble's seeds are not in the run.
 
     Args:
         over: ``seeds``, ``pairs``, ``trials`` or ``share``.
         tests: number of claims of the run, which share its false alarms.
+        here: the run's own names: those that the ensemble has as well are not tested against.
+        confidence: of the interval that the verdict is taken from.
     """
     logarithms = over == "seeds" and ensemble.skewed
-    others = others_of(over, ensemble.logarithms if logarithms else ensemble, seeds)
+    others = others_of(over, ensemble.logarithms if logarithms else ensemble, seeds, here)
+    if others is None:
+        return None
     scale = _Scale(others.mean, others.spread, on_log_scale(region) if logarithms else region, logarithms)
     alarm = alarm_shift(seeds, others.seeds, FALSE_ALARMS / max(1, tests))
-    # of few truths no interval is Student's
-    verdict = None if over == "share" else verdict_shift(scale, seeds, others.seeds)
+    # no interval of truths or of trials is Student's
+    verdict = None if over in ("share", "trials") else verdict_shift(scale, seeds, others.seeds, confidence)
     seen = min((shift for shift in (alarm, verdict) if shift is not None), default=math.inf)
     return PowerRecord(alarm, verdict, scale.spread, _blind(over, scale, seen))
 
@@ -79,16 +93,19 @@ def alarm_shift(seeds: int, others: int, level: float) -> float | None:
     return above
 
 
-def verdict_shift(scale: _Scale, seeds: int, others: int) -> float | None:
-    """The smallest shift that takes the whole interval across the region's nearest edge, in standard deviations between seeds.
+def verdict_shift(scale: _Scale, seeds: int, others: int, confidence: float = CONFIDENCE) -> float | None:
+    """The smallest shift that takes the whole interval across the region's nearest edge in four of five runs.
+
+    In standard deviations between seeds, with the half-width of an interval of that spread.
 
     None where the region is narrower than the interval, so that no interval can be inside.
     """
-    half = quantile(seeds - 1 if seeds >= 3 else others - 1) * scale.spread / math.sqrt(seeds)
+    error = scale.spread / math.sqrt(seeds)
+    half = quantile(seeds - 1 if seeds >= 3 else others - 1, confidence) * error
     narrow = scale.region.high - scale.region.low < 2 * half
     if scale.mean not in scale.region and narrow:
         return None
-    return (scale.to_edge + half) / scale.spread if scale.spread else None
+    return (scale.to_edge + half + NORMAL_SEEN * error) / scale.spread if scale.spread else None
 
 
 def _blind(over: str, scale: _Scale, shift: float) -> str:

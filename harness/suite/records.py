@@ -73,8 +73,8 @@ class MembershipRecord:
 class PowerRecord:
     """What a run of so many seeds detects of a claim; shifts are in standard deviations between the ensemble's seeds.
 
-    ``alarm`` is the smallest shift of the mean, to either side, that is an alarm in four of five runs, None where there is none;
-    ``verdict`` the smallest that turns the verdict into its opposite in half of them, None where none does. ``spread`` is one
+    In four of five runs ``alarm`` is the smallest shift of the mean, to either side, that is an alarm, None where there is none,
+    and ``verdict`` the smallest that turns the verdict into its opposite, None where none does or nobody knows. ``spread`` is one
     standard deviation, of the logarithms for a quantity that is judged by them. ``blind`` says why the claim detects nothing
     short of absurd, "" if it does.
     """

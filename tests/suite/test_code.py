@@ -1,10 +1,13 @@
 """The code that decides a claim's values has one hash, which moves with whatever can move a value and with nothing else."""
 
+import ast
 import importlib
 import sys
 
 import pytest
 
+from harness.errors import InvalidInput
+from harness.runs import provenance
 from harness.suite import code
 from harness.suite.claim import Claim
 from harness.suite.verdict import at_least
@@ -17,11 +20,15 @@ from harness.suite.claim import claim
 
 FACTOR = 2
 OTHER = 3
+TABLE = {}
+TABLE[1] = 1
+if FACTOR:
+    SIGN = 1
 
 
 def doubled(x):
     """Twice x."""
-    return FACTOR * x  # a comment
+    return SIGN * TABLE[1] * FACTOR * x  # a comment
 
 
 @claim("x")
@@ -66,12 +73,14 @@ def hashed(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("FACTOR * x", "FACTOR + x"),
+        ("FACTOR * x", "FACTOR / x"),
         ("FACTOR = 2", "FACTOR = 4"),
         ("x * x", "x * x * x"),
         ("squared(doubled(x))", "doubled(squared(x))"),
+        ("TABLE[1] = 1", "TABLE[1] = 2"),
+        ("    SIGN = 1", "    SIGN = -1"),
     ],
-    ids=["a helper", "a constant", "another module", "the claim itself"],
+    ids=["a helper", "a constant", "another module", "the claim itself", "what is added to a constant", "below an if"],
 )
 def test_whatever_can_move_a_value_moves_the_hash(hashed, old, new):
     assert hashed() != hashed(old, new)
@@ -93,6 +102,20 @@ def test_nothing_else_moves_it(hashed, old, new):
     before = hashed()
     assert before
     assert before == hashed(old, new)
+
+
+def test_the_text_of_a_tree_is_that_of_every_python():
+    """Python 3.12 gave functions a list of type parameters, and 3.13 leaves empty lists out of its own dump."""
+    shown = provenance.dump(ast.parse("def f(x):\n    return [x, None]"))
+    assert shown == (
+        "Module(body=[FunctionDef(name='f',args=arguments(args=[arg(arg='x')]),"
+        "body=[Return(value=List(elts=[Name(id='x',ctx=Load()),Constant()],ctx=Load()))])])"
+    )
+
+
+def test_what_cannot_be_resolved_is_an_error_and_not_a_hash(hashed):
+    with pytest.raises(InvalidInput, match="nowhere"):
+        hashed("def squared(x):", "def other():\n    import harness.nowhere\n\n\ndef squared(x):")
 
 
 def test_static_arguments_count(hashed):
