@@ -9,12 +9,19 @@ import numpy as np
 from harness.engine.streams import numpy_stream
 from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, World, claim
+from harness.suite.verdict import at_least
 
 from .eigenspaces import alignment
 from .theory import TYPES
 from .three_layers import FIRST, Layers, Moment, moments
 from .worlds import ALIGNED, MATRIX, PER_LAYER, sibling
 
+# of half of a block's directions, a random one has sqrt(4 / 8)
+HALF = at_least(
+    0.95,
+    reason="our reading of 'aligns', as for two layers: what the start leaves and noise take 3 % at most; a random direction has 0.71 in "
+    "four of eight directions",
+)
 SIZES = {"first": f"top {FIRST}", "middle": f"top {TYPES} of 8", "last": f"top {TYPES} of 8"}
 UNITS = {"first": "neuron of the first layer", "middle": "neuron of the middle layer", "last": "last layer"}
 
@@ -45,7 +52,7 @@ def layer(matrix: str, name: str) -> Any:
         reading=f"XOR mixture, 8 neurons in each of two ReLU layers, 40 d steps: ||P_E w|| / ||w|| of the {UNITS[name]}, E the {SIZES[name]} "
         f"eigenvectors of its own block of {MATRIX[matrix]} on fresh test data; the least of the live neurons, whose outgoing weights are at least "
         "a tenth of the largest of their layer, mean over trajectories; d = 200, lambda = 100 (smoke: d = 50)",
-        accept=ALIGNED,
+        accept=ALIGNED if name == "first" else HALF,
         controls=[random_directions, zero_steps, *([noise_alone] if name == "first" else [])],
         on="xor",
         given={"matrix": matrix, "name": name},

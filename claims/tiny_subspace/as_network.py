@@ -24,7 +24,7 @@ from .run import Run
 def network(experiment: SubspaceExperiment, options: Mapping[str, Any] = MappingProxyType({})) -> Network:
     """The experiment as a network: theta_T is the same to rounding.
 
-    A training that is confined on the way (``side``) is none: its steps depend on the Hessian. The paper has no test examples: those
+    A training that is confined on the way (``side``) has no network: its steps depend on the Hessian. The paper has no test examples: those
     that an experiment holds out take their place, else the training examples themselves. The paper's Adam has no ``eps_root``, so that
     J does not exist where a gradient is zero; gradient and Hessian do.
 

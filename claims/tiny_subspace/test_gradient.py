@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.engine.streams import numpy_stream
+from harness.errors import EmptyOutcome
 from harness.measure.hessian_subspace import (
     History,
     Overlaps,
@@ -229,9 +230,11 @@ def panels(function: Any) -> Any:
 def test_stays_in_top(history: History) -> Measurement:
     f_top = history.shares[:, :K].sum(axis=1)
     windows = [(history.steps >= first) & (history.steps <= last) for first, last in (SOON, LATER)]
-    means = [float(f_top[window].mean()) for window in windows if window.any()]
+    if not all(window.any() for window in windows):
+        raise EmptyOutcome(f"eigenvectors at steps {history.steps.tolist()}: none soon, or none later on")
+    means = [float(f_top[window].mean()) for window in windows]
     found = shares(history, min(means), f"{len(history.steps)} steps")
-    return replace(found, details=dict(zip(("soon", "later"), means, strict=False)))
+    return replace(found, details=dict(zip(("soon", "later"), means, strict=True)))
 
 
 # --- Hessian-gradient overlap -------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from harness.suite.verdict import ENOUGH, Ensemble
 
 OVER = ("seeds", "pairs", "trials", "share")  # what is random over seeds, and has an ensemble
 MAKE = f"make it again from a run with --claims-seeds {ENOUGH} --claims-ensemble and `python -m harness ensemble DIR --accept`"
+HELD = 0.1  # of what an experiment took before: a run that took less found it in the store
 OTHER_CODE = (
     "measured by other code than this run's; two of its seeds, measured again, confirm it (python -m harness ensemble --confirm)"
 )
@@ -142,10 +143,9 @@ def seconds_of(report: Report, known: Ensembles) -> dict[str, float]:
     seconds = dict(known.seconds)
     names = {entry.name for entry in report.experiments}
     for name in names:
-        # of a run that the store held nothing was computed
-        took = [entry.prepared for entry in report.experiments if entry.name == name and entry.seconds and entry.prepared]
-        if took:
-            seconds[name] = round(sum(took) / len(took), 1)
+        took = [entry.prepared for entry in report.experiments if entry.name == name]
+        if max(took) > HELD * seconds.get(name, 0.0):  # else the store had it
+            seconds[name] = round(max(took), 1)
     seconds |= {record.id: round(record.seconds, 1) for record in report.claims if record.judged and record.seconds >= 0.1}
     return dict(sorted(seconds.items()))
 
