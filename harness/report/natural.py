@@ -33,7 +33,10 @@ def natural(record: ClaimRecord) -> ClaimRecord:
         ),
         measurements=[_measurement(one) for one in record.measurements],
         ensemble=ensemble and replace(ensemble, values=_powers(ensemble.values)),
-        controls=[replace(one, value=_power(one.value), values=_powers(one.values)) for one in record.controls],
+        controls=[
+            replace(one, value=_power(one.value), values=_powers(one.values), interval=one.interval and _powers(one.interval))
+            for one in record.controls
+        ],
     )
 
 

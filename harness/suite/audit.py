@@ -22,10 +22,13 @@ from harness.suite.expectation import Deviations, Expectation, expected, of_ense
 from harness.suite.judging import complaints
 from harness.suite.membership import FALSE_ALARMS, membership
 from harness.suite.records import ClaimRecord, ControlRecord, Report
-from harness.suite.verdict import Verdict, equal, exact, judge
+from harness.suite.verdict import Interval, Verdict, equal, exact, judge
 
+Array = np.ndarray[Any, Any]
 Floats = NDArray[np.float64]
 VALUES = "values"  # the arrays of all measured values of a report
+RUNS = "runs"  # the kind of array that names the runs behind values
+VALUES_ALONE = ("measurements", "controls")  # the kinds that were there first
 
 
 @dataclass(frozen=True)
@@ -37,20 +40,33 @@ class Known:
     ensembles: Ensembles
 
 
-def measured_arrays(report: Report) -> dict[str, Floats]:
-    """Every measured value of a report by claim and position: what a claim measured, and what each of its controls did."""
-    found = {}
+def measured_arrays(report: Report) -> dict[str, Array]:
+    """What was measured, by claim, kind and position: values, the runs behind them, trials, the ends that a claim over an interval
+    measured itself, and the same of each control."""
+    found: dict[str, Array] = {}
     for record in report.claims:
         for i, one in enumerate(record.measurements):
             found[f"{record.id}/measurements/{i}"] = _floats(one.values)
+            found[f"{record.id}/{RUNS}/{i}"] = np.array(["+".join(names) for names in one.runs], np.str_)
+            if one.trials is not None:
+                found[f"{record.id}/trials/{i}"] = np.array(one.trials, np.int64)
+            if record.over == "interval" and one.interval is not None:
+                found[f"{record.id}/interval/{i}"] = _floats(one.interval)
         for i, control in enumerate(record.controls):
             found[f"{record.id}/controls/{i}"] = _floats([*control.values, control.value])
+            if control.interval is not None:
+                found[f"{record.id}/intervals of controls/{i}"] = _floats(control.interval)
     return found
 
 
 def unlike_arrays(report: Report, arrays: Mapping[str, Any]) -> list[str]:
-    """A line for each claim whose values are not those of the arrays, or that the arrays alone have."""
+    """A line for each claim whose values are not those of the arrays, or that the arrays alone have.
+
+    Arrays that were written before runs were among them hold values alone, and only these are compared.
+    """
     here = measured_arrays(report)
+    if not any(_kind(key) == RUNS for key in arrays):
+        here = {key: array for key, array in here.items() if _kind(key) in VALUES_ALONE}
     off = [key for key in {**here, **arrays} if key not in here or key not in arrays or not _same(here[key], arrays[key])]
     ids = dict.fromkeys(key.rsplit("/", 2)[0] for key in off)
     return [f"{id}: its values are not those that were measured" for id in ids]
@@ -160,13 +176,20 @@ def _control(control: ControlRecord, claim: Claim) -> Iterator[str]:
         return
     if control.values and not math.isclose(control.value, float(np.mean(control.values)), rel_tol=1e-12, abs_tol=1e-300):
         yield f"control '{control.name}': {control.value} is not the mean of its values"
-    middle = judge(exact(control.value), claim.accept)
     verdict = Verdict[control.verdict]
-    point = len(control.values) < 3 or equal(control.values)
-    if claim.over != "interval" and verdict is not middle and (point or verdict is not Verdict.INCONCLUSIVE):
-        yield f"control '{control.name}' at {control.value:.6g} is {middle.name}, not {control.verdict}"
-    held = middle.name == control.expect and verdict in (middle, Verdict.INCONCLUSIVE)
-    if claim.over != "interval" and held == bool(control.message):
+    if claim.over == "interval":
+        held = control.verdict == control.expect
+        interval = Interval(control.interval[0], control.interval[1], "") if control.interval else None
+        found = verdict if interval is None else judge(interval, claim.accept)
+        if found is not verdict:
+            yield f"control '{control.name}': {interval} is {found.name}, not {control.verdict}"
+    else:
+        middle = judge(exact(control.value), claim.accept)
+        held = middle.name == control.expect and verdict in (middle, Verdict.INCONCLUSIVE)
+        point = len(control.values) < 3 or equal(control.values)
+        if verdict is not middle and (point or verdict is not Verdict.INCONCLUSIVE):
+            yield f"control '{control.name}' at {control.value:.6g} is {middle.name}, not {control.verdict}"
+    if held == bool(control.message):
         yield f"control '{control.name}' {'holds' if held else 'does not hold'}, and the report says otherwise"
 
 
@@ -194,5 +217,9 @@ def _floats(values: Sequence[float | None]) -> Floats:
     return np.array([math.nan if value is None else value for value in values], np.float64)
 
 
-def _same(a: Floats, b: Any) -> bool:
-    return np.array_equal(a, b, equal_nan=True)
+def _kind(key: str) -> str:
+    return key.rsplit("/", 2)[1]
+
+
+def _same(a: Array, b: Any) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f" == np.asarray(b).dtype.kind)

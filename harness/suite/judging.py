@@ -222,7 +222,8 @@ def run_control(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]
         verdict is Verdict.INCONCLUSIVE and claim.over != "interval" and judge(exact(value), claim.accept) is control.expect
     )
     blind = f"the claim cannot tell '{control.name}' from its own world: there {interval} is {verdict.name}, not {blank.expect}"
-    return replace(blank, verdict=verdict.name, value=value, message="" if held else blind, values=values)
+    own = [interval.low, interval.high] if claim.over == "interval" and interval.bounded else None
+    return replace(blank, verdict=verdict.name, value=value, message="" if held else blind, values=values, interval=own)
 
 
 def _worlds(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]]) -> Iterator[Any]:

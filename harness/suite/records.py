@@ -103,7 +103,8 @@ class RuleRecord:
 class ControlRecord:
     """A world in which the claim had to come out as ``expect``; ``verdict`` is None when it crashed.
 
-    ``value`` is the mean of ``values``, one a seed (or pair) that the world has.
+    ``value`` is the mean of ``values``, one a seed (or pair) that the world has. ``interval`` is the one that the world's own
+    measurement gave, of a claim that is judged by such; reports made before it was there have none.
     """
 
     name: str
@@ -112,6 +113,7 @@ class ControlRecord:
     value: float | None
     message: str = ""
     values: list[float] = field(default_factory=list)
+    interval: list[float] | None = None
 
     @property
     def constant(self) -> bool:

@@ -18,7 +18,7 @@ from harness.suite.ensemble import Ensembles
 from harness.suite.expectation import Expectation
 from harness.suite.judging import Terms, judge_claim
 from harness.suite.records import DIGEST, ExperimentRecord, Report, sealed
-from harness.suite.verdict import Verdict, within
+from harness.suite.verdict import Verdict, at_least, within
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,47 @@ def declared(id, low=0.9, high=1.1, **more):
     return Claim(id, "Section 1", "it is one", "its size", region, size, tuple(controls), ("planted",), scales=("smoke",), **more)
 
 
-RUNS = [SimpleNamespace(experiment=Experiment(seed=seed), size=SIZES[seed]) for seed in range(3)]
-CLAIMS = {claim.id: claim for claim in (declared("paper/size"), declared("paper/small", 0.0, 0.5))}
+def won(won):
+    return Measurement(won / 20, trials=20)
+
+
+def open_size(found):
+    return Measurement(found[1], interval=(found[0], found[2], "95 %: planted"))
+
+
+# over trials, and over an interval of its own of which one control proves nothing
+WON = Claim(
+    "paper/won",
+    "Section 2",
+    "most are won",
+    "the share of games",
+    at_least(0.5, reason="most"),
+    won,
+    (Control("few", lambda run: World(run, won=2)),),
+    ("planted",),
+    over="trials",
+    scales=("smoke",),
+)
+OPEN = Claim(
+    "paper/open",
+    "Section 3",
+    "it is large",
+    "bounds of its size",
+    at_least(0.5, reason="half"),
+    open_size,
+    (
+        Control("none", lambda run: World(run, found=(0.1, 0.2, 0.3))),
+        Control("unknown", lambda run: World(run, found=(0.1, 0.3, 0.9))),
+    ),
+    ("planted",),
+    over="interval",
+    scales=("smoke",),
+)
+RUNS = [
+    SimpleNamespace(experiment=Experiment(seed=seed), size=SIZES[seed], won=18 + seed % 2, found=(0.6, 0.7, 0.8))
+    for seed in range(3)
+]
+CLAIMS = {claim.id: claim for claim in (declared("paper/size"), declared("paper/small", 0.0, 0.5), WON, OPEN)}
 ENTRY = {
     "over": "seeds",
     "values": tuple(SIZES.tolist()),
@@ -80,7 +119,7 @@ def made():
         environment={},
         experiments=[ExperimentRecord("planted", seed, "f") for seed in range(3)],
         claims=[outcome.record for outcome in outcomes],
-        evidence={outcome.record.evidence.file: outcome.evidence for outcome in outcomes},
+        evidence={outcome.record.evidence.file: outcome.evidence for outcome in outcomes if outcome.record.evidence},
     )
 
 
@@ -88,7 +127,8 @@ BASE = made()
 
 
 def test_an_honest_report_is_accepted():
-    assert [record.passed for record in BASE.claims] == [True, False]
+    assert [record.passed for record in BASE.claims] == [True, False, True, False]
+    assert unlike_arrays(BASE, measured_arrays(BASE)) == []
     assert audit(BASE, KNOWN) == []
 
 
@@ -150,7 +190,29 @@ def with_a_blind_control(data):
     data["controls"][0].update(value=1.0, values=[1.0, 1.0, 1.0], verdict="REFUTED")
 
 
-# each with what is said of it; the second claim is the one that fails
+def of_more_trials(data):
+    data["measurements"][0]["trials"] = [100 * count for count in data["measurements"][0]["trials"]]
+
+
+def of_other_ends(data):
+    data["measurements"][0]["interval"] = [0.69, 0.71]
+
+
+def of_other_runs(data):
+    data["measurements"][0]["runs"].reverse()
+
+
+def with_a_blind_interval(data):
+    data["controls"][1].update(verdict="REFUTED", message="")
+    data["passed"] = True
+
+
+def with_another_interval_of_its_control(data):
+    with_a_blind_interval(data)
+    data["controls"][1]["interval"] = [0.2, 0.4]
+
+
+# each with the claim and what is said of it; the second claim fails, the third is over trials, the fourth over an interval
 DOCTORED = {
     widened: "region is [0.0, 9.0], declared is [0.0, 0.5]",
     refuted_and_passed: "it is REFUTED where REFUTED is expected, and the report has it passed",
@@ -166,6 +228,19 @@ DOCTORED = {
     expected_otherwise: "paper/size: what is expected of it is SUPPORTED",
     calibrated_and_not_said: "mark of a derived statement",
     with_a_blind_control: "control 'doubled'",
+    of_more_trials: "paper/won: its values are not those that were measured",
+    of_other_ends: "paper/open: its values are not those that were measured",
+    of_other_runs: "paper/small: its values are not those that were measured",
+    with_a_blind_interval: "control 'unknown': [0.1, 0.9] is INCONCLUSIVE, not REFUTED",
+    with_another_interval_of_its_control: "paper/open: its values are not those that were measured",
+}
+CLAIM = {
+    expected_otherwise: 0,
+    with_a_blind_control: 0,
+    of_more_trials: 2,
+    of_other_ends: 3,
+    with_a_blind_interval: 3,
+    with_another_interval_of_its_control: 3,
 }
 
 
@@ -178,13 +253,13 @@ def doctored(change, position=1):
 @pytest.mark.parametrize("change", DOCTORED, ids=lambda change: change.__name__)
 def test_what_was_doctored_is_named(change):
     """All of these have a digest that fits."""
-    found = doctored(change, 0 if change in (expected_otherwise, with_a_blind_control) else 1)
+    found = doctored(change, CLAIM.get(change, 1))
     lines = [*unlike_arrays(found, measured_arrays(BASE)), *audit(found, KNOWN)]
     assert any(DOCTORED[change] in line for line in lines), lines
 
 
 def test_a_deleted_claim_is_missed():
-    left = dataclasses.replace(BASE, claims=BASE.claims[:1])
+    left = dataclasses.replace(BASE, claims=[record for record in BASE.claims if record.id != "paper/small"])
     assert audit(left, KNOWN) == ["paper/small: it is declared and not in the report, which calls itself whole"]
     assert unlike_arrays(left, measured_arrays(BASE)) == ["paper/small: its values are not those that were measured"]
     assert audit(dataclasses.replace(left, partial=True), KNOWN) == []
@@ -194,7 +269,7 @@ def test_a_claim_that_nobody_declared_and_one_that_is_there_twice():
     assert "paper/size: it is there more than once" in audit(
         dataclasses.replace(BASE, claims=[*BASE.claims, BASE.claims[0]]), KNOWN
     )
-    other = Known({"paper/size": CLAIMS["paper/size"]}, {}, TRACKED)
+    other = Known({id: claim for id, claim in CLAIMS.items() if id != "paper/small"}, {}, TRACKED)
     assert audit(BASE, other) == ["paper/small: no claim of that id is declared"]
 
 
@@ -207,7 +282,7 @@ def test_no_reader_takes_what_is_not_as_it_was_written(change, tmp_path):
     json_file.write(BASE, tmp_path)
     assert json_file.read(tmp_path).claims == BASE.claims
     data = json.loads((tmp_path / "report.json").read_text())
-    change(data["claims"][1])
+    change(data["claims"][CLAIM.get(change, 1)])
     (tmp_path / "report.json").write_text(json.dumps(data))
     with pytest.raises(Unreadable, match="its digest is of another content"):
         json_file.read(tmp_path)
@@ -219,6 +294,13 @@ def test_reports_without_a_digest_can_be_read(tmp_path):
     del data[DIGEST], data["values"]
     (tmp_path / "report.json").write_text(json.dumps(data))
     assert json_file.read(tmp_path).values is None
+
+
+def test_arrays_of_values_alone_are_held_against_values():
+    """Reports that were written before runs, trials and ends were among the arrays."""
+    older = {key: array for key, array in measured_arrays(BASE).items() if key.split("/")[-2] in ("measurements", "controls")}
+    assert unlike_arrays(doctored(of_more_trials, 2), older) == []
+    assert unlike_arrays(doctored(invented), older) == ["paper/small: its values are not those that were measured"]
 
 
 def test_values_lie_beside_the_report(tmp_path):
