@@ -41,8 +41,10 @@ class Known:
 
 
 def measured_arrays(report: Report) -> dict[str, Array]:
-    """What was measured, by claim, kind and position: values, the runs behind them, trials, the ends that a claim over an interval
-    measured itself, and the same of each control."""
+    """What was measured, by claim, kind and position.
+
+    Values, the runs behind them, trials, the ends that a claim over an interval measured itself, and the same of each control.
+    """
     found: dict[str, Array] = {}
     for record in report.claims:
         for i, one in enumerate(record.measurements):
@@ -74,12 +76,19 @@ def unlike_arrays(report: Report, arrays: Mapping[str, Any]) -> list[str]:
 
 def audit(report: Report, known: Known) -> list[str]:
     """A line for each thing in the report that is not as the declared claims and the tracked files have it; [] if all is."""
-    lines = []
+    lines, tests = [], _tests(report, known)
     for record in report.claims:
         claim = known.claims.get(record.id)
-        found = ["no claim of that id is declared"] if claim is None else _claim(report, record, claim, known)
+        found = ["no claim of that id is declared"] if claim is None else _claim(report, record, claim, known, tests)
         lines += [f"{record.id}: {line}" for line in found]
-    return [*lines, *_missing(report, known), *_levels(report)]
+    return [*lines, *_missing(report, known), *_levels(report, tests)]
+
+
+def _tests(report: Report, known: Known) -> int:
+    """How many claims of the run share its false alarms: those that were selected, are of its scale and have an ensemble."""
+    selected = {*(record.id for record in report.claims), *report.unreached}
+    at_scale = {id for id in selected if id in known.claims and report.scale in known.claims[id].scales}
+    return len(at_scale & known.ensembles.claims.keys())
 
 
 def _missing(report: Report, known: Known) -> Iterator[str]:
@@ -91,14 +100,17 @@ def _missing(report: Report, known: Known) -> Iterator[str]:
         yield from (f"{id}: it is declared and not in the report, which calls itself whole" for id in absent)
 
 
-def _levels(report: Report) -> Iterator[str]:
-    levels = {record.membership.level for record in report.claims if record.membership and record.membership.level is not None}
-    if len(levels) > 1:
-        yield f"the claims share one level of false alarms, and the report has {', '.join(map(str, sorted(levels)))}"
+def _levels(report: Report, tests: int) -> Iterator[str]:
+    here = {record.membership.level for record in report.claims if record.membership and record.membership.level is not None}
+    level = FALSE_ALARMS / max(1, tests)
+    if here - {level}:
+        has = ", ".join(map(str, sorted(here)))
+        yield f"{tests} claims of this run share its false alarms, each at a level of {level}, and the report has {has}"
 
 
-def _claim(report: Report, record: ClaimRecord, claim: Claim, known: Known) -> Iterator[str]:
-    yield from _definition(record, claim)
+def _claim(report: Report, record: ClaimRecord, claim: Claim, known: Known, tests: int) -> Iterator[str]:
+    listed = expected(claim, report.scale, known.deviations)
+    yield from _definition(record, claim, listed)
     if not record.judged:
         yield from _not_run(record)
         return
@@ -106,10 +118,10 @@ def _claim(report: Report, record: ClaimRecord, claim: Claim, known: Known) -> I
     reference = known.ensembles.of(claim, record.experiments, record.code) if claim.over in OVER else Reference()
     yield from _ensemble(record, reference)
     yield from _controls(record, claim)
-    yield from _passing(record, claim, expected(claim, report.scale, known.deviations), reference)
+    yield from _passing(record, claim, listed, reference, tests)
 
 
-def _definition(record: ClaimRecord, claim: Claim) -> Iterator[str]:
+def _definition(record: ClaimRecord, claim: Claim, listed: Expectation) -> Iterator[str]:
     bounds = None if claim.bounds is None else list(claim.bounds)
     accept = [end if math.isfinite(end) else None for end in (claim.accept.low, claim.accept.high)]
     wanted = {
@@ -118,6 +130,11 @@ def _definition(record: ClaimRecord, claim: Claim) -> Iterator[str]:
         "bounds": (record.rule.bounds, bounds),
         "kind of randomness": (record.over, claim.over),
         "statement": (record.says, claim.says),
+        "place": (record.where, claim.where),
+        "reading": (record.reading, claim.reading),
+        "published number": (record.published, claim.published),
+        "unit": (record.unit, claim.unit),
+        "deviation": (record.expected_reason, listed.reason),
         "quotation": (record.quotes, claim.quotes),
         "mark of a calibrated region": (record.calibrated, claim.calibrated),
         "mark of a derived statement": (record.derived, claim.derived),
@@ -193,13 +210,11 @@ def _control(control: ControlRecord, claim: Claim) -> Iterator[str]:
         yield f"control '{control.name}' {'holds' if held else 'does not hold'}, and the report says otherwise"
 
 
-def _passing(record: ClaimRecord, claim: Claim, listed: Expectation, reference: Reference) -> Iterator[str]:
+def _passing(record: ClaimRecord, claim: Claim, listed: Expectation, reference: Reference, tests: int) -> Iterator[str]:
     ensemble = reference.ensemble
     wanted = listed.name if ensemble is None else of_ensemble(claim, ensemble)[0].name
     if record.expected != wanted:
         yield f"what is expected of it is {wanted or 'nothing'}, and the report says {record.expected or 'nothing'}"
-    level = record.membership.level if record.membership else None
-    tests = round(FALSE_ALARMS / level) if level else 1
     tested = membership(claim.over, record.measurements[0], reference, tests) if claim.over in OVER else None
     states = [one.state if one else "untested" for one in (record.membership, tested)]
     if states[0] != states[1]:

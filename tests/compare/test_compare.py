@@ -126,6 +126,7 @@ claim(
     where="Section 1",
     says="it is one",
     reading="size",
+    published=1.0,
     accept=within(0.9, 1.1, reason="ten percent"),
     controls=[Control("doubled", doubled)],
     scales=("smoke",),

@@ -190,6 +190,30 @@ def with_a_blind_control(data):
     data["controls"][0].update(value=1.0, values=[1.0, 1.0, 1.0], verdict="REFUTED")
 
 
+def read_otherwise(data):
+    data["reading"] = "its weight"
+
+
+def from_elsewhere(data):
+    data["where"] = "Section 9"
+
+
+def published_otherwise(data):
+    data["published"] = 0.3
+
+
+def in_another_unit(data):
+    data["unit"] = "ells"
+
+
+def with_another_deviation(data):
+    data["expected_reason"] = "it is two"
+
+
+def of_another_level(data):
+    data["membership"].update(level=1e-9, state="belongs")
+
+
 def of_more_trials(data):
     data["measurements"][0]["trials"] = [100 * count for count in data["measurements"][0]["trials"]]
 
@@ -228,6 +252,12 @@ DOCTORED = {
     expected_otherwise: "paper/size: what is expected of it is SUPPORTED",
     calibrated_and_not_said: "mark of a derived statement",
     with_a_blind_control: "control 'doubled'",
+    read_otherwise: "its reading is 'its weight', declared is 'its size'",
+    from_elsewhere: "its place is 'Section 9'",
+    published_otherwise: "its published number is 0.3, declared is None",
+    in_another_unit: "its unit is 'ells'",
+    with_another_deviation: "its deviation is 'it is two', declared is 'it is one'",
+    of_another_level: "2 claims of this run share its false alarms, each at a level of 0.005, and the report has 1e-09, 0.005",
     of_more_trials: "paper/won: its values are not those that were measured",
     of_other_ends: "paper/open: its values are not those that were measured",
     of_other_runs: "paper/small: its values are not those that were measured",
@@ -260,9 +290,11 @@ def test_what_was_doctored_is_named(change):
 
 def test_a_deleted_claim_is_missed():
     left = dataclasses.replace(BASE, claims=[record for record in BASE.claims if record.id != "paper/small"])
-    assert audit(left, KNOWN) == ["paper/small: it is declared and not in the report, which calls itself whole"]
+    level = "1 claims of this run share its false alarms, each at a level of 0.01, and the report has 0.005"
+    assert audit(left, KNOWN) == ["paper/small: it is declared and not in the report, which calls itself whole", level]
     assert unlike_arrays(left, measured_arrays(BASE)) == ["paper/small: its values are not those that were measured"]
-    assert audit(dataclasses.replace(left, partial=True), KNOWN) == []
+    assert audit(dataclasses.replace(left, partial=True), KNOWN) == [level]
+    assert audit(dataclasses.replace(left, partial=True, unreached=["paper/small"]), KNOWN) == []
 
 
 def test_a_claim_that_nobody_declared_and_one_that_is_there_twice():
@@ -270,7 +302,7 @@ def test_a_claim_that_nobody_declared_and_one_that_is_there_twice():
         dataclasses.replace(BASE, claims=[*BASE.claims, BASE.claims[0]]), KNOWN
     )
     other = Known({id: claim for id, claim in CLAIMS.items() if id != "paper/small"}, {}, TRACKED)
-    assert audit(BASE, other) == ["paper/small: no claim of that id is declared"]
+    assert audit(BASE, other)[0] == "paper/small: no claim of that id is declared"
 
 
 def test_runs_that_the_report_has_not_got():
