@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.suite.claim import Claim
-from harness.suite.ensemble import OVER, Ensembles, Reference
+from harness.suite.ensemble import OVER, Ensembles, Reference, fingerprints
 from harness.suite.expectation import Deviations, Expectation, expected, of_ensemble
 from harness.suite.judging import complaints
 from harness.suite.membership import FALSE_ALARMS, membership
@@ -115,6 +115,7 @@ def _claim(report: Report, record: ClaimRecord, claim: Claim, known: Known, test
         yield from _not_run(record)
         return
     yield from _runs(report, record, claim)
+    yield from _experiments(report, record, claim)
     reference = known.ensembles.of(claim, record.experiments, record.code) if claim.over in OVER else Reference()
     yield from _ensemble(record, reference)
     yield from _controls(record, claim)
@@ -163,6 +164,14 @@ def _runs(report: Report, record: ClaimRecord, claim: Claim) -> Iterator[str]:
     pool = sorted({name for group in groups for name in group})
     if claim.over == "pairs" and set(groups) != set(itertools.combinations(pool, 2)):
         yield f"{len(groups)} pairs of {len(pool)} runs are not all pairs"
+
+
+def _experiments(report: Report, record: ClaimRecord, claim: Claim) -> Iterator[str]:
+    """They decide which ensemble counts; the papers' own options change none of them."""
+    for name, there in fingerprints(claim, report.scale, report.precision).items():
+        here = record.experiments.get(name, "none")
+        if here != there:
+            yield f"it was measured on {name} of the fingerprint {here[:12]}, declared is {there[:12]}"
 
 
 def _ensemble(record: ClaimRecord, reference: Reference) -> Iterator[str]:

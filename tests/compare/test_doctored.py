@@ -11,6 +11,7 @@ import pytest
 from harness.errors import Unreadable
 from harness.measure.measurement import Measurement
 from harness.report import json_file
+from harness.runs.experiment import CATALOGUE
 from harness.suite import evidence
 from harness.suite.audit import Known, audit, measured_arrays, unlike_arrays
 from harness.suite.claim import Claim, Control, World
@@ -25,6 +26,7 @@ from harness.suite.verdict import Verdict, at_least, within
 class Experiment:
     name: str = "planted"
     seed: int = 0
+    precision: str = "float32"
 
     def fingerprint(self):
         return f"{self.name}-{self.seed:064d}"
@@ -126,6 +128,11 @@ def made():
 BASE = made()
 
 
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch):
+    monkeypatch.setitem(CATALOGUE, "planted", {"smoke": Experiment()})
+
+
 def test_an_honest_report_is_accepted():
     assert [record.passed for record in BASE.claims] == [True, False, True, False]
     assert unlike_arrays(BASE, measured_arrays(BASE)) == []
@@ -210,6 +217,15 @@ def with_another_deviation(data):
     data["expected_reason"] = "it is two"
 
 
+def of_another_experiment(data):
+    data.update(experiments={"planted": "f" * 64}, ensemble=None, power=None, expected="")
+    data["membership"] = {"state": "unconfirmed", "message": "of another version"}
+
+
+def of_no_experiment(data):
+    data["experiments"] = {}
+
+
 def of_another_level(data):
     data["membership"].update(level=1e-9, state="belongs")
 
@@ -257,6 +273,8 @@ DOCTORED = {
     published_otherwise: "its published number is 0.3, declared is None",
     in_another_unit: "its unit is 'ells'",
     with_another_deviation: "its deviation is 'it is two', declared is 'it is one'",
+    of_another_experiment: "paper/small: it was measured on planted of the fingerprint ffffffffffff, declared is planted-0000",
+    of_no_experiment: "paper/small: it was measured on planted of the fingerprint none, declared is planted-0000",
     of_another_level: "2 claims of this run share its false alarms, each at a level of 0.005, and the report has 1e-09, 0.005",
     of_more_trials: "paper/won: its values are not those that were measured",
     of_other_ends: "paper/open: its values are not those that were measured",
