@@ -27,6 +27,11 @@ def name_of(report: Report) -> str:
     return f"{report.scale}-{report.precision}-{family(report)}{SUFFIX}"
 
 
+def is_one(path: Path) -> bool:
+    """Whether the path is a baseline's, which keeps no file of values beside it."""
+    return path.is_file() and path.name.endswith(SUFFIX)
+
+
 def candidates(folder: Path, scale: str, precision: str) -> list[Path]:
     """The baselines of a scale and precision, whatever the platform.
 

@@ -94,6 +94,11 @@ def compare_reports(options: argparse.Namespace) -> int:
 def judge_again(options: argparse.Namespace) -> int:
     """Judge the recorded values again; every interval and verdict must be the recorded one."""
     report = json_file.read(options.report)
+    unheld = json_file.unheld(options.report, report)
+    print("\n".join(unheld), end="\n" * bool(unheld))
+    if unheld and not (options.values_alone or baseline.is_one(options.report)):
+        remedy = "make the report again, or say --values-alone to judge what is there"
+        raise Unreadable(f"{options.report} lacks what every report of a run is written with, as only a baseline does: {remedy}")
     problems = missing_evidence(options.report, report)
     if problems:
         raise Unreadable(f"{len(problems)} evidence file(s) refused; first: {problems[0]}")

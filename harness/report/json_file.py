@@ -15,6 +15,7 @@ from harness.suite.evidence import pack
 from harness.suite.records import DIGEST, SCHEMA_VERSION, Json, Report, sealed
 
 NAME = "report.json"
+HINT = "give a run's folder or report.json"
 
 
 def write(report: Report, folder: Path) -> None:
@@ -34,21 +35,31 @@ def read(path: Path) -> Report:
         Unreadable: there is none, it is cut short, it is not a report, or it has another schema version.
     """
     file = path / NAME if path.is_dir() else path
-    hint = "give a run's folder or report.json"
+    return _checked(_content(file), file)
+
+
+def unheld(path: Path, report: Report) -> list[str]:
+    """A line for each thing that a report carries to be held against, and that the one at ``path`` does not."""
+    file = path / NAME if path.is_dir() else path
+    digest = [] if DIGEST in _content(file) else [f"{file} carries no digest: whether it was changed cannot be told from it"]
+    values = [] if report.values is not None else [f"{file} names no file of values: they were not held against anything"]
+    return digest + values
+
+
+def _content(file: Path) -> Any:
     try:
         content = file.read_bytes()
-        data = json.loads(gzip.decompress(content) if file.suffix == ".gz" else content)
+        return json.loads(gzip.decompress(content) if file.suffix == ".gz" else content)
     except OSError as error:
-        raise Unreadable(f"{file} is not a report ({error.strerror or error}); {hint}") from None
+        raise Unreadable(f"{file} is not a report ({error.strerror or error}); {HINT}") from None
     except (ValueError, EOFError, zlib.error) as error:
-        raise Unreadable(f"{file} is not a report: it is cut short or no JSON ({error}); {hint}") from None
-    return _checked(data, file, hint)
+        raise Unreadable(f"{file} is not a report: it is cut short or no JSON ({error}); {HINT}") from None
 
 
-def _checked(data: Any, file: Path, hint: str) -> Report:
+def _checked(data: Any, file: Path) -> Report:
     found = data.get("schema_version") if isinstance(data, dict) else None
     if found is None:
-        raise Unreadable(f"{file} is not a report: it has no schema_version; {hint}")
+        raise Unreadable(f"{file} is not a report: it has no schema_version; {HINT}")
     if found != SCHEMA_VERSION:
         newer = isinstance(found, int) and found > SCHEMA_VERSION
         remedy = "read it with the version of this project that made it, or a newer one" if newer else "make the report again"
@@ -58,7 +69,7 @@ def _checked(data: Any, file: Path, hint: str) -> Report:
     try:
         return Report.from_json(data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Unreadable(f"{file} is not a report ({type(error).__name__}: {error}); {hint}") from None
+        raise Unreadable(f"{file} is not a report ({type(error).__name__}: {error}); {HINT}") from None
 
 
 def schema() -> Json:

@@ -451,6 +451,24 @@ class TestRejudging:
         assert main(["rejudge", "base"]) == Exit.UNREADABLE
         assert says in capsys.readouterr().out
 
+    @pytest.mark.parametrize(
+        ("left_out", "says"), [("digest", "carries no digest"), ("values", "they were not held against anything")]
+    )
+    def test_what_is_held_against_nothing_is_refused(self, stored, left_out, says, capsys):
+        """A baseline alone may lack it; of what it has the values are judged, and that is said."""
+        file = stored / "base" / json_file.NAME
+        data = {key: value for key, value in json.loads(file.read_text()).items() if key != left_out}
+        file.write_text(json.dumps(data if left_out == "digest" else sealed(data)))
+        assert main(["rejudge", "base"]) == Exit.UNREADABLE
+        out, err = capsys.readouterr()
+        assert says in out
+        assert "as only a baseline does" in err
+        assert main(["rejudge", "base", "--values-alone"]) == Exit.SAME
+        assert says in capsys.readouterr().out
+        (stored / "base/kept.json.gz").write_bytes(gzip.compress(file.read_bytes()))
+        assert main(["rejudge", "base/kept.json.gz"]) == Exit.SAME
+        assert says in capsys.readouterr().out
+
     def test_values_alone_need_no_claims(self, stored):
         (stored / "claims/test_it.py").write_text("import no_such_module")
         assert main(["rejudge", "base"]) == Exit.USAGE
