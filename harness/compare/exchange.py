@@ -47,7 +47,8 @@ class Exchange:
         p: p-value, None where nothing could be tested.
         error: standard error of the tested mean, in standard deviations; 0 where the power is not known.
         dof: degrees of freedom of the spread.
-        least: smallest p-value that these values could have given in any arrangement.
+        least: smallest p-value that these values could have given in any arrangement, of which all others are multiples.
+        inflation: by what the test multiplies Student's p; 1 for arrangements.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Exchange:
     error: float = 0.0
     dof: int = 0
     least: float = 0.0
+    inflation: float = 1.0
 
     def detectable(self, claims: int = 1, together: int = 1) -> float | None:
         """Smallest shift that is seen with probability 0.8, in standard deviations (of the differences, if paired).
@@ -70,7 +72,9 @@ class Exchange:
         if not self.error:
             return None
         level = ALPHA * together / claims
-        return math.inf if level < self.least else _smallest(self.error, self.dof, level)
+        if self.least:  # an alarm has a p-value below the level, and they come in steps
+            level = self.least * (math.ceil(level / self.least) - 1)
+        return _smallest(self.error, self.dof, level / self.inflation) if level > 0 else math.inf
 
 
 def paired(differences: Sequence[float]) -> Exchange:
@@ -82,7 +86,7 @@ def paired(differences: Sequence[float]) -> Exchange:
         return _arranged(f"signs of {n} differences", np.abs(_signs(n) @ d), n, 1 / math.sqrt(n), n - 1)
     t = abs(float(np.mean(d))) / (float(np.std(d, ddof=1)) / math.sqrt(n))
     p = min(1.0, inflation(n) * 2 * float(stats.t.sf(t, n - 1)))
-    return Exchange(f"paired t, {n} seeds", n, p, 1 / math.sqrt(n), n - 1)
+    return Exchange(f"paired t, {n} seeds", n, p, 1 / math.sqrt(n), n - 1, inflation=inflation(n))
 
 
 def unpaired(before: Sequence[float], after: Sequence[float]) -> Exchange:
@@ -94,7 +98,7 @@ def unpaired(before: Sequence[float], after: Sequence[float]) -> Exchange:
     values = values - values.mean()
     # the sum of the new values decides, since that of all is fixed
     sums = np.abs(values[_choices(n + m, m)].sum(axis=1))
-    return _arranged(f"{m} new values among {n} of other seeds", sums, m, math.sqrt(1 / m + 1 / n), n - 1)
+    return _arranged(f"{m} new values among {n} of other seeds", sums, m, math.sqrt(1 / m + 1 / n), n + m - 2)
 
 
 def proportions(before: tuple[int, int], after: tuple[int, int]) -> Exchange:
@@ -131,7 +135,7 @@ def _arranged(method: str, sizes: Floats, n: int, error: float, dof: int) -> Exc
     least, p = (float(np.mean(sizes >= size - slack)) for size in (largest, observed))
     if largest == 0:
         return Exchange(f"{method}: all equal", n, 1.0)
-    if least > ALPHA:
+    if least >= ALPHA:
         return Exchange(f"{method}: these could not show anything, whatever their order", n)
     return Exchange(method, n, p, error, dof, least)
 
@@ -165,11 +169,11 @@ def _choices(total: int, count: int) -> NDArray[np.int64]:
 
 def power(n: int, shift: float, alpha: float = ALPHA) -> float:
     """Probability that :func:`paired` sees a mean difference of ``shift`` standard deviations of the differences."""
-    return _power(shift * math.sqrt(n), n - 1, alpha)
+    return _power(shift * math.sqrt(n), n - 1, alpha / inflation(n) if n < EXACT_PAIRS else alpha)
 
 
-def _power(noncentrality: float, dof: int, alpha: float) -> float:
-    level = alpha / inflation(dof + 1) if dof + 1 < EXACT_PAIRS else alpha
+def _power(noncentrality: float, dof: int, level: float) -> float:
+    """Of Student's t, two-sided at that level: what arrangements of normal values detect too, but for few of them."""
     critical = stats.t.isf(level / 2, dof) * _spreads(dof)
     return float(np.mean(stats.norm.sf(critical - noncentrality) + stats.norm.sf(critical + noncentrality)))
 

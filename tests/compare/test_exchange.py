@@ -103,6 +103,31 @@ def test_power_is_what_is_stated(n):
     assert np.mean([p < 0.05 for p in answers(exchange.paired, d)]) == pytest.approx(0.8, abs=0.05)
 
 
+@pytest.mark.parametrize(("n", "m"), [(8, 3), (20, 1), (5, 3), (20, 8)])
+def test_power_over_other_seeds_is_what_is_stated(n, m):
+    rng = np.random.default_rng([n, m])
+    shift = exchange.unpaired(list(rng.normal(size=n)), list(rng.normal(size=m))).detectable()
+    before, after = rng.normal(size=(800, n)), rng.normal(shift, 1, size=(800, m))
+    seen = [exchange.unpaired(a, b).p < exchange.ALPHA for a, b in zip(before, after, strict=True)]
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.06)
+
+
+def test_power_of_whole_numbers_is_that_of_their_signs():
+    """Eleven differences of whole numbers need no inflation of Student's t, which eleven others do."""
+    rng = np.random.default_rng(2)
+    whole = exchange.paired(list(np.round(rng.normal(0, 9, 11))))
+    assert (whole.inflation, exchange.paired(list(rng.normal(size=11))).inflation) == (1.0, exchange.inflation(11))
+    d = np.round(9 * rng.normal(whole.detectable(), 1, size=(400, 11)))
+    assert np.mean([p < exchange.ALPHA for p in answers(exchange.paired, d)]) == pytest.approx(0.8, abs=0.07)
+
+
+def test_a_p_value_at_the_level_is_no_alarm():
+    """Of 20 values in any order one is the largest in a twentieth of all: never below the level."""
+    found = exchange.unpaired(list(np.arange(19.0) ** 2), [1e4])
+    assert found.p is None
+    assert found.detectable() is None
+
+
 @pytest.mark.parametrize(("together", "least"), [(1, 0.8), (20, 0.8)])
 def test_corrected_power_is_what_is_stated(together, least):
     """Of 100 claims of five seeds some shift by what is said to be seen; each is named four times in five, or more often."""
