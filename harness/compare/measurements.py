@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.compare.differences import State, spacing
 from harness.compare.exchange import LEAST_PAIRS, Exchange, paired, proportions, unpaired
+from harness.errors import InvalidInput
 from harness.suite.records import ClaimRecord, MeasurementRecord
-from harness.suite.rejudge import Pairs, pseudo_values
+from harness.suite.rejudge import Pairs, interval_again, pseudo_values
 
 Values = Mapping[tuple[str, ...], float]
 # Half of the digits of the precision. A measurement's conditioning is not known, so no rounding bound holds for all of them;
@@ -48,7 +49,7 @@ def shift_between(before: ClaimRecord, after: ClaimRecord, precision: str) -> Sh
     moved = [abs(y - x) for x, y in pairs]
     largest = max(moved)
     x, y = pairs[moved.index(largest)]
-    scale = max(abs(x), abs(y), *(abs(edge) for edge in before.rule.accept if edge is not None), 0.0)
+    scale = _scale(before, x, y)
     size = max(abs(x), abs(y))
     ulps = largest / spacing(size, precision)
     allowed = TENTH if before.measurements[0].unit == after.measurements[0].unit == OF_THE_BOUND else HALF[precision] * scale
@@ -60,37 +61,60 @@ def beside(before: ClaimRecord, after: ClaimRecord, shift: Shift, precision: str
     """What differs beside the values: a line for the interval that they do not explain, its method, and each control."""
     if before.over != after.over:
         return ()
-    scale = max((abs(edge) for edge in before.rule.accept if edge is not None), default=0.0)
-    return (*_intervals(before, after, shift, HALF[precision] * scale), *_controls(before, after, scale, precision))
+    return (*_intervals(before, after, shift, precision), *_controls(before, after, precision))
 
 
-def _intervals(before: ClaimRecord, after: ClaimRecord, shift: Shift, slack: float) -> Iterator[str]:
+def _scale(record: ClaimRecord, *values: float) -> float:
+    """The size of a claim's numbers: that of its region's edges, or of the values if they are larger."""
+    edges = [edge for edge in record.rule.accept if edge is not None]
+    return max((abs(number) for number in (*values, *edges) if math.isfinite(number)), default=0.0)
+
+
+def _intervals(before: ClaimRecord, after: ClaimRecord, shift: Shift, precision: str) -> Iterator[str]:
     """Only where the same runs gave the same values, to rounding: else the interval moves with them."""
     a, b = before.measurements[0], after.measurements[0]
     if shift.state > State.ROUNDING or a.runs != b.runs:
         return
     if a.method != b.method:
         yield f"interval by {b.method}, not {a.method}"
-    # an end is the mean and so many standard errors: of three seeds it moves six times as far as a value can
-    slack = 6 * max(shift.largest, slack)
-    ends = [one.interval or [-math.inf, math.inf] for one in (a, b)]
-    if any(x != y and not abs(x - y) <= slack for x, y in zip(*ends, strict=True)):
-        yield f"interval [{ends[1][0]:.6g}, {ends[1][1]:.6g}] of the same values, not [{ends[0][0]:.6g}, {ends[0][1]:.6g}]"
+    ends, wanted = b.interval or [-math.inf, math.inf], _moved_ends(before, b)
+    slack = HALF[precision] * _scale(before, *values_of(before).values(), *ends, *wanted)
+    if any(x != y and not abs(x - y) <= slack for x, y in zip(ends, wanted, strict=True)):
+        yield f"interval [{ends[0]:.6g}, {ends[1]:.6g}] of the same values, not [{wanted[0]:.6g}, {wanted[1]:.6g}]"
 
 
-def _controls(before: ClaimRecord, after: ClaimRecord, scale: float, precision: str) -> Iterator[str]:
+def _moved_ends(before: ClaimRecord, now: MeasurementRecord) -> list[float]:
+    """The baseline's interval, moved as its own rule moves it from the baseline's values to those of now."""
+    judged = before.measurements[0]
+    ends = judged.interval or [-math.inf, math.inf]
+    if before.over == "interval":  # the ends were measured themselves
+        return ends
+    try:
+        was, new = (interval_again(replace(before, measurements=[one])) for one in (judged, now))
+    except InvalidInput:  # values that have no interval by the rule of today
+        return ends
+    if was.bounded != new.bounded and was.bounded == (judged.interval is not None):  # equal values that rounding told apart
+        return [new.low, new.high]
+    moves = (new.low - was.low, new.high - was.high) if was.bounded and new.bounded else (0.0, 0.0)
+    return [end + move for end, move in zip(ends, moves, strict=True)]
+
+
+def _controls(before: ClaimRecord, after: ClaimRecord, precision: str) -> Iterator[str]:
     here, there = ({control.name: control for control in record.controls} for record in (before, after))
     for name in dict.fromkeys([*here, *there]):
         if name not in here or name not in there:
             yield f"control '{name}' only in the {'baseline' if name in here else 'new report'}"
             continue
         a, b = here[name], there[name]
+        if a.expect != b.expect:
+            yield f"control '{name}' must be {b.expect}, not {a.expect}"
         if a.verdict != b.verdict:
             yield f"control '{name}' {b.verdict or 'crashed'}, not {a.verdict or 'crashed'}"
-        elif a.value is not None and b.value is not None and before.measurements[0].runs == after.measurements[0].runs:
-            allowed = HALF[precision] * max(abs(a.value), abs(b.value), scale)
-            if abs(a.value - b.value) > allowed:
-                yield f"control '{name}' at {b.value:.6g}, not {a.value:.6g}"
+            continue
+        if a.value is None or b.value is None or before.measurements[0].runs != after.measurements[0].runs:
+            continue
+        if abs(a.value - b.value) > HALF[precision] * _scale(before, a.value, b.value):
+            yield f"control '{name}' at {b.value:.6g}, not {a.value:.6g}"
 
 
 def margin(record: ClaimRecord) -> float | None:

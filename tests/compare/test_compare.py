@@ -24,6 +24,7 @@ from harness.suite.claim import REGISTRY
 from harness.suite.records import (
     ClaimRecord,
     ControlRecord,
+    EnsembleRecord,
     ExperimentRecord,
     Json,
     MeasurementRecord,
@@ -32,7 +33,7 @@ from harness.suite.records import (
     RuleRecord,
     sealed,
 )
-from harness.suite.rejudge import interval_of, rejudge
+from harness.suite.rejudge import interval_again, interval_of, rejudge
 from tests.report.test_html import checked
 
 RUNS = [f"digits[{seed}]" for seed in range(3)]
@@ -350,6 +351,7 @@ class TestBesideTheValues:
             ([ControlRecord("doubled", "REFUTED", "SUPPORTED", 1.0)], "control 'doubled' SUPPORTED, not REFUTED"),
             ([ControlRecord("doubled", "REFUTED", None, None)], "control 'doubled' crashed, not REFUTED"),
             ([ControlRecord("doubled", "REFUTED", "REFUTED", 2.1)], "control 'doubled' at 2.1, not 2"),
+            ([ControlRecord("doubled", "SUPPORTED", "REFUTED", 2.0)], "control 'doubled' must be SUPPORTED, not REFUTED"),
         ],
     )
     def test_controls_that_moved_are_seen(self, controls, says):
@@ -373,13 +375,45 @@ class TestBesideTheValues:
 
     def test_claims_that_measure_rounding_say_so(self):
         path = Path(__file__).parents[2] / "fixtures/baselines/smoke-float32-linux-x86_64-cpu.json.gz"
-        units = {record.id: record.measurements[0].unit for record in json_file.read(path).claims if record.measurements}
-        assert units["training-jacobian/quadratic-flow[momentum]"] == OF_THE_BOUND
+        judged = [record for record in json_file.read(path).claims if record.measurements]
+        rounding = [record for record in judged if record.measurements[0].unit == OF_THE_BOUND]
+        names = {record.id.partition("[")[0].partition("/")[2] for record in rounding}
+        assert names == {"quadratic-flow", "quadratic-contraction"}
+        assert all(record.over == "once" and record.rule.accept == [None, 1.0] for record in rounding)
 
     def test_rounding_of_values_explains_their_interval(self):
         near = report(judged([0.99 + 1e-5, 1.0, 1.01 - 1e-5]))
         assert compare(BASE, near).claims[0].beside == ()
         assert self._codes(near) == (Exit.SAME, Exit.SAME)
+
+    @pytest.mark.parametrize("looks", [False, True])
+    def test_rounding_explains_the_wider_interval_of_looks(self, looks):
+        """Of three seeds at 98.75 % an end moves five times as far as these values do; one that moves further is seen."""
+        off = 3e-4
+        before, after = (self._looked(judged(values), looks) for values in ([0.99, 1.0, 1.01], [0.99 - off, 1.0, 1.01 + off]))
+        assert compare(report(before), report(after)).claims[0].beside == ()
+        low, high = after.measurements[0].interval or [0, 0]
+        wide = dataclasses.replace(after, measurements=[dataclasses.replace(after.measurements[0], interval=[low, high + 6e-4])])
+        assert "of the same values" in "".join(compare(report(before), report(wide)).claims[0].beside)
+
+    def _looked(self, record, looks):
+        record = dataclasses.replace(record, rule=dataclasses.replace(record.rule, looks=looks))
+        interval = interval_again(record)
+        measured = dataclasses.replace(record.measurements[0], interval=[interval.low, interval.high], method=interval.method)
+        return dataclasses.replace(record, measurements=[measured])
+
+    def test_rounding_explains_an_interval_of_logarithms(self):
+        """Its upper end moves much further than the values."""
+        values = np.exp(np.random.default_rng(0).normal(0, 2, 16)).tolist()
+        made = EnsembleRecord(values, "planted", [[f"other[{n}]"] for n in range(16)], spread=False)
+        before, after = (
+            self._looked(dataclasses.replace(judged(three), ensemble=made), False)
+            for three in ([0.01, 1.0, 9.0], [0.01 + 1e-3, 1.0, 9.0])
+        )
+        assert "logarithms" in before.measurements[0].method
+        moved = [y - x for x, y in zip(*(one.measurements[0].interval or [0, 0] for one in (before, after)), strict=True)]
+        assert max(map(abs, moved)) > 6e-3
+        assert compare(report(before), report(after)).claims[0].beside == ()
 
 
 class TestExchangeability:
