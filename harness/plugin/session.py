@@ -111,7 +111,7 @@ class Judging:
         worker = getattr(config, "workerinput", {}).get("workerid", "")
         stream, prefix = uncaptured(sys.stderr if worker else sys.stdout), f"[{worker}] " if worker else ""
         self.witness = Witness(settings.report, stream if stream not in (sys.stdout, sys.stderr) else None)
-        self.progress = PrintedProgress(stream, prefix, verbose=config.get_verbosity() > 0, seen=self.witness.saw)
+        self.progress = PrintedProgress(stream, prefix, verbose=config.get_verbosity() > 0, seen=self.witness.running)
         make_lab = partial(config.hook.pytest_claims_lab, config=config, settings=settings, progress=self.progress)
         self.runs = PreparedRuns(make_lab, self.progress)
         self.ensembles = _usage(load, settings.ensembles, settings.scale, settings.precision)

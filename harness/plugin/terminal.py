@@ -124,11 +124,13 @@ class PrintedProgress(Progress):
     @contextmanager
     def phase(self, runs: int) -> Iterator[None]:
         """A number of tasks, one after another."""
-        self._phase = _Phase(runs)
+        with self._lock:
+            self._phase = _Phase(runs)
         try:
             yield
         finally:
-            self._phase = None
+            with self._lock:
+                self._phase = None
 
     @contextmanager
     def task(self, label: str, kind: str = "") -> Iterator[Step]:
@@ -136,22 +138,25 @@ class PrintedProgress(Progress):
         with self._running(_Frame(label, 1, self._clock, quiet_for=0, kind=kind or label)) as frame:
             self.beat()
             yield frame
-            now = self._clock()
-            if self._quiet and now - frame.started >= 1:
-                self._print(f"{self._in_all(now)}{label}: took {duration(now - frame.started)}")
-            self.plan.done(frame.kind, now - frame.started)
-            if self._phase:
-                self._phase.done += 1
+            with self._lock:
+                now = self._clock()
+                if self._quiet and now - frame.started >= 1:
+                    self._print(f"{self._in_all(now)}{label}: took {duration(now - frame.started)}")
+                self.plan.done(frame.kind, now - frame.started)
+                if self._phase:
+                    self._phase.done += 1
 
     @contextmanager
     def quiet_task(self, label: str) -> Iterator[Step]:
         """A task that is only seen when it takes long; pytest's own line is open then, and is ended first."""
         frame = _Frame(label, 1, self._clock, quiet_for=LINE_EVERY, kind=label)
-        self._printed, self._midline = self._clock(), True
+        with self._lock:
+            self._printed, self._midline = self._clock(), True
         with self._running(frame):
             yield frame
-        self.plan.done(label, self._clock() - frame.started)
-        self._midline = False
+        with self._lock:
+            self.plan.done(label, self._clock() - frame.started)
+            self._midline = False
 
     @contextmanager
     def stage(self, label: str, total: float = 1) -> Iterator[Step]:

@@ -11,13 +11,18 @@ from harness.runs import provenance
 PACKAGES = {"jax": "jax", "jaxlib": "jaxlib", "numpy": "numpy", "scipy": "scipy", "optax": "optax", "sklearn": "scikit-learn"}
 
 
-def collect(precision: str) -> dict[str, str]:
-    """Everything that can move a number, as text; "" for what cannot be known."""
+def collect(precision: str, *, devices: bool = True) -> dict[str, str]:
+    """Everything that can move a number, as text; "" for what cannot be known.
+
+    Args:
+        precision: of the run.
+        devices: ask JAX for its devices, if it is imported, which starts it.
+    """
     return {
         "python": platform.python_version(),
         **{name: provenance.version(package) for name, package in PACKAGES.items()},
         **pools(),
-        "device": device(),
+        "device": device() if devices else "",
         "cpu": provenance.processor(),
         "simd": simd(),
         "xla_flags": " ".join(sorted(os.environ.get("XLA_FLAGS", "").split())),
@@ -66,6 +71,12 @@ def device() -> str:
     except RuntimeError:
         devices = []
     return f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})" if devices else ""
+
+
+def started() -> bool:
+    """Whether JAX has started, so that it can be asked for its devices at no cost."""
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    return bool(getattr(bridge, "backends_are_initialized", lambda: False)())
 
 
 def peak_memory() -> int | None:

@@ -172,3 +172,24 @@ def test_by_default_a_terminal_still_shows_what_runs():
     with shown.progress.task("digits, seed 0"), shown.progress.stage("digits, seed 0: spectrum"):
         shown.later(3)
     assert "spectrum" in shown.stream.getvalue()
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_nothing_is_written_beside_the_clock(verbose):
+    """The clock's thread writes too: whoever writes, or says that pytest's line is open, holds the lock."""
+    unlocked = []
+
+    class Guarded(io.StringIO):
+        def write(self, text):
+            if not shown.progress._lock._is_owned():
+                unlocked.append(text)
+            return super().write(text)
+
+    shown = Shown(Guarded(), verbose=verbose)
+    with shown.progress.phase(1), shown.progress.task("digits, seed 0"), shown.progress.stage("training"):
+        shown.later(70)
+    with shown.progress.quiet_task("paper/size"):
+        shown.later(70)
+    shown.progress.close()
+    assert any("took" in line for line in shown.lines)
+    assert unlocked == []

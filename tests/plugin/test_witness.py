@@ -1,4 +1,4 @@
-"""A process that dies of a signal leaves word of where it was."""
+"""What is written of a process that a signal ends."""
 
 import io
 import json
@@ -14,6 +14,7 @@ import pytest
 
 from harness.plugin.terminal import PrintedProgress
 from harness.plugin.witness import Witness, listen
+from harness.report import environment
 
 PROJECT = {
     "pytest.ini": "[pytest]\nclaims_paths = claims\nclaims_canaries = off\naddopts = --import-mode=importlib\n",
@@ -70,11 +71,11 @@ def test_a_run_that_dies_names_the_claim_and_the_libraries(project, number):
     assert died["running"] == ["paper/size"]
     assert died["environment"]["numpy"]
     assert died["environment"]["blas"]
-    assert "died without a word" in done.stdout
+    assert "ended unexpectedly" in done.stdout
 
 
 def test_a_worker_that_dies_is_not_started_for_ever(project):
-    """Four claims, each of which ends its worker: one is enough, and it leaves word."""
+    """Four claims, each of which ends its worker: one is enough, and what ran is written."""
     text = (project / "claims/test_it.py").read_text()
     copies = [text, *(f"\n{text.partition(chr(10) + '@')[1]}{text.partition(chr(10) + '@')[2]}" for _ in range(3))]
     named = "".join(
@@ -93,32 +94,63 @@ def test_a_run_that_ends_leaves_none(project):
     assert not list(project.glob("reports/died-*"))
 
 
-def test_what_runs_is_told_outermost_first():
-    told = []
-    progress = PrintedProgress(io.StringIO(), seen=told.append)
+def test_what_runs_is_sent_outermost_first():
+    sent = []
+    progress = PrintedProgress(io.StringIO(), seen=sent.append)
     with progress.task("digits[0]"), progress.stage("digits[0]: spectrum"):
         pass
     progress.close()
-    assert told == [["digits[0]"], ["digits[0]", "digits[0]: spectrum"], ["digits[0]"], []]
+    assert sent == [["digits[0]"], ["digits[0]", "digits[0]: spectrum"], ["digits[0]"], []]
 
 
-def test_the_last_word_counts(tmp_path):
+def test_the_last_message_counts(tmp_path):
     lines = [{"running": ["a"], "environment": {"jax": "1"}}, {"running": ["a", "b"]}]
     path = listen(io.BytesIO(b"".join(json.dumps(line).encode() + b"\n" for line in lines)), tmp_path, "7")
     assert json.loads(path.read_text()) == {"process": 7, "running": ["a", "b"], "environment": {"jax": "1"}}
 
 
-def test_a_farewell_leaves_nothing(tmp_path):
+def test_a_process_that_says_it_ends_leaves_nothing(tmp_path):
     assert listen(io.BytesIO(b'{"running": ["a"]}\n{"end": true}\n'), tmp_path, "7") is None
     assert not list(tmp_path.iterdir())
 
 
 def test_a_witness_that_was_ended_stops_nothing(tmp_path):
     witness = Witness(tmp_path)
-    witness.saw(["a"])
+    witness.running(["a"])
     witness._child.kill()
     witness._child.wait()
     for _ in range(3):
-        witness.saw(["b"])
+        witness.running(["b"])
     witness.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_environment_is_collected_once_a_task_and_when_jax_has_started(tmp_path, monkeypatch):
+    """And JAX's devices are asked for only then: asking starts it."""
+    collected, started = [], [False]
+    monkeypatch.setattr(environment, "started", lambda: started[0])
+    monkeypatch.setattr(environment, "collect", lambda precision, *, devices: collected.append(devices) or {"jax": "1"})
+    witness = Witness(tmp_path)
+    for running in (["a"], ["a", "training"], ["a"], ["a", "spectrum"], ["a"], [], ["b"], ["b", "training"]):
+        witness.running(running)
+    assert collected == [False, False]
+    started[0] = True
+    witness.running(["b"])
+    witness.running(["b", "spectrum"])
+    witness.close()
+    assert collected == [False, False, True]
+
+
+def test_jax_is_imported_and_not_started_by_who_asks_whether_it_has():
+    code = """if True:
+        import jax
+        from harness.report import environment
+        assert not environment.started()
+        assert environment.collect("", devices=environment.started())["device"] == ""
+        assert not environment.started()
+        jax.devices()
+        assert environment.started()
+        assert environment.collect("", devices=environment.started())["device"]
+    """
+    home = str(Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": home}, check=True, timeout=120)
