@@ -8,6 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 import harness
+from harness.report.text import outcome
 from harness.runs.experiment import CATALOGUE
 from harness.suite.claim import REGISTRY
 
@@ -34,6 +35,7 @@ def test_its_programs_run(clean, tmp_path):
         exec(compile(block, str(PAGE), "exec"), names)
     assert len(blocks) > 5
     assert (tmp_path / "my-report" / "latest" / "report.html").exists()
+    assert [record.message for record in names["verdicts"].claims if outcome(record) == "failed"] == []
     assert {claim.id for claim in names["test_learns"].__claims__} == {"mine/learns"}
 
 

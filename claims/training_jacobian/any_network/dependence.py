@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 from scipy.stats import spearmanr
 
 from harness.engine.streams import numpy_stream
+from harness.errors import NotRun
 from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, World
 from harness.suite.verdict import at_least, at_most
@@ -54,6 +56,9 @@ def _with_closeness(run, **changes):
 )
 def test_function_overlap(run, inputs):
     require_bulk(run)
+    free = int(np.count_nonzero(~run.spectrum.structural))
+    if len(run.bulk) == free:
+        raise NotRun(f"the bulk is all {free} directions: nothing to be compared with chance")
     return Measurement(float(run.function_overlaps.closeness[inputs]), counted=f"{len(run.bulk)} directions")
 
 
