@@ -15,7 +15,7 @@ from harness.suite.verdict import at_least, at_most
 from . import worlds as w
 from .sentences import DECAYS, STARTS_SMALL
 
-on_any = functools.partial(claim, on=ANY_NETWORK)
+on_any = functools.partial(claim, on=ANY_NETWORK, bounds=(0, 1))  # shares of a gradient, or of a subspace
 
 
 def _classes(history):

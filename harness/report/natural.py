@@ -29,7 +29,7 @@ def natural(record: ClaimRecord) -> ClaimRecord:
         rule=replace(
             record.rule,
             accept=[_power(bound) for bound in record.rule.accept],
-            bounds=record.rule.bounds and _powers(record.rule.bounds),
+            bounds=record.rule.bounds and [_power(bound) for bound in record.rule.bounds],
         ),
         measurements=[_measurement(one) for one in record.measurements],
         ensemble=ensemble and replace(ensemble, values=_powers(ensemble.values)),

@@ -123,7 +123,7 @@ def _claim(report: Report, record: ClaimRecord, claim: Claim, known: Known, test
 
 
 def _definition(record: ClaimRecord, claim: Claim, listed: Expectation) -> Iterator[str]:
-    bounds = None if claim.bounds is None else list(claim.bounds)
+    bounds = None if claim.bounds is None else [end if math.isfinite(end) else None for end in claim.bounds]
     accept = [end if math.isfinite(end) else None for end in (claim.accept.low, claim.accept.high)]
     wanted = {
         "region": (record.rule.accept, accept),

@@ -144,8 +144,8 @@ def claim(
         quotes: the paper's own words, verbatim; fragments are joined with " ... ". "" where the text does not have them.
         derived: the statement is our own theorem or derivation, not the paper's.
         calibrated: the region, or the threshold it is measured with, was chosen so that the paper's number comes out.
-        bounds: the lowest and highest value that the quantity can have, (0, 1) for a share; intervals end there. A value
-            outside is an error of the measurement.
+        bounds: the lowest and highest value that the quantity can have, (0, 1) for a share, (0, math.inf) for a
+            ratio; intervals end there. A value outside is an error of the measurement.
 
     Raises:
         InvalidInput: malformed or duplicate id, unknown scale, bounds that are no interval, no control, or a quotation that is

@@ -275,7 +275,7 @@ def _records(claim: Claim, groups: Sequence[tuple[Run, ...]], measured: Sequence
 
 
 def _blank(claim: Claim, terms: Terms, node: str) -> ClaimRecord:
-    bounds = None if claim.bounds is None else list(claim.bounds)
+    bounds = None if claim.bounds is None else [_finite(end) for end in claim.bounds]
     rule = RuleRecord([_finite(claim.accept.low), _finite(claim.accept.high)], claim.accept.reason, bounds)
     return ClaimRecord(
         claim.id,

@@ -89,13 +89,13 @@ class PowerRecord:
 class RuleRecord:
     """The accepted region; None stands for an infinite bound.
 
-    ``bounds`` are the values that the quantity can have, if known. ``looks`` says that more seeds were taken while the claim was
-    open, so that the interval is wider: the error of all looks together is that of one.
+    ``bounds`` are the values that the quantity can have, if known, None again for no bound. ``looks`` says that more seeds were
+    taken while the claim was open, so that the interval is wider: the error of all looks together is that of one.
     """
 
     accept: list[float | None]
     reason: str
-    bounds: list[float] | None = None
+    bounds: list[float | None] | None = None
     looks: bool = False
 
 

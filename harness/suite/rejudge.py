@@ -61,7 +61,10 @@ def ensemble_of(record: ClaimRecord) -> Ensemble | None:
 
 def bounds_of(record: ClaimRecord) -> Bounds | None:
     """The values that the quantity can have, if the claim says so."""
-    return None if record.rule.bounds is None else (record.rule.bounds[0], record.rule.bounds[1])
+    if record.rule.bounds is None:
+        return None
+    low, high = record.rule.bounds
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def region_of(record: ClaimRecord) -> Region:
@@ -175,7 +178,8 @@ def _pooled(values: Sequence[float], trials: Sequence[int]) -> tuple[int, int]:
 
 
 def _check_bounds(name: str, values: Sequence[float], bounds: Bounds) -> None:
-    slack = ROUNDING * (bounds[1] - bounds[0])
+    width = bounds[1] - bounds[0]
+    slack = ROUNDING * (width if math.isfinite(width) else max(abs(value) for value in values))
     if outside := [value for value in values if not bounds[0] - slack <= value <= bounds[1] + slack]:
         raise InvalidInput(f"{name} measured {outside[0]}, outside of what it can be, [{bounds[0]}, {bounds[1]}]: mend the claim")
 

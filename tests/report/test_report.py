@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import jsonschema
@@ -192,6 +193,19 @@ class TestRejudging:
         assert interval_of("seeds", dataclasses.replace(it, values=[1.0 + 1e-9, 0.9, 1.0]), None, (0, 1)).high == 1
         with pytest.raises(InvalidInput, match=r"it measured 1\.2, outside of what it can be, \[0, 1\]"):
             interval_of("seeds", dataclasses.replace(it, values=[1.2, 0.9, 1.0]), None, (0, 1))
+
+    def test_a_bound_may_be_infinite_and_null_in_the_file(self):
+        record = measured([0.5, 6.0, 20.0], rule=RuleRecord([10.0, None], "planted", [0.0, None]))
+        again = ClaimRecord.from_json(json.loads(json.dumps(dataclasses.asdict(record))))
+        jsonschema.validate(json.loads(json.dumps(dataclasses.replace(REPORT, claims=[again]).to_json())), json_file.schema())
+        assert bounds_of(again) == (0, math.inf)
+        it = record.measurements[0]
+        assert interval_of("seeds", it).low < 0
+        assert interval_of("seeds", it, None, (0, math.inf)).low == 0
+        assert interval_of("seeds", it, None, (0, math.inf)).high == interval_of("seeds", it).high
+        assert interval_of("seeds", dataclasses.replace(it, values=[-1e-9, 6.0, 20.0]), None, (0, math.inf)).low == 0
+        with pytest.raises(InvalidInput, match=r"it measured -0\.5, outside of what it can be, \[0, inf\]"):
+            interval_of("seeds", dataclasses.replace(it, values=[-0.5, 6.0, 20.0]), None, (0, math.inf))
 
     @pytest.mark.parametrize(("values", "interval"), [([1.0, 1.0, 1.0], [0.292, 1.0]), ([1.0, 0.0, 1.0], [0.094, 0.992])])
     def test_a_share_of_seeds_has_the_interval_of_a_proportion(self, values, interval):

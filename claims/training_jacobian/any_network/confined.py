@@ -108,6 +108,7 @@ def test_order_of_regions(run):
     says="most parameters end close to where they began",
     reading="at least half of the parameters move by less than a tenth of the root mean square initial value of their array",
     accept=at_least(0.5, reason="'most': more than half; 'close': an order of magnitude below their own size; our reading"),
+    bounds=(0, 1),
     controls=[random_move],
 )
 def test_most_stay_close(run):

@@ -1,5 +1,6 @@
 """Sections 3.4 and 3.5: the bulk beside the parameter-function Jacobian, and what it depends on."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,7 @@ def _with_closeness(run, **changes):
     accept=at_least(
         0.4, reason="as far as the paper's network is asked to go: 0.3 above a chance of 0.27; our reading of 'strongly'"
     ),
+    bounds=(-math.inf, 1),
     controls=[
         Control(
             "the directions weakest on white noise",
@@ -47,6 +49,7 @@ def _with_closeness(run, **changes):
     reading="the directions weakest on white noise, as many as the bulk has: their mean cosine with the bulk is at most 0.1 of the way from "
     "chance to one",
     accept=at_most(0.1, reason="a tenth: the edge below which an overlap cannot be seen in the paper's figure; our reading"),
+    bounds=(-math.inf, 1),
     controls=[
         Control(
             "the directions weakest on the data", lambda run: _with_closeness(run, noise=run.function_overlaps.closeness["data"])
@@ -75,6 +78,7 @@ def _shuffled_strength(run):
     says="training stretches or shrinks those directions that move predictions at initialisation",
     reading="the rank correlation of |F v_i|, F the parameter-function Jacobian at initialisation, with |sigma_i - 1| is at least 0.3",
     accept=at_least(0.3, reason="'in part': what Cohen calls a medium correlation"),
+    bounds=(-1, 1),
     controls=[Control("strengths shuffled among directions", _shuffled_strength)],
 )
 def test_active_is_strong(function_overlaps, spectrum):
@@ -91,6 +95,7 @@ def test_active_is_strong(function_overlaps, spectrum):
     reading="mean cosine of the principal angles between bulks at k: excess over chance, smallest over k from 10 % to 80 % of the dimensions, is "
     "at least 0.05",
     accept=EXCESS,
+    bounds=(-1, 1),
     controls=[
         Control("the run on white noise in the second run's place", lambda first, second: (first, first.white_noise)),
     ],
@@ -109,6 +114,7 @@ def other_world(id, where, quotes, says, world, what):
         reading=f"mean cosine of the principal angles between the bulks at k of the network and of the same {what}, from one initialisation: "
         "excess over chance, smallest over k from 10 % to 80 % of the dimensions, is at least 0.05",
         accept=EXCESS,
+        bounds=(-1, 1),
         controls=[Control("the run on white noise in the other's place", lambda run: World(run, **{world: run.white_noise}))],
         given={"world": world},
     )

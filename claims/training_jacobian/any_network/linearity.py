@@ -26,6 +26,7 @@ def linear(reading, up_to):
         reading=f"at every lambda up to {up_to:g} at least 80 % of directions drawn from the bulk respond within 5 % of lambda sigma_i, with "
         "either sign",
         accept=at_least(0.8, reason="4 of 5 directions, as on the paper's network; our reading"),
+        bounds=(0, 1),
         controls=[Control("an even term of 6 % added to every response", even_term)],
         given={"up_to": up_to},
     )
@@ -52,6 +53,7 @@ def surgical(reading, power, what):
         reading=f"the median, over drawn bulk directions, of the share of the response's {what} orthogonal to u_i is at most 5 % at every lambda "
         "from 0.01 to 1000",
         accept=at_most(0.05, reason="the 5 % that linear-bulk allows the response itself; the paper gives no number"),
+        bounds=(0, 1),
         controls=[Control("an orthogonal part of 30 % added to every response", _spread)],
         given={"power": power},
     )

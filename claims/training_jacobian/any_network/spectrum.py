@@ -1,5 +1,7 @@
 """Sections 3.1 and 3.5: a bulk exists, its vectors agree, perturbations along it stay; on noise there is none."""
 
+import math
+
 import numpy as np
 
 from harness.measure.measurement import Measurement
@@ -31,6 +33,7 @@ def _share(spectrum):
     says="the data give a larger bulk than white noise",
     reading="share of |sigma - 1| < 0.1, less that of the same network trained on white-noise inputs, is at least 0.05",
     accept=at_least(0.05, reason="one direction in twenty: more than seeds move the share; our reading"),
+    bounds=(-1, 1),
     controls=[Control("white noise in the data's place, another draw beside it", _noise)],
 )
 def test_more_than_on_noise(run):
@@ -46,6 +49,7 @@ def test_more_than_on_noise(run):
     says="more singular values are near one than those of a random matrix",
     reading="share of |sigma - 1| < 0.1, less that of a Gaussian random matrix of the same size, is at least 0.05",
     accept=at_least(0.05, reason="one direction in twenty: more than seeds move the share; our reading"),
+    bounds=(-1, 1),
     controls=[gaussian_matrix],
 )
 def test_more_than_random_matrix(spectrum):
@@ -60,6 +64,7 @@ def test_more_than_random_matrix(spectrum):
     says="singular values are dense around one, and sparse on either side",
     reading="the density of log sigma within 10 % of one is at least ten times that of the windows of the same width above and below",
     accept=at_least(10, reason="an order of magnitude: 'distinctive' as seen on a logarithmic axis; our reading"),
+    bounds=(0, math.inf),
     controls=[scaled(1.1)],
 )
 def test_three_regions(spectrum):
@@ -73,6 +78,7 @@ def test_three_regions(spectrum):
     says="trained on white noise, the network has no bulk",
     reading="share of |sigma - 1| < 0.01 on white-noise inputs is at most 5 %",
     accept=at_most(0.05, reason="'very few': one in twenty, our reading"),
+    bounds=(0, 1),
     controls=[Control("the network's own data in place of noise", lambda run: World(run, white_noise=run))],
 )
 def test_noise_has_no_bulk(run):
@@ -86,6 +92,7 @@ def test_noise_has_no_bulk(run):
     says="along the bulk u_i and v_i nearly agree",
     reading="median of cos(u_i, v_i) over |sigma_i - 1| < 0.1 is at least 0.99",
     accept=at_least(0.99, reason="an angle of 8 degrees or less: 'nearly identical', our reading"),
+    bounds=(-1, 1),
     controls=[turned_vectors(0.98), shuffled_vectors],
 )
 def test_bulk_is_aligned(run):
@@ -100,6 +107,7 @@ def test_bulk_is_aligned(run):
     says="J v is nearly v along the bulk",
     reading="median of |J v_i - v_i| over the bulk is at most 0.1",
     accept=at_most(0.1, reason="the bulk's own width: as much as sigma alone may be off"),
+    bounds=(0, math.inf),
     controls=[turned_vectors(0.98)],
 )
 def test_bulk_is_unmoved(run):

@@ -1,0 +1,34 @@
+"""What is a share has the bounds of one, so that no interval of a share reaches beyond 0 or 1."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+
+import pytest
+
+from harness.suite.portable import of_paper
+
+ANYWHERE = [claim for paper in ("tiny-subspace", "training-jacobian") for claim in of_paper(paper)]  # on any network
+CLAIMS = ANYWHERE
+UNBOUNDED = re.compile(r"log10|share of the fall")  # what may be anything: a logarithm, and a fall that may be a rise
+
+
+def units(claim):
+    """The claim's unit, and those that its function gives what it measured."""
+    return {claim.unit, *re.findall(r'unit="([^"]*)"', inspect.getsource(claim.function))} - {""}
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_share_has_bounds(claim):
+    if "share" in units(claim):
+        assert claim.bounds == (0, 1)
+    if units(claim) & {"ratio", "nats"}:
+        assert claim.bounds == (0, math.inf)
+
+
+@pytest.mark.parametrize("claim", ANYWHERE, ids=lambda claim: claim.id)
+def test_on_any_network_whatever_is_no_logarithm_has_bounds(claim):
+    unbounded = "log10" in inspect.getsource(claim.function) or any(UNBOUNDED.search(unit) for unit in units(claim))
+    assert (claim.bounds is None) == unbounded
