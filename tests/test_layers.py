@@ -45,7 +45,7 @@ ORDER = {
     "harness.runs": (
         "experiment provenance compilations shown examples programs modules",
         "store sketch checks bench",
-        "shown_measurements",
+        "shown_measurements shown_training",
         "stages",
         "run",
         "lab differentiated",

@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.errors import InvalidInput
 from harness.report import json_file
+from harness.report.text import accepted, counts, measured, reason, seeds
 from harness.suite.evidence import by_run, unpack
 from harness.suite.records import ClaimRecord, Report
 
@@ -18,7 +19,7 @@ Array = np.ndarray[Any, Any]
 Bounds = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoredClaim:
     """One claim of a stored report. ``record`` holds all that the report says of it; the rest is what one computes with."""
 
@@ -61,6 +62,18 @@ class StoredClaim:
         """The run, or the pair of runs, behind each value: ``[("digits[0]",), ("digits[1]",)]``."""
         return [tuple(names) for names in self.record.measurements[0].runs] if self.record.measurements else []
 
+    def __str__(self) -> str:
+        found = f"measured {measured(self.record)} {self.unit}".rstrip() if self.record.judged else reason(self.record)
+        return "\n".join(
+            [
+                f"{self.id}: {self.verdict}",
+                *(f"  {line}" for line in (self.record.says, found, f"accepted {accepted(self.record)}")),
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return f"<StoredClaim {self.id}: {self.verdict}>"
+
     def arrays(self) -> list[Mapping[str, Array]]:
         """The arrays by name, one mapping a value and in the order of ``runs``; [] for a claim that keeps none.
 
@@ -86,7 +99,7 @@ class StoredClaim:
         return np.stack([arrays[name] for arrays in found])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoredReport:
     """A stored report: iterating gives its claims in the order in which they were judged, ``run[id]`` one of them.
 
@@ -96,6 +109,14 @@ class StoredReport:
     record: Report
     folder: Path
     claims: Mapping[str, StoredClaim]
+
+    def __str__(self) -> str:
+        ran = seeds(self.record.seeds, self.record.first_seed, self.record.until_decided)
+        facts = f"scale {self.record.scale}, {ran}, {self.record.precision}, {self.record.created}"
+        return f"{self.folder}: {counts(self.record)}\n  {facts}"
+
+    def __repr__(self) -> str:
+        return f"<StoredReport {self.folder}: {len(self.claims)} claims>"
 
     def __getitem__(self, id: str) -> StoredClaim:
         if id not in self.claims:

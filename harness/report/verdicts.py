@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from harness.runs.store import Store
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdicts(Shown):
     """The verdicts of claims on a network.
 

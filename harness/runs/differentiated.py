@@ -23,6 +23,7 @@ from harness.runs.bench import InMemory, free, gib
 from harness.runs.compilations import keep_while_running
 from harness.runs.shown import NEAR, NearOne, Shown, ShownSpectrum
 from harness.runs.shown_measurements import ShownCarried, ShownTrained
+from harness.runs.shown_training import ShownProducts
 from harness.runs.stages import Record
 
 if TYPE_CHECKING:
@@ -79,11 +80,9 @@ class DifferentiatedRun(Shown, run.Run):
 
     def rows(self) -> dict[str, str]:
         """What is shown; it trains, and asks for no derivative."""
-        plan, guess, trained = self.network.plan, self.network.guessing_loss, self.trained
-        order = self.network.order if isinstance(self.network.order, str) else "in an order of their own"
-        last = f", the last of {plan.rest}" if plan.rest else ""
+        guess, trained = self.network.guessing_loss, self.trained
         found = {
-            "batches": f"{self.network.epochs} epochs of {plan.steps} batches of {plan.batch}{last}, {order}",
+            "batches": self.network.shown_batches,
             "train loss": f"{trained.train_loss:.4g}",
             "test loss": f"{trained.test_loss:.4g}" + (f" (guessing {guess:.4g})" if guess is not None else ""),
         }
@@ -220,14 +219,14 @@ class DifferentiatedRun(Shown, run.Run):
         return "" if basis is None else programs.bits(basis)
 
     @cached_property
-    def products(self) -> TrainingProducts:
+    def products(self) -> ShownProducts:
         """J V and J^T W without J.
 
         Raises:
             InvalidInput: no step, or an optimiser without a finite derivative.
         """
         self.trained  # noqa: B018 - a diverging run says so first
-        return TrainingProducts(self.training, self._start)
+        return ShownProducts(self.training, self._start)
 
     def counts(self, delta: float = NEAR, *, seconds: float = 60, method: str | None = None) -> NearOne:
         """How many singular values lie within ``delta`` of one, above and below.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,6 @@ from scipy import optimize
 from harness.engine.losses import squared_error
 from harness.engine.precision import exact_dtypes, with_exact_dtypes
 from harness.engine.streams import numpy_stream, stream
-from harness.engine.training import Training
 from harness.engine.trees import cast
 from harness.errors import InvalidInput
 from harness.progress import Progress
@@ -27,14 +27,16 @@ from harness.runs.examples import Batch
 from harness.runs.experiment import PRECISIONS, require_one_of
 from harness.runs.lab import Lab
 from harness.runs.network_experiment import NetworkExperiment
+from harness.runs.shown import Shown
+from harness.runs.shown_training import ShownTraining
 
 if TYPE_CHECKING:
     from harness.runs.network_run import NetworkRun
     from harness.runs.store import Store
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Network:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Network(Shown):
     """A network, its data and its training.
 
     Attributes:
@@ -83,6 +85,15 @@ class Network:
     carried: Any = None
     structural: str = "found"
     name: str = "network"
+
+    def __new__(cls, **given: Any) -> Self:
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in given.keys() - set(names):
+            near = difflib.get_close_matches(name, names, 1)
+            raise InvalidInput(
+                f"Network has no argument {name}=: {f'did you mean {near[0]}=' if near else 'it has ' + ', '.join(names)}"
+            )
+        return super().__new__(cls)
 
     @with_exact_dtypes
     def __post_init__(self) -> None:
@@ -198,6 +209,33 @@ class Network:
         return callable(self.init) and "seed" in inspect.signature(self.init).parameters
 
     @cached_property
+    def size(self) -> int:
+        """N, the number of parameters."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.initial(0)))
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}: N = {self.size:,}, {self.steps:,} steps, {self.precision}"
+
+    def rows(self) -> dict[str, str]:
+        """What is shown; nothing is trained for it."""
+        counts = [len(jax.tree.leaves(part)[0]) for part in self.data[::2]]
+        inputs = ", ".join(str(leaf.shape[1:]) for leaf in jax.tree.leaves(self.data[0])[:4])
+        return {
+            "examples": f"{counts[0]:,} for training, {counts[1]:,} for the test",
+            "inputs": f"{inputs}, an example",
+            "labels": f"{self.classes} classes" if self.classes else "no classes",
+            "batches": self.shown_batches,
+        }
+
+    @property
+    def shown_batches(self) -> str:
+        """How examples go into batches, in words."""
+        order = self.order if isinstance(self.order, str) else "in an order of their own"
+        last = f", the last of {self.plan.rest}" if self.plan.rest else ""
+        return f"{self.epochs} epochs of {self.plan.steps} batches of {self.plan.batch}{last}, {order}"
+
+    @cached_property
     def mean_loss(self) -> Callable[[Any, Batch], Any]:
         """(params, batch) -> the mean loss of its examples."""
         loss, whole, apply = self.loss, self.batch_loss, self.functions.apply
@@ -209,12 +247,12 @@ class Network:
         return examples.mean_loss(lambda params, x, y, key: whole(params, (x, y)), self.plan.rest)
 
     @with_exact_dtypes
-    def training(self, seed: int = 0) -> Training:
+    def training(self, seed: int = 0) -> ShownTraining:
         """f: theta_0 -> theta_T; the seed counts where training takes random keys."""
         x, y = self.data[:2]
         keys_of = seed if self.random else None
         batches, passes = examples.batches(x, y, self.plan, self._ordered[0], self.order_seed, self.epochs, keys_of)
-        return Training(self.mean_loss, self.optimiser, self.cast(batches), passes)
+        return ShownTraining(self.mean_loss, self.optimiser, self.cast(batches), passes)
 
     @cached_property
     def classes(self) -> int:

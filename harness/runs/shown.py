@@ -47,6 +47,9 @@ class Shown:
     def __str__(self) -> str:
         return lines(self.title, self.rows())
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__.removeprefix('Shown')}: {self.title}>"
+
     def _repr_html_(self) -> str:
         return f"<b>{html.escape(self.title)}</b>{table(self.rows())}"
 
@@ -91,7 +94,7 @@ class ShownSpectrum(Shown, Spectrum):
         return axes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NearOne(Shown):
     """How many singular values are near one, above and below, and how that was found.
 

@@ -38,6 +38,16 @@ class TestLoad:
         assert claim.values.tolist() == [0.98, 1.0, 1.02]
         assert claim.runs == [("d[0]",)] * 3
 
+    def test_it_shows_itself_in_a_few_lines(self, folder):
+        run = reports.load(folder)
+        assert str(run).startswith(f"{folder}: 2 of 3 claims judged: ")
+        assert "scale " in str(run)
+        assert str(run[HELD.id]).splitlines()[0] == f"{HELD.id}: SUPPORTED"
+        assert "measured [0.95, 1.05] ells" in str(run[HELD.id])
+        assert repr(run) == f"<StoredReport {folder}: 3 claims>"
+        assert repr(run[BROKEN.id]) == f"<StoredClaim {BROKEN.id}: NOT_RUN>"
+        assert all(len(str(one).splitlines()) <= 10 for one in (run, *run))
+
     def test_a_region_without_an_end_is_infinite(self, folder):
         assert reports.load(folder)[REFUTED.id].accepted == (-np.inf, 0.5)
 

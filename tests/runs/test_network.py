@@ -335,6 +335,33 @@ def test_what_a_measurement_shows_is_what_was_measured():
     assert f"({run.history.shares[-1, :3].sum():.1%}" in str(run.history).replace(", ", "(")
 
 
+def test_nothing_shows_its_arrays():
+    net = network(epochs=1)
+    run = net.run(0)
+    shown = {
+        "mine: N = 24, 3 steps, float64": net,
+        "training: theta_0 -> theta_T in 3 steps, 1 epochs of 3": run.training,
+        "products J V and J^T W of 3 steps: N = 24, float64": run.products,
+        "mine, seed 0: N = 24, 3 steps, float64": run,
+    }
+    for title, one in shown.items():
+        assert str(one).startswith(title)
+        assert len(str(one).splitlines()) <= 10
+        assert len(str(one)) < 1000
+        assert title in repr(one)
+        assert len(repr(one)) < 200
+    assert "22 for training, 9 for the test" in str(net)
+    assert "3 classes" in str(net)
+    assert type(jax.tree.map(lambda leaf: leaf, run.training)) is type(run.training)
+
+
+def test_a_misspelt_argument_is_named():
+    with pytest.raises(InvalidInput, match=r"^Network has no argument optimizer=: did you mean optimiser=$"):
+        network(optimizer=NESTEROV)
+    with pytest.raises(InvalidInput, match=r"^Network has no argument colour=: it has data, optimiser, "):
+        network(colour="red")
+
+
 def test_regression_has_its_own_divergence():
     net = network(
         init=lambda key: {"w": jax.random.normal(key, (3,))},
