@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.report.text import accepted, measured, outcome, reason
 from harness.suite.paper import PAPERS
 from harness.suite.records import ClaimRecord
+from harness.suite.verdict import Verdict
 
 STATES = ("every", "some", "none", "open", "broken", "not run")
 # title, abstract, sections by number, figures that no section goes with, appendices by letter, all that names none of these
@@ -89,7 +90,7 @@ def order(papers: Iterable[str]) -> list[str]:
     return sorted(set(papers), key=lambda id: (id not in PAPERS or not PAPERS[id].main, id))
 
 
-def papers(records: Sequence[ClaimRecord]) -> list[str]:
+def papers(records: Iterable[ClaimRecord]) -> list[str]:
     """Ids of the papers that the claims are of, in order."""
     return order(record.paper for record in records)
 
@@ -142,14 +143,20 @@ def tally(found: Sequence[Sentence], what: str = "sentences") -> str:
 
 
 def tallies(records: Sequence[ClaimRecord]) -> list[str]:
-    """One line a paper: what its sentences came to, in all their readings."""
+    """One line a paper: what its sentences came to, in all their readings; and one a network that its claims were judged on."""
     lines = []
-    for paper in papers(records):
+    for paper in papers(record for record in records if not network(record)):
         own = sentences(records, paper, derived=True)
         judged = [sentence for sentence in own if sentence.state not in ("broken", "not run")]
         more = f"; of {len(judged)} statements of our own, {count(own).get('every', 0)}" if judged else ""
         lines.append(f"{paper}: {tally(sentences(records, paper))}{more}")
-    return lines
+    return lines + [f"On {name}: {of_verdicts(members)}" for name, members in networks(records)]
+
+
+def of_verdicts(records: Sequence[ClaimRecord]) -> str:
+    """``7 SUPPORTED, 3 REFUTED, 4 INCONCLUSIVE, 8 NOT_RUN``: what claims came to, those that are none left out."""
+    found = [record.verdict for record in records]
+    return ", ".join(f"{found.count(verdict.name)} {verdict.name}" for verdict in Verdict if verdict.name in found)
 
 
 def finding(record: ClaimRecord) -> str:

@@ -127,6 +127,12 @@ class TestFindings:
             "of 1 statements of our own, 1"
         ]
 
+    def test_a_network_has_a_line_of_its_own(self):
+        verdicts = ["REFUTED", "SUPPORTED", "NOT_RUN", "SUPPORTED"]
+        records = [claim(f"paper/{letter}[on-mine]", verdict) for letter, verdict in zip("abcd", verdicts, strict=True)]
+        assert said.tallies(records) == ["On mine: 2 SUPPORTED, 1 REFUTED, 1 NOT_RUN"]
+        assert said.tallies([claim("paper/a"), *records])[1:] == said.tallies(records)
+
     def test_what_is_true_instead_is_that_of_the_first_reading_that_deviates(self):
         held, listed = claim("paper/a[x]"), dataclasses.replace(LISTED, id="paper/a[y]", where="Section 1")
         (sentence,) = said.sentences([held, listed], "paper")
