@@ -116,6 +116,11 @@ class ControlRecord:
     interval: list[float] | None = None
 
     @property
+    def by_middle(self) -> bool:
+        """Whether it held although its interval is open: its middle is on the side that it must be on."""
+        return not self.message and self.verdict == "INCONCLUSIVE" != self.expect
+
+    @property
     def constant(self) -> bool:
         """Whether it is the same on several seeds, whatever the run: it proves nothing alone."""
         return len(self.values) > 1 and max(self.values) == min(self.values)

@@ -309,6 +309,12 @@ class TestClaims:
         )
         assert [fact for fact in facts if fact not in told.replace("\N{NO-BREAK SPACE}", " ")] == []
 
+    def test_a_control_that_is_open_is_held_by_its_middle(self):
+        doubled = dataclasses.replace(HELD.controls[0], verdict="INCONCLUSIVE")
+        assert "doubled: 2, INCONCLUSIVE ✓ held by its middle" in text(dataclasses.replace(HELD, controls=[doubled]))
+        blind = dataclasses.replace(doubled, message="blind")
+        assert "doubled: 2, INCONCLUSIVE ✗ must be REFUTED" in text(dataclasses.replace(HELD, controls=[blind]))
+
     def test_the_papers_words_and_ours_and_the_marks_are_told_apart(self):
         told = text(dataclasses.replace(HELD, quotes="nearly one", calibrated=True), dataclasses.replace(REFUTED, derived=True))
         assert "“nearly one” Section 1 In our words. x is about one Reading." in told

@@ -34,12 +34,13 @@ def test_every_seed_has_its_world():
 def test_a_world_that_is_refuted_on_the_first_seed_alone_does_not_hold():
     found = record(lambda run: World(run, value=run.value - 2), runs(2.0, 3.2, 4.4))
     assert found.verdict == "INCONCLUSIVE"
+    assert not found.by_middle
     assert "the claim cannot tell 'another world' from its own world" in found.message
 
 
 def test_a_world_whose_mean_is_on_the_right_side_is_open_for_want_of_seeds():
     found = record(lambda run: World(run, value=run.value - 2), runs(2.0, 2.6, 3.2))
-    assert (found.verdict, found.message) == ("INCONCLUSIVE", "")
+    assert (found.verdict, found.message, found.by_middle) == ("INCONCLUSIVE", "", True)
 
 
 def test_the_same_value_on_all_seeds_is_a_constant_and_a_point():
