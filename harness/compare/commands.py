@@ -122,6 +122,10 @@ def _doctored(options: argparse.Namespace, report: Report) -> list[str]:
     found = [] if report.values is None else unlike_arrays(report, evidence.arrays_of(folder, report.values))
     if options.values_alone:
         return found
+    if report.called:
+        raise InvalidInput(
+            f"{options.report} was made by judge() in a script, so that no declared claims go with it: give --values-alone"
+        )
     deviations = declare_folder(options.claims)
     tracked = ensemble.load(options.ensembles, report.scale, report.precision)
     return found + audit(report, Known(declared(options.claims), deviations, tracked))

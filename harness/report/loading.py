@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.errors import InvalidInput
 from harness.report import json_file
-from harness.report.text import accepted, counts, measured, reason, seeds
+from harness.report.text import accepted, counts, facts, measured, reason
 from harness.suite.evidence import by_run, unpack
 from harness.suite.records import ClaimRecord, Report
 
@@ -111,9 +111,7 @@ class StoredReport:
     claims: Mapping[str, StoredClaim]
 
     def __str__(self) -> str:
-        ran = seeds(self.record.seeds, self.record.first_seed, self.record.until_decided)
-        facts = f"scale {self.record.scale}, {ran}, {self.record.precision}, {self.record.created}"
-        return f"{self.folder}: {counts(self.record)}\n  {facts}"
+        return f"{self.folder}: {counts(self.record)}\n  {', '.join(facts(self.record))}"
 
     def __repr__(self) -> str:
         return f"<StoredReport {self.folder}: {len(self.claims)} claims>"

@@ -14,12 +14,12 @@ from harness.report.text import (
     belonging,
     command,
     counts,
+    facts,
     marks,
     measured,
     outcome,
     reason,
     said,
-    seeds,
     visible,
     worst_first,
 )
@@ -77,12 +77,11 @@ def _top(report: Report) -> str:
         warnings.append("**Partial**: some claims were left out of this run.")
     if report.canaries is not None:
         warnings += [f"**Red**: {text(canaries.line(red))}." for red in report.canaries.failing]
-    ran = seeds(report.seeds, report.first_seed, report.until_decided)
-    facts = f"Scale {report.scale}, {ran}, {report.precision}, {report.created}, {report.seconds:.0f} s"
-    facts += "." if report.peak_memory is None else f", at most {report.peak_memory} MiB."
+    ran = ", ".join([*facts(report), f"{report.seconds:.0f} s"])
+    ran = ran[0].upper() + ran[1:] + ("." if report.peak_memory is None else f", at most {report.peak_memory} MiB.")
     asked = belonging(report)
     return "\n\n".join(
-        ["# Claims", *warnings, f"{counts(report)}. {facts}", *([f"{text(asked)}."] if asked else []), TWO_QUESTIONS]
+        ["# Claims", *warnings, f"{counts(report)}. {ran}", *([f"{text(asked)}."] if asked else []), TWO_QUESTIONS]
     )
 
 

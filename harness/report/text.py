@@ -83,6 +83,12 @@ def seeds(count: int, first: int, until_decided: bool = False) -> str:
     return f"{count}{' or more' if until_decided else ''} seed(s){f' from {first}' if first else ''}"
 
 
+def facts(report: Report) -> list[str]:
+    """What was asked for: the scale, where a run has one, seeds, precision; and when."""
+    scale = [] if report.called else [f"scale {report.scale}"]
+    return [*scale, seeds(report.seeds, report.first_seed, report.until_decided), report.precision, report.created]
+
+
 def options(report: Report) -> list[str]:
     """The options with which a claim is judged as in this run, those that are not the defaults."""
     got = {name: getattr(report, name) for name in DEFAULTS}

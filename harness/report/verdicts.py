@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import InvalidInput
 from harness.progress import Progress
 from harness.report import environment
+from harness.report.natural import natural
 from harness.report.publish import publish
 from harness.report.text import accepted, counts, measured, reason
 from harness.runs.shown import Shown
@@ -21,6 +22,7 @@ from harness.suite.ensemble import Ensembles
 from harness.suite.expectation import Expectation
 from harness.suite.judging import Outcome, Terms, judge_claim
 from harness.suite.records import ClaimRecord, ExperimentRecord, Report, plain
+from harness.suite.verdict import Verdict
 
 if TYPE_CHECKING:
     from harness.runs.network import Network
@@ -48,7 +50,7 @@ class Verdicts(Shown):
         return f"{', '.join(sorted(names)) or 'nothing'}: {counts(self.result)}"
 
     def rows(self) -> dict[str, str]:
-        """A line a claim: verdict, the 95 % interval of what was measured and the accepted region, or why it was not judged."""
+        """A line a claim: verdict, what it says, the 95 % interval of what was measured and the accepted region, or why not."""
         return {record.id: _line(record) for record in self.claims}
 
     def report(self, folder: str | Path) -> Path:
@@ -64,9 +66,24 @@ class Verdicts(Shown):
 
 
 def _line(record: ClaimRecord) -> str:
-    if record.judged:
-        return f"{record.verdict:<12}  {measured(record)} in {accepted(record)}"
-    return f"{record.verdict:<12}  {reason(record)}"
+    return f"{record.verdict:<12}  {record.says}: {'; '.join(_found(natural(record)))}"
+
+
+def _found(record: ClaimRecord) -> list[str]:
+    """What was measured and what would be accepted, and why a verdict is open; or why nothing was judged."""
+    if not record.judged:
+        return [reason(record)]
+    it = record.measurements[0]
+    got = [it.method] if it.interval is None else [f"measured {measured(record)} {it.unit}".rstrip()]
+    return [*got, f"accepted: {accepted(record)}", *_open(record)]
+
+
+def _open(record: ClaimRecord) -> list[str]:
+    if record.verdict != Verdict.INCONCLUSIVE.name:
+        return []
+    across = ["the interval lies across the edge"] if record.measurements[0].interval else []
+    enough = [f"seeds={record.seeds_to_decide} would decide if mean and spread stay"] if record.seeds_to_decide else []
+    return [", ".join([*across, *enough])] if across or enough else []
 
 
 def judge(
@@ -102,7 +119,7 @@ def judge(
         raise InvalidInput('claims = []: name a paper, such as claims="training-jacobian"')
     chosen = [claim for paper in papers for claim in portable.bound(paper, network)]
     lab = Lab(store, seeds=seeds, progress=progress)
-    terms = Terms("paper", Expectation(None), Ensembles(), lab.runs)
+    terms = Terms("paper", Expectation(None), Ensembles(), lab.runs, called=True)
     outcomes = [_outcome(claim, terms) for claim in chosen]
     return Verdicts(
         Report(

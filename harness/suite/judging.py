@@ -42,6 +42,7 @@ class Terms:
         open_runs: gives an experiment's runs by its name.
         tests: number of claims of this run whose values are tested against their ensemble; they share its false alarms.
         first_seed: of the run, for the command in a message.
+        called: whether a function call asks for the verdict, so that messages name its argument in place of options of pytest.
         more_runs: gives so many runs of an experiment, or all that it can have; with it, claims that are open take more seeds.
     """
 
@@ -52,6 +53,7 @@ class Terms:
     tests: int = 1
     first_seed: int = 0
     more_runs: Callable[[str, int], Sequence[Run]] | None = None
+    called: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def judge_claim(claim: Claim, terms: Terms, node: str) -> Outcome:
     except NotRun as reason:
         outcome = Outcome(replace(blank, declared=True, message=f"{claim.id}: not run: {reason}"))
     except Exception as error:
-        broken = replace(blank, message=f"{_where(claim, terms.scale)}: NOT_RUN by failure: {_cause(error)}")
+        broken = replace(blank, message=f"{_where(claim, terms)}: NOT_RUN by failure: {_cause(error)}")
         outcome = Outcome(broken, traceback="" if isinstance(error, HarnessError) else traceback.format_exc())
     return replace(outcome, record=replace(outcome.record, seconds=time.perf_counter() - started))
 
@@ -332,9 +334,11 @@ def _remedy(claim: Claim, terms: Terms, record: ClaimRecord) -> str:
 
 
 def _more_seeds(claim: Claim, terms: Terms, seeds: int) -> str:
-    """The options that give the claim so many seeds: an experiment of one fixed seed has more in an ensemble run only."""
+    """What gives the claim so many seeds, the call's argument or options; one fixed seed has more in an ensemble run only."""
     from harness.runs.experiment import CATALOGUE
 
+    if terms.called:
+        return f"seeds={seeds}"
     scales = [scale for name in claim.on for scale in CATALOGUE.get(name, {}).values()]
     fixed = bool(scales) and all(getattr(experiment, "fixed_seed", False) for experiment in scales)
     first = f"--claims-first-seed {terms.first_seed} " if terms.first_seed else ""
@@ -350,11 +354,12 @@ def _sentence(claim: Claim, terms: Terms, record: ClaimRecord) -> str:
     unit = measured.unit if measured.interval else ""
     got = f"{Interval(low, high, '')} {unit}".rstrip() + f" ({measured.method}: {shown})"
     verdict = f"{record.verdict}{_remedy(claim, terms, record)}"
-    return f"{_where(claim, terms.scale)}: {verdict}, measured {got}, accepted {claim.accept}"
+    return f"{_where(claim, terms)}: {verdict}, measured {got}, accepted {claim.accept}"
 
 
-def _where(claim: Claim, scale: str) -> str:
-    return f"{claim.id} [{', '.join(claim.on) or 'no experiment'}, {scale}]"
+def _where(claim: Claim, terms: Terms) -> str:
+    """Claim, experiments, and the scale where the run has one."""
+    return f"{claim.id} [{', '.join([*(claim.on or ['no experiment']), *([] if terms.called else [terms.scale])])}]"
 
 
 def _cause(error: Exception) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from harness import InvalidInput, Network, Store, judge
-from harness.report import json_file
+from harness import InvalidInput, Network, Store, Verdicts, judge
+from harness.__main__ import main
+from harness.compare import Exit
+from harness.report import html, json_file, markdown
 from harness.suite import portable
+from harness.suite.rejudge import interval_of
+from tests.report.test_html import HELD, OPEN, REFUTED, REPORT, SKIPPED
 
 RNG = np.random.default_rng(1)
 CENTRES = RNG.normal(size=(3, 6))
@@ -61,6 +67,48 @@ def test_verdicts_show_themselves(verdicts):
     assert "blobs: " in str(verdicts)
     assert "training-jacobian/alignment-bulk[median,on-blobs]" in str(verdicts)
     assert "<table>" in verdicts._repr_html_()
+
+
+def test_a_line_says_what_the_claim_says_and_why_it_is_open():
+    equal = dataclasses.replace(
+        OPEN,
+        seeds_to_decide=None,
+        measurements=[dataclasses.replace(OPEN.measurements[0], interval=None, method="3 equal seeds")],
+    )
+    claims = [HELD, REFUTED, dataclasses.replace(OPEN, id="paper/a"), dataclasses.replace(equal, id="paper/b"), SKIPPED]
+    assert list(Verdicts(dataclasses.replace(REPORT, claims=claims)).rows().values()) == [
+        "SUPPORTED     x is about one: measured [0.95, 1.05] ells; accepted: [0.9, 1.1]",
+        "REFUTED       x is about one: measured [0.95, 1.05] ells; accepted: <= 0.5",
+        "INCONCLUSIVE  x is about one: measured [0.95, 1.05] ells; accepted: <= 0.5; the interval lies across the edge, "
+        "seeds=9 would decide if mean and spread stay",
+        "INCONCLUSIVE  x is about one: 3 equal seeds; accepted: <= 0.5",
+        "NOT_RUN       x is about one: MNIST is not there",
+    ]
+
+
+def test_a_report_of_a_call_names_no_scale(tmp_path):
+    claims = [dataclasses.replace(record, node=record.id) for record in (HELD, OPEN)]
+    made = dataclasses.replace(REPORT, claims=claims)
+    assert made.called
+    assert not REPORT.called
+    assert "Scale" not in markdown.render(made)
+    assert "Scale paper, 3 seed(s)" in markdown.render(REPORT)
+    assert "paper scale" in html.render(REPORT, tmp_path)
+    assert "paper scale" not in html.render(made, tmp_path)
+
+
+def test_a_report_of_a_call_is_judged_again_by_its_values(tmp_path, capsys):
+    record = dataclasses.replace(HELD, node=HELD.id)
+    found = interval_of("seeds", record.measurements[0])
+    measured = dataclasses.replace(record.measurements[0], interval=[found.low, found.high])
+    json_file.write(dataclasses.replace(REPORT, claims=[dataclasses.replace(record, measurements=[measured])]), tmp_path)
+    assert main(["rejudge", str(tmp_path)]) == Exit.USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert "made by judge() in a script" in said.err
+    assert "give --values-alone" in said.err
+    assert main(["rejudge", str(tmp_path), "--values-alone"]) == Exit.SAME
 
 
 def test_a_report_is_written(verdicts, tmp_path):

@@ -65,6 +65,16 @@ def test_a_claim_for_any_network_is_no_claim_of_the_paper(planted):
     assert not hasattr(planted.function, "__claims__")
 
 
+def test_a_call_is_told_its_own_argument_and_no_scale(planted):
+    from dataclasses import replace
+
+    terms = Terms("paper", expected(planted, "paper", {}), Ensembles(), runs(0.995), called=True)
+    record = judge_claim(replace(planted, on=("mine",), scales=SCALES), terms, "node").record
+    assert record.message.startswith(f"{planted.id} [mine]: INCONCLUSIVE (seeds={record.seeds_to_decide} would decide: ")
+    assert "--claims" not in record.message
+    assert f"[mine, paper]: INCONCLUSIVE (--claims-seeds {record.seeds_to_decide} would" in judged(planted, 0.995).message
+
+
 @pytest.mark.parametrize(("value", "verdict"), [(1.5, "SUPPORTED"), (0.5, "REFUTED"), (0.995, "INCONCLUSIVE")])
 def test_either_verdict_is_a_finding_and_passes(planted, value, verdict):
     record = judged(planted, value)
