@@ -1,9 +1,12 @@
-"""Progress of long work. The default is silent; the pytest plugin brings one that prints."""
+"""Progress of long work. The default is silent; a call can have a line a stage, and the pytest plugin brings more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 
 class Step:
@@ -26,3 +29,21 @@ class Progress:
     def stage(self, label: str, total: float = 1) -> Iterator[Step]:
         """A stage called ``label`` of ``total`` units; leave the context when it is done."""
         yield Step()
+
+
+class StageLines(Progress):
+    """A line for each stage when it is done, with the seconds that it took; shorter ones than ``least`` seconds have none."""
+
+    def __init__(self, stream: TextIO | None = None, least: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._least, self._clock = stream, least, clock
+
+    @contextmanager
+    def stage(self, label: str, total: float = 1) -> Iterator[Step]:
+        began = self._clock()
+        yield Step()
+        if (took := self._clock() - began) >= self._least:
+            self.say(f"{label}: {took:.1f} s")
+
+    def say(self, text: str) -> None:
+        """Print a line; on standard error unless another stream was given."""
+        print(text, file=self._stream or sys.stderr, flush=True)

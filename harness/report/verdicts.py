@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InvalidInput
-from harness.progress import Progress
+from harness.progress import Progress, StageLines
 from harness.report import environment
 from harness.report.natural import natural
 from harness.report.publish import publish
@@ -101,7 +101,8 @@ def judge(
         claims: id of a paper, or several.
         seeds: 3 or more give an interval.
         store: where results are kept, such as ``Store()``; None keeps them in memory alone.
-        progress: sink of progress reports.
+        progress: sink of progress reports; None prints a line on standard error for each stage that took a second or more,
+            ``Progress()`` of harness.progress nothing.
 
     Returns:
         The verdicts. What does not apply to the network is NOT_RUN with its reason.
@@ -118,9 +119,15 @@ def judge(
     if not papers:
         raise InvalidInput('claims = []: name a paper, such as claims="training-jacobian"')
     chosen = [claim for paper in papers for claim in portable.bound(paper, network)]
+    if progress is None:
+        progress = StageLines()
+        progress.say(f"{network.name}: {len(chosen)} claims, {seeds} seeds")
     lab = Lab(store, seeds=seeds, progress=progress)
     terms = Terms("paper", Expectation(None), Ensembles(), lab.runs, called=True)
-    outcomes = [_outcome(claim, terms) for claim in chosen]
+    outcomes = []
+    for number, claim in enumerate(chosen, 1):
+        with progress.stage(f"claim {number} of {len(chosen)}, {claim.id}"):
+            outcomes.append(_outcome(claim, terms))
     return Verdicts(
         Report(
             complete=True,

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from harness.plugin.terminal import PrintedProgress, duration
+from harness.progress import StageLines
 
 
 class Clock:
@@ -193,3 +194,18 @@ def test_nothing_is_written_beside_the_clock(verbose):
     shown.progress.close()
     assert any("took" in line for line in shown.lines)
     assert unlocked == []
+
+
+def test_a_call_has_a_line_for_each_stage_that_takes_a_second(capsys):
+    clock, stream = Clock(), io.StringIO()
+    progress = StageLines(stream, clock=clock)
+    with progress.stage("claim 1 of 2"):
+        with progress.stage("J of seed 0", 8) as step:
+            clock.now += 1.5
+            step.advance()
+        with progress.stage("a moment"):
+            clock.now += 0.5
+        clock.now += 1
+    assert stream.getvalue().splitlines() == ["J of seed 0: 1.5 s", "claim 1 of 2: 3.0 s"]
+    StageLines().say("mine: 2 claims, 3 seeds")
+    assert capsys.readouterr() == ("", "mine: 2 claims, 3 seeds\n")
