@@ -99,6 +99,7 @@ def stays(matrix):
         "alone as evolving)",
         reading=f"share of the final outlier space of a live neuron's block of {MATRIX[matrix]} that lies in its top 2 eigenvectors at the start "
         f"(mean squared cosine, mean over live neurons and trajectories; {LIVE}): at least 3/4, the bound that the last layer is below",
+        bounds=(0, 1),
         accept=at_least(0.75, reason="nearer to a space that stays, 1, than to one that the last layer's region calls evolving"),
         controls=[noise_alone, Control("the last layer in its place", lambda run: run.view(layer="last"))],
         on="xor",

@@ -50,6 +50,7 @@ def shares(history: History, value: float, counted: str) -> Measurement:
     quotes=STARTS_SMALL,
     says="little of the initial gradient lies in the top subspace",
     reading="we measure |P g|^2 / |g|^2 at step 0, P the projection on the top ten eigenvectors; supported if at most 1/2",
+    bounds=(0, 1),
     accept=at_most(0.5, reason="small, in its weakest sense: most of the gradient is elsewhere"),
     controls=[Control("a trained network in the place of the initial one", w.trained_at_the_start)],
 )
@@ -64,6 +65,7 @@ def test_starts_small(history: History) -> Measurement:
     quotes=STARTS_SMALL,
     says="nearly all of the gradient of a training network lies in the top subspace",
     reading="we measure |P g|^2 / |g|^2, mean over the measured steps from 100 on; supported if at least 0.9",
+    bounds=(0, 1),
     accept=at_least(0.9, reason="close to 1: rounds to 1 at one decimal or lies within 0.1 of it"),
     controls=[random_gradient, shuffled, untrained],
 )
@@ -75,6 +77,7 @@ def test_starts_small(history: History) -> Measurement:
     quotes=STARTS_SMALL,
     says="nearly all of the gradient of a training network lies in the top subspace",
     reading="Keras' ConvNet on CIFAR10: we measure |P g|^2 / |g|^2, mean over the measured steps from 100 on; supported if at least 0.9",
+    bounds=(0, 1),
     accept=at_least(0.9, reason="close to 1: rounds to 1 at one decimal or lies within 0.1 of it"),
     controls=[random_gradient, shuffled, untrained],
 )
@@ -91,6 +94,7 @@ def test_grows(history: History) -> Measurement:
     "of training",
     says="0.20 of the initial gradient lies in the top twenty eigenvectors",
     reading="we measure the sum of c_i^2 over i = 1..20 at step 0, on 10,000 images; supported if it agrees with the paper's",
+    bounds=(0, 1),
     accept=near(0.20),
     controls=[
         Control("a trained network in the place of the initial one", w.trained_at_the_start),
@@ -106,6 +110,7 @@ def test_grows(history: History) -> Measurement:
     quotes=".94 after 50 steps of training",
     says="0.94 of the gradient lies in the top twenty eigenvectors after 50 steps",
     reading="we measure the sum of c_i^2 over i = 1..20 at step 50, on 10,000 images; supported if it agrees with the paper's",
+    bounds=(0, 1),
     accept=near(0.94),
     controls=[random_gradient, untrained],
     published=0.94,
@@ -118,6 +123,7 @@ def test_grows(history: History) -> Measurement:
     quotes=SPREAD,
     says="0.93 of the gradient lies in the top ten eigenvectors after 50 steps",
     reading="we measure the sum of c_i^2 over i = 1..10 at step 50, on 10,000 images; supported if it agrees with the paper's",
+    bounds=(0, 1),
     accept=near(0.93),
     controls=[random_gradient, shuffled, untrained],
     published=0.93,
@@ -130,6 +136,7 @@ def test_grows(history: History) -> Measurement:
     quotes=".01 after 50 steps of training",
     says="0.01 of the gradient lies in the next ten eigenvectors after 50 steps",
     reading="we measure the sum of c_i^2 over i = 11..20 at step 50, on 10,000 images; supported if it agrees with the paper's",
+    bounds=(0, 1),
     accept=at_most(0.06, reason="the paper's .01 is one run without an error bar: within half a unit of the first decimal"),
     controls=[shuffled],
     published=0.01,
@@ -151,6 +158,7 @@ WATCHED = "at steps 50, 100 and 200"
     quotes=SPREAD,
     says="hardly any of the gradient lies in the next ten eigenvectors",
     reading=f"we measure the sum of c_i^2 over i = 11..20, largest of its values {WATCHED}; supported if at most 0.1",
+    bounds=(0, 1),
     accept=at_most(0.1, reason="no significant weight: a tenth of the gradient at most"),
     controls=[shuffled],
     smoke=True,
@@ -608,6 +616,7 @@ def test_effect_disappears(overlaps: Overlaps, run: Any) -> Measurement:
     quotes=NOISE,
     says="without the noise of batches most of the gradient leaves the top subspace",
     reading="we measure |P g|^2 / |g|^2 after 600 steps of full-batch gradient descent; supported if at most 1/2",
+    bounds=(0, 1),
     accept=at_most(0.5, reason="disappears: most of the gradient is outside of the top subspace"),
     controls=[Control("batches of 64", lambda run: run.sibling(f"tiny-{run.experiment.data}"))],
 )

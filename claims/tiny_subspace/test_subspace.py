@@ -91,7 +91,7 @@ def ports_of_figure_2(function: Any) -> Any:
         ("top", TOP, PRESERVED, STAYS, MOSTLY, [random_subspaces]),
         ("next", NEXT, DECAYS, LEAVES, HARDLY, [Control("the top ten in their place", w.shuffled_eigenvectors)]),
     ):
-        said: dict[str, Any] = {"where": FIGURE_2, "quotes": quotes, "says": says, "accept": accept}
+        said: dict[str, Any] = {"where": FIGURE_2, "quotes": quotes, "says": says, "accept": accept, "bounds": (0, 1)}
         said["given"] = {"start": 100, "part": part}
         reading = (
             f"Keras' ConvNet: {OVERLAP.format(which=which, start=100)}; supported if at {'least' if part is TOP else 'most'} 1/2"
@@ -125,6 +125,7 @@ def at_twice(function: Any) -> Any:
             where="Section 2.3, Figure 2b",
             quotes=DECAYS,
             says="the next ten eigenvectors lose their span quickly",
+            bounds=(0, 1),
             accept=at_most(0.5, reason="quickly: most of it has left when training is twice as long"),
             reading=f"we measure Tr(P P') / 10 of the next ten eigenvectors at step {start} and at step {2 * start}; supported if at most 1/2",
             controls=[
@@ -479,6 +480,7 @@ last_layer_only = Control("the leading eigenvector with nothing but its last lay
     "biases in the last layer ... there are many nonzero elements of the vectors across the entire range of model parameters",
     says="the leading eigenvector is not confined to the last layer",
     reading=f"we measure the last layer's share of the leading eigenvector's squared norm, {TRAINED}; supported if at most 1/2",
+    bounds=(0, 1),
     accept=at_most(0.5, reason="most of the eigenvector is elsewhere; by the hypothesis the share would be 1"),
     controls=[last_layer_only, Control("a last layer three times as large", w.last_layer_tripled)],
 )
@@ -542,6 +544,7 @@ def test_typical_coefficients(history: History, run: Any) -> Measurement:
     quotes="this vector is not constant during training ... is meaningfully changing in time",
     says="training turns the leading eigenvector",
     reading="we measure |cos| of the leading eigenvectors at steps 0 and 400, the ends of Figure 7; supported if at most 0.9",
+    bounds=(0, 1),
     accept=at_most(0.9, reason="not constant: not the same to one decimal"),
     controls=[
         Control("the last step's eigenvector at all times", w.as_at_the_end),
@@ -563,6 +566,7 @@ def test_not_constant(history: History) -> Measurement:
     says="the leading eigenvector has many coefficients that count",
     reading="we measure how many of the last layer's coefficients count, (sum v^2)^2 / sum v^4 over their number, least of steps 0 and 400; "
     "supported if at least 0.1",
+    bounds=(0, 1),
     accept=at_least(
         0.1, reason="a vector of which a tenth is alike and the rest zero has 0.1, a Gaussian one 1/3, one parameter 1/1010"
     ),
@@ -585,6 +589,7 @@ def test_not_sparse(history: History, run: Any) -> Measurement:
     quotes="eigenvector is clearly not dominated by any particular parameter",
     says="no parameter holds much of the leading eigenvector",
     reading="we measure the largest share of its squared norm in one parameter, largest of steps 0, 100, 200 and 400; supported if at most 0.1",
+    bounds=(0, 1),
     accept=at_most(0.1, reason="not dominated: nine tenths are elsewhere"),
     controls=[Control("nothing but its 5 largest coefficients", w.largest_alone(5))],
 )

@@ -1,6 +1,7 @@
 """Sections 1 and 3.5, footnote 2: the bulk and the labels, the bulk and the loss; what the forward mode costs."""
 
 import functools
+import math
 
 import numpy as np
 
@@ -67,6 +68,7 @@ def test_same_bulk(run, other, structural):
     quotes=WEAKLY,
     says="another loss function leaves the bulk its size (the paper has no experiment)",
     reading="number of |sigma - 1| < 0.1 under squared error, relative to cross-entropy from the same initialisation: within 20 %",
+    bounds=(0, math.inf),
     accept=within(0.8, 1.2, reason="'only weakly': one part in five, our reading"),
     controls=[white_noise],
     on="squared-error",
@@ -88,6 +90,7 @@ def _relative_count(run):
     says="shuffled labels leave the bulk its size",
     reading="number of |sigma - 1| < 0.1 with shuffled labels, relative to true ones from the same initialisation, each seed with a "
     "permutation of its own: within 20 %",
+    bounds=(0, math.inf),
     accept=within(0.8, 1.2, reason="one part in five, as for loss-independence[count]"),
     controls=[
         white_noise,

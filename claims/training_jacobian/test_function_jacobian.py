@@ -4,6 +4,7 @@ The paper's digits test set has 197 images, so 1970 rows, and cannot show a null
 fewest that can. 600 images are used here; how the null space shrinks with more is measured beside it.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +90,7 @@ independent = Control("the structural directions alone: the rest of the null spa
     quotes=DROP,
     says="on digits, some 600 directions do not move predictions",
     reading="number of singular values below 1e-5 of the largest, on 600 images, within 10 % of 597",
+    bounds=(0, math.inf),
     accept=within(537, 657, reason="'approximately 600' in the text: one significant figure, 10 % either way"),
     controls=[
         swapped,
@@ -104,6 +106,7 @@ independent = Control("the structural directions alone: the rest of the null spa
     quotes=DROP,
     says="on white noise, 65 directions do not move predictions",
     reading="number of singular values below 1e-5 of the largest, on 600 white-noise images: the 65 shifts of the logits and no more",
+    bounds=(0, math.inf),
     accept=within(65, 65, reason="an identity: 64 + 1 shifts, and no other direction leaves all predictions unchanged"),
     controls=[swapped],
     on="digits",
@@ -121,6 +124,7 @@ def test_null_count(function_jacobians, images):
     quotes=DROP,
     says="on digits, some 600 directions do not move predictions",
     reading="the largest gap of the logarithmic spectrum, on 600 images, has within 10 % of 597 values below it",
+    bounds=(0, math.inf),
     accept=within(537, 657, reason="'approximately 600' in the text: one significant figure, 10 % either way"),
     controls=[swapped, Control("what lies below 1e-5 lowered to rounding: the gap is there", _threshold_at_gap)],
     on="digits",

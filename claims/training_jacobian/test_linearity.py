@@ -167,6 +167,7 @@ def surgical_bulk(reading, power, what):
         says="along the bulk hardly any of the response is orthogonal to u_i",
         reading=f"the median, over drawn non-structural bulk directions, of the share of the response's {what} orthogonal to u_i "
         "is at most 5 % at every lambda from 0.01 to 1000 (below 0.01 the float32 rounding of theta_T is all there is)",
+        bounds=(0, 1),
         accept=at_most(0.05, reason="the same 5 % that linear-bulk allows the response itself; the paper gives no number"),
         controls=[
             top_direction,

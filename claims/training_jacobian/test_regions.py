@@ -1,5 +1,7 @@
 """Abstract and section 3.1: three distinct regions, their sizes under one threshold, and whether noise can lack a bulk there."""
 
+import math
+
 import numpy as np
 
 from harness.measure.measurement import Measurement
@@ -34,6 +36,7 @@ class _WithNoise:
     says="one and the same nearness holds for most directions on digits and for few on white noise",
     reading="there is one delta for both: at the smallest delta at which |sigma - 1| < delta holds for 2700 values on digits (3000 less "
     "10 %), it holds for at most 5 % on white noise",
+    bounds=(0, 1),
     accept=at_most(0.05, reason="'very few': one in twenty, as for noise-no-bulk"),
     controls=[
         Control("shuffled labels in place of white noise", lambda run: _WithNoise(run, "shuffled-labels")),
@@ -78,6 +81,7 @@ def test_region_sizes(spectrum):
     says="singular values are dense around one, and sparse on either side",
     reading="structural directions left out, the density of log sigma within 10 % of one is at least ten times that of the "
     "windows of the same width above and below",
+    bounds=(0, math.inf),
     accept=at_least(10, reason="an order of magnitude: 'distinctive' as seen on a logarithmic axis; our reading"),
     controls=[white_noise_inputs, scaled(1.1), Control(APART, lambda run: _apart(run), Verdict.SUPPORTED)],
     on="digits",
@@ -138,6 +142,7 @@ def unmoved(reading, what, accept, controls, scales, below=None):
         quotes=ALMOST_UNCHANGED,
         says="J v is nearly v along the bulk",
         reading=f"{what} over |sigma_i - 1| < 0.1, structural directions left out",
+        bounds=(0, math.inf),
         accept=accept,
         controls=controls,
         on="digits",
@@ -187,6 +192,7 @@ def dimension(tolerance):
         calibrated=tolerance == CALIBRATED,
         reading=f"number of singular values of J - I above {tolerance:g}, as a share of N, is what the bulk leaves: 1810 / 4810, with 10 % "
         "of the bulk's 3000 either way",
+        bounds=(0, 1),
         accept=within(1510 / 4810, 2110 / 4810, reason="4810 less 'about 3000': one significant figure"),
         controls=[
             white_noise_inputs,

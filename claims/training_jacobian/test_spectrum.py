@@ -1,5 +1,7 @@
 """Section 3.1: how many singular values lie in each region, and nearly identical left and right singular vectors."""
 
+import math
+
 import numpy as np
 
 from harness.measure.counts import count, near_one
@@ -32,6 +34,7 @@ OR_SO = "'or so' of a round number: 50 either way"
     says="the bulk holds about 3000 of the 4810 directions",
     calibrated=True,
     reading="number of |sigma - 1| < 0.1; 0.1 is calibrated: the paper gives no threshold, and this one makes its count come out",
+    bounds=(0, math.inf),
     accept=within(2700, 3300, reason=ABOUT_3000),
     controls=[white_noise_inputs, gaussian_matrix, zero_steps],
     on="digits",
@@ -44,6 +47,7 @@ OR_SO = "'or so' of a round number: 50 either way"
     quotes=NEAR_ONE,
     says="the bulk holds about 3000 of the 4810 directions",
     reading="number of |sigma - 1| < 0.01: 'extremely close' taken as within 1 %",
+    bounds=(0, math.inf),
     accept=within(2700, 3300, reason=ABOUT_3000),
     controls=[white_noise_inputs, exact_bulk],
     on="digits",
@@ -80,6 +84,7 @@ def test_bulk_share(spectrum):
     says="about 500 singular values are greater than one",
     calibrated=True,
     reading="number of sigma > 1.5; 1.5 is calibrated: the paper gives no threshold",
+    bounds=(0, math.inf),
     accept=within(450, 550, reason=OR_SO),
     controls=[white_noise_inputs, gaussian_matrix, zero_steps],
     on="digits",
@@ -92,6 +97,7 @@ def test_bulk_share(spectrum):
     quotes=FIRST_500,
     says="about 500 singular values are greater than one",
     reading="number of sigma > 1.1: everything above the bulk as bulk-count delimits it",
+    bounds=(0, math.inf),
     accept=within(450, 550, reason=OR_SO),
     controls=[white_noise_inputs, Control("J shrunk by 1.1 / 1.5", scaled(1.1 / 1.5).world, Verdict.SUPPORTED)],
     on="digits",
@@ -108,6 +114,7 @@ def test_chaotic_count(spectrum, above):
     quotes=CHAOTIC,
     says="chaotic singular values are greater than one by orders of magnitude",
     reading="sigma_1 is at least one order of magnitude above one",
+    bounds=(0, math.inf),
     accept=at_least(10, reason="one order of magnitude"),
     controls=[scaled(0.2), gaussian_matrix, zero_steps],
     on="digits",
@@ -120,6 +127,7 @@ def test_chaotic_count(spectrum, above):
     quotes=CHAOTIC,
     says="chaotic singular values are greater than one by orders of magnitude",
     reading="sigma_1 is at least two orders of magnitude above one ('orders' is plural)",
+    bounds=(0, math.inf),
     accept=at_least(100, reason="two orders of magnitude"),
     controls=[gaussian_matrix, scaled(10, expect=Verdict.SUPPORTED)],
     on="digits",
@@ -131,6 +139,7 @@ def test_chaotic_count(spectrum, above):
     quotes=CHAOTIC,
     says="chaotic singular values are greater than one by orders of magnitude",
     reading="the median of the first 500 singular values ('first 500 or so') is at least one order of magnitude above one",
+    bounds=(0, math.inf),
     accept=at_least(10, reason="one order of magnitude, of the region and not of its largest value"),
     controls=[gaussian_matrix, scaled(10, expect=Verdict.SUPPORTED)],
     on="digits",
@@ -146,6 +155,7 @@ def test_chaotic_magnitude(spectrum, rank):
     quotes=LAST_750,
     says="about 750 singular values are less than one",
     reading="number of sigma < 0.9: everything below the bulk as bulk-count delimits it",
+    bounds=(0, math.inf),
     accept=within(700, 800, reason=OR_SO),
     controls=[zero_steps, Control("J multiplied by 0.9 / 0.65", scaled(0.9 / 0.65).world, Verdict.SUPPORTED)],
     on="digits",
@@ -158,6 +168,7 @@ def test_chaotic_magnitude(spectrum, rank):
     quotes=LAST_750,
     says="about 750 singular values are less than one",
     reading="number of sigma < 0.5: directions along which at least half of a perturbation is cancelled",
+    bounds=(0, math.inf),
     accept=within(700, 800, reason=OR_SO),
     controls=[zero_steps, Control("J multiplied by 0.5 / 0.65", scaled(0.5 / 0.65).world, Verdict.SUPPORTED)],
     on="digits",
@@ -170,6 +181,7 @@ def test_chaotic_magnitude(spectrum, rank):
     quotes=LAST_750,
     says="about 750 singular values are less than one",
     reading="number of sigma < 1, as the sentence is written",
+    bounds=(0, math.inf),
     accept=within(700, 800, reason=OR_SO),
     controls=[zero_steps, Control("J multiplied by 1 / 0.65", scaled(1 / 0.65).world, Verdict.SUPPORTED)],
     on="digits",
@@ -188,6 +200,7 @@ def test_stable_count(spectrum, below):
     calibrated=True,
     reading="the threshold below which exactly 750 singular values lie: between 0.5 and 0.9, so the paper's 750 counts values "
     "that are clearly, but not all strongly, contracted",
+    bounds=(0, math.inf),
     accept=within(0.5, 0.9, reason="between half of the perturbation cancelled and the edge of the bulk (0.9)"),
     controls=[scaled(1.6), zero_steps, gaussian_matrix],
     on="digits",
@@ -203,6 +216,7 @@ def test_stable_threshold(spectrum):
     quotes=IDENTICAL,
     says="along the bulk u_i and v_i nearly agree",
     reading="median of cos(u_i, v_i) over |sigma_i - 1| < 0.1 is at least 0.99",
+    bounds=(-1, 1),
     accept=at_least(0.99, reason="an angle of 8 degrees or less: 'nearly identical', our reading"),
     controls=[turned_vectors(0.98), shuffled_vectors],
     on="digits",
@@ -215,6 +229,7 @@ def test_stable_threshold(spectrum):
     quotes=IDENTICAL,
     says="along the bulk u_i and v_i nearly agree",
     reading="the same without the structural directions, whose cosine is 1 for trivial reasons",
+    bounds=(-1, 1),
     accept=at_least(0.99, reason="an angle of 8 degrees or less: 'nearly identical', our reading"),
     controls=[turned_vectors(0.98), shuffled_vectors],
     on="digits",

@@ -34,6 +34,7 @@ def barely_moves(against):
         says="training moves the parameters less along the bulk than along the other regions",
         reading=f"median |v_i . (theta_T - theta_0)| over the bulk, structural directions left out, at most a quarter of that over the {against} "
         "directions",
+        bounds=(0, math.inf),
         accept=at_most(0.25, reason="'little' against the others: a factor of four, our reading; the paper gives no number"),
         controls=[random_move],
         on="digits",
@@ -141,6 +142,7 @@ def confined_loss(id, where, quotes, says, region, share, controls, scales=("pap
         says=says,
         reading=f"confined to the {region}{'' if region == 'complement' else ' subspace'} at k = {share * 4810:.0f} of 4810, the test loss, "
         "interpolated in log k, is at most 1.25 times the unrestricted one",
+        bounds=(0, math.inf),
         accept=at_most(
             WORKS, reason="'just as well', 'not significantly': the test loss of seeds differs by several per cent; our reading"
         ),

@@ -29,6 +29,7 @@ def _converged(run):
     quotes="We train for 25 epochs, which is sufficient to achieve near-zero training loss.",
     says="the training loss ends near zero",
     reading="mean cross-entropy over the training set after the last step is at most 5 % of that of guessing, ln 10",
+    bounds=(0, math.inf),
     accept=at_most(
         0.05 * GUESSING, reason="'near zero' against the loss of guessing, ln 10 nats: one part in twenty, our reading"
     ),
@@ -43,6 +44,7 @@ def _converged(run):
     quotes="trained using SGD with momentum for 25 epochs until training loss reached zero",
     says="the training loss ends at zero",
     reading="mean cross-entropy over the training set after the last step is zero to two decimals",
+    bounds=(0, math.inf),
     accept=at_most(0.005, reason="'reached zero', to the two decimals that a reader takes from a loss curve; our reading"),
     controls=[
         Control("zero training steps", _before_training),
@@ -100,6 +102,7 @@ def _arrays(run):
     where="summary of prior work (not in the paper's text)",
     says="most parameters end close to where they began",
     reading="at least half of the parameters move by less than a tenth of the root mean square initial value of their array",
+    bounds=(0, 1),
     accept=at_least(
         0.5, reason="'most': more than half; 'close': an order of magnitude below the parameters' own size; our reading"
     ),
@@ -118,6 +121,7 @@ def test_stays_close(run):
     where="summary of prior work (not in the paper's text)",
     says="differences of weight matrices are nearly low rank",
     reading="the largest tenth of the singular values of the hidden kernel's difference holds at least 90 % of its squared Frobenius norm",
+    bounds=(0, 1),
     accept=at_least(0.9, reason="'nearly low rank': a tenth of the rank leaves a tenth of the norm unexplained; our reading"),
     controls=[random_move, Control("all but the largest tenth of the difference divided by ten", _flatter, Verdict.SUPPORTED)],
     on="digits",
