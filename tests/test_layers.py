@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: what each floor may import stands before it.
 FLOORS = (
     *("errors", "progress", "mnist", "engine", "datasets", "closed_form", "measure"),
-    *("runs", "suite", "report", "compare", "plugin", "__main__"),
+    *("runs", "suite", "report", "compare", "plugin", "commands", "__main__"),
 )
 # Data sets for users' networks: the harness names no data set but there, so that nothing in it may rest on one.
 DATA_SETS = {"harness.datasets", "harness.mnist"}
@@ -92,7 +92,7 @@ ORDER = {
 }
 WITHOUT_JAX = (
     *("errors", "progress", "mnist", "datasets", "runs.experiment", "runs.provenance"),
-    *("suite", "report", "compare", "plugin", "__main__"),
+    *("suite", "report", "compare", "plugin", "commands", "__main__"),
 )
 
 

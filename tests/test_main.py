@@ -2,12 +2,15 @@
 
 import dataclasses
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import harness
 from harness.__main__ import main
 from harness.compare import Exit
 from harness.report import canaries, json_file
@@ -46,6 +49,17 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     REGISTRY.clear()
     REGISTRY.update(before)
     sys.modules.pop("claims.test_size", None)
+
+
+def test_a_python_without_the_dependencies_gets_one_line():
+    """-S leaves out site-packages."""
+    root = str(Path(harness.__file__).resolve().parents[1])
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | {"PYTHONPATH": root}
+    called = [sys.executable, "-S", "-m", "harness", "--help"]
+    done = subprocess.run(called, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == Exit.USAGE
+    assert done.stderr.startswith("error: `python -m harness` needs numpy, which this Python does not have: `. .nox/claims/bin")
+    assert done.stderr.count("\n") == 1
 
 
 def test_list_shows_every_claim_and_what_is_not_judged(capsys):
