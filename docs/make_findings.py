@@ -33,8 +33,8 @@ readings stand below it. A sentence holds "in every reading" when all of them ar
 [report of this run]({example}), which has the reading, the region and its reason, the controls and the figure.
 [Reading a verdict](verdicts.md) says what the words mean. Words in quotation marks are the paper's; all others are ours.
 
-In a checkout the links to cards lead nowhere: the site that `nox -s docs` builds has that report as a page. To see it without building,
-`xz -dk docs/run/report.html.xz` and open `docs/run/report.html`.
+In a checkout the links to cards lead nowhere: the site that `nox -s docs` builds has that report as a page. To see it without
+building the site, `xz -dk docs/run/report.html.xz` and open `docs/run/report.html`.
 """
 
 

@@ -20,7 +20,7 @@ from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
 from harness.plugin.options import share_cores
 from harness.report import canaries, html, json_file, markdown
 from harness.report.story import filled, story
-from harness.report.text import detects, reason, said
+from harness.report.text import power_table, reason, said
 from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
 from harness.suite.acceptance import changes, confirmed
@@ -35,8 +35,9 @@ from harness.suite.expectation import (
     read_ledger,
     unknown_id,
 )
+from harness.suite.membership import FALSE_ALARMS
 from harness.suite.paper import home
-from harness.suite.power import power
+from harness.suite.power import MEANS_ABSURD, power
 from harness.suite.verdict import least_seeds
 
 DESCRIPTION = "Look at the claims; compare, judge or render stored reports; make references. Runs no experiment."
@@ -153,19 +154,26 @@ def make_ensemble(options: argparse.Namespace) -> int:
 def check_expected(options: argparse.Namespace) -> int:
     """Hold the deviations against the ensembles: a line where prose and ensemble say different things."""
     deviations = declare_folder(options.claims)
-    said = 0
+    said, missing = 0, []
     for scale, precision in itertools.product(SCALES, PRECISIONS):
         known = ensemble.load(options.ensembles, scale, precision)
+        if known.path is None:
+            continue
         claims = [claim for id, claim in REGISTRY.items() if id in known.claims and scale in claim.scales]
         of = {claim.id: ensemble.fingerprints(claim, scale, precision) for claim in claims}
         lines = disagreements(deviations, known, REGISTRY, scale, lambda claim, of=of: of[claim.id])  # type: ignore[misc]
         unconfirmed = [claim.id for claim in claims if known.of(claim, of[claim.id]).unconfirmed]
         gone = sorted(id for id in known.claims if id not in {claim.id for claim in claims})
-        for line in [*lines, *_named("unconfirmed, of another version", unconfirmed), *_named("of no claim at this scale", gone)]:
+        for line in [
+            *lines,
+            *_named("outdated, of another version of the experiment", unconfirmed),
+            *_named("of no claim", gone),
+        ]:
             print(f"{scale}, {precision}: {line}")
-        if known.path is not None:
-            print(f"{known.path}: {len(claims) - len(unconfirmed)} claims, {len(lines)} of which disagree with the deviations")
+        print(f"{known.path}: {len(claims) - len(unconfirmed)} claims, {len(lines)} of which disagree with the deviations")
+        missing += _missing(scale, precision, known, len(unconfirmed))
         said += len(lines)
+    print("\n".join(missing or [f"every claim that needs an ensemble in {options.ensembles} has one"]))
     return Exit.VERDICT if said else Exit.SAME
 
 
@@ -176,19 +184,37 @@ def show_power(options: argparse.Namespace) -> int:
     claims = [claim for id, claim in declared(options.claims).items() if id in known.claims and options.scale in claim.scales]
     references = {c.id: known.of(c, ensemble.fingerprints(c, options.scale, PRECISIONS[0])).ensemble for c in claims}
     tested = [(claim, found) for claim in claims if (found := references[claim.id]) is not None]
-    blind = 0
-    for claim, found in tested:
-        record = power(claim.over, claim.accept, found, options.seeds, len(tested))
-        if record is not None:
-            blind += bool(record.blind)
-            print(f"{claim.id}: {detects(record)}")
+    powers = ((c.id, power(c.over, c.accept, found, options.seeds, len(tested))) for c, found in tested)
+    records = [(id, record) for id, record in powers if record is not None]
     counted = f"{len(tested)} claims with an ensemble at scale {options.scale}, {options.seeds} seeds"
-    print(f"{counted}; {blind} detect nothing short of absurd")
+    if records:
+        print("\n".join(power_table(records)))
+        print(f"\n{counted}; {sum(bool(record.blind) for _, record in records)} detect nothing short of absurd")
+        print("shifts: of the mean, in standard deviations between seeds; a run shows them 4 times in 5")
+        print(f"seen: not of the ensemble, at level {FALSE_ALARMS:.0%} over all claims, {FALSE_ALARMS / len(tested):.2g} a claim")
+        print(f"absurd: {MEANS_ABSURD}")
+    else:
+        print(counted)
+    for line in _missing(options.scale, PRECISIONS[0], known, len(claims) - len(tested)):
+        print(line)
     return 0
 
 
+def _missing(scale: str, precision: str, known: ensemble.Ensembles, outdated: int) -> list[str]:
+    """How many claims have no ensemble to be tested against, and what makes it; no line where there are none."""
+    random = [
+        claim for claim in REGISTRY.values() if scale in claim.scales and claim.over in ensemble.OVER and not claim.portable
+    ]
+    absent = sum(claim.id not in known.claims for claim in random)
+    if not outdated and not absent:
+        return []
+    made = "nox -s ensembles" + (" -- paper" if scale == "paper" else "")
+    remedy = f"`{made}` measures them" if Path("noxfile.py").is_file() else ensemble.MAKE
+    return [f"{scale}, {precision}: {outdated} claims have an outdated ensemble and {absent} none; {remedy}"]
+
+
 def _named(what: str, ids: Sequence[str]) -> list[str]:
-    return [f"{what}: {', '.join(ids)}"] if ids else []
+    return [f"{len(ids)} {what}:" + "".join(f"\n  {id}" for id in ids)] if ids else []
 
 
 def render_again(options: argparse.Namespace) -> int:

@@ -214,6 +214,25 @@ def test_an_ensemble_holds_values_fingerprints_and_provenance(report):
     assert len(made["claims"]["paper/size[strict]"]["values"]) == 9
 
 
+def test_expected_and_power_end_with_what_has_no_ensemble(report, capsys):
+    """Of the two claims one gets an ensemble; its experiment is of another version than any that is known."""
+    Path("claims/test_size.py").write_text(CLAIMS.replace('on="digits", ', ""), encoding="utf-8")
+    Path("noxfile.py").touch()
+    Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert main(["ensemble", "report.json", "--accept"]) == 0
+    capsys.readouterr()
+    last = "paper, float32: 0 claims have an outdated ensemble and 1 none; `nox -s ensembles -- paper` measures them"
+    main(["expected"])
+    assert capsys.readouterr().out.splitlines()[-1] == last
+    assert main(["power"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [part.strip() for part in shown[0].split("  ") if part] == [
+        *("claim", "shift seen 4 times in 5", "shift that turns the verdict", "one standard deviation")
+    ]
+    assert shown[1].split()[0] == "paper/size[strict]"
+    assert shown[-1] == last
+
+
 def test_an_ensemble_keeps_what_another_report_measured(report, capsys):
     made = {}
     for id, created in (("paper/size[strict]", "2025"), ("paper/weight", "2026"), ("paper/size[strict]", "2027")):

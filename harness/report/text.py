@@ -193,5 +193,17 @@ def detects(power: PowerRecord) -> str:
     return f"{line}. {power.blind.capitalize()}." if power.blind else line
 
 
+def power_table(records: Sequence[tuple[str, PowerRecord]]) -> list[str]:
+    """What is detected of each claim, as aligned lines under a heading; at the end of a line why a claim is blind."""
+    header = ("claim", "shift seen 4 times in 5", "shift that turns the verdict", "one standard deviation", "")
+    cells = [[id, _far(one.alarm), _far(one.verdict), f"{one.spread:.2g}", one.blind] for id, one in records]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *cells)]
+
+
+def _far(shift: float | None) -> str:
+    return "none" if shift is None else f"{shift:.0f}" if shift >= 10 else f"{shift:.2g}"
+
+
 def _state(record: ClaimRecord) -> str:
     return record.membership.state if record.membership is not None else ""

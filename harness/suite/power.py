@@ -20,6 +20,10 @@ DRAWS = 4000  # simulated runs
 FINE = 0.01  # standard deviations between seeds
 ABSURD = 2  # times the value itself and its distance from the region's edge, whichever is more
 TENFOLD = math.log(10)
+MEANS_ABSURD = (
+    "a change of twice the value and of twice its distance from the region's edge; tenfold, where logarithms are judged; "
+    "all seeds coming out the other way, where a share of them is judged"
+)
 
 
 @dataclass(frozen=True)

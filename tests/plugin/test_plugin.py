@@ -769,6 +769,7 @@ class TestEnsembles:
         assert main(["expected"]) == 1
         assert "planted/truth: its ensemble says SUPPORTED, [" in (said := capsys.readouterr().out)
         assert "remove its entry from the deviations, which lists REFUTED" in said
+        assert said.splitlines()[-1].startswith("every claim that needs an ensemble in fixtures")
         (pytester.path / "claims" / "deviations.toml").unlink()
         assert main(["expected"]) == 0
 
