@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from harness.report import json_file
 from harness.suite import ensemble, evidence
 from harness.suite.audit import Known, audit, unlike_arrays
 from harness.suite.catalogue import declare_folder, declared
-from harness.suite.records import ClaimRecord, Report
+from harness.suite.records import ClaimRecord, Evidence, Report
 from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_again, region_of, rejudge
 
+REPORTS = Path("reports")
 READING = {code: MEANING[code] for code in (Exit.USAGE, Exit.UNREADABLE)}
 REJUDGED = READING | {
     Exit.SAME: "every verdict and every interval is the recorded one",
@@ -59,7 +61,7 @@ def add(commands: Any) -> None:
     again.add_argument(
         "--values-alone",
         action="store_true",
-        help="do not hold the report against the declared claims; needs neither them nor JAX",
+        help="do not hold the report against the declared claims; needs neither them, nor JAX, nor the evidence files",
     )
     ensembles = "folder of reference ensembles (default: %(default)s)"
     again.add_argument("--ensembles", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help=ensembles)
@@ -83,12 +85,19 @@ def compare_reports(options: argparse.Namespace) -> int:
     found = compare(before, after)
     for name, path, report in (("baseline", options.before, before), ("new report", options.after, after)):
         found.warnings.extend(f"{name}: {line}" for line in missing_evidence(path, report))
-    into = options.into or (options.after if options.after.is_dir() else options.after.parent)
+    into = options.into or _place(options.after)
     write(found, into)
     code = found.code(strict=options.strict)
     lines = text.table(found, every=options.every)
     print("\n".join([*lines, f"written: {into / text.NAME}, {into / html.NAME}", text.exit_line(code)]))
     return code
+
+
+def _place(after: Path) -> Path:
+    """Beside the report; never beside a baseline, whose folder is under version control."""
+    if after.is_dir():
+        return after
+    return after.parent if after.name == json_file.NAME else REPORTS
 
 
 def judge_again(options: argparse.Namespace) -> int:
@@ -99,9 +108,13 @@ def judge_again(options: argparse.Namespace) -> int:
     if unheld and not (options.values_alone or baseline.is_one(options.report)):
         remedy = "make the report again, or say --values-alone to judge what is there"
         raise Unreadable(f"{options.report} lacks what every report of a run is written with, as only a baseline does: {remedy}")
-    problems = missing_evidence(options.report, report)
-    if problems:
-        raise Unreadable(f"{len(problems)} evidence file(s) refused; first: {problems[0]}")
+    problems, absent = missing_evidence(options.report, report), _absent(options.report, report)
+    if options.values_alone and len(problems) == absent and problems:
+        print(f"{absent} evidence files are not here: judged from the values in the report alone")
+        report = replace(report, values=None)
+    elif problems:
+        hint = "; --values-alone judges the values in the report without them" if absent else ""
+        raise Unreadable(f"{len(problems)} evidence file(s) refused; first: {problems[0]}{hint}")
     turned = [(record, rejudge(record).name) for record in report.claims if rejudge(record).name != record.verdict]
     moved = [line for record in report.claims if record.judged for line in _drift(record)]
     for record, now in turned:
@@ -187,13 +200,22 @@ def missing_evidence(path: Path, report: Report) -> list[str]:
     """A line for each evidence file of a stored report that is not there, or not what the report was written with."""
     folder = path if path.is_dir() else path.parent
     problems = []
-    for held in [report.values, *(record.evidence for record in report.claims)]:
+    for held in _evidence(report):
         try:
-            if held is not None:
-                evidence.verified(folder, held)
+            evidence.verified(folder, held)
         except Unreadable as error:
             problems.append(str(error))
     return problems
+
+
+def _absent(path: Path, report: Report) -> int:
+    """How many of its evidence files are not there at all."""
+    folder = path if path.is_dir() else path.parent
+    return sum(not (folder / held.file).exists() for held in _evidence(report))
+
+
+def _evidence(report: Report) -> list[Evidence]:
+    return [held for held in (report.values, *(record.evidence for record in report.claims)) if held is not None]
 
 
 def _drift(record: ClaimRecord) -> list[str]:
@@ -217,7 +239,11 @@ def _compare(commands: Any) -> None:
     comparing.add_argument("after", type=Path, metavar="B", help="the new report")
     comparing.add_argument("--strict", action="store_true", help="exit codes for what moved without changing a verdict")
     comparing.add_argument("--every", action="store_true", help="list claims of the same bits as well")
-    _into(comparing, f"where {text.NAME} and {html.NAME} are written (default: beside B)", None)
+    _into(
+        comparing,
+        f"where {text.NAME} and {html.NAME} are written (default: beside B, or reports/ where B is no folder or report.json)",
+        None,
+    )
 
 
 def _into(parser: argparse.ArgumentParser, help: str, default: Path | None) -> None:

@@ -32,7 +32,7 @@ def stages_line(found: Comparison) -> str:
     """One line: what the runs say."""
     known = [run for run in found.runs if not any("no stage records" in line for line in run.uncompared)]
     if not known:
-        return "no stage records in both reports: nothing can be localised (reports made by this version have them)"
+        return "no run has stage records in both reports: nothing can be localised (what a run writes has them; copies may not)"
     moved, bits = found.moved_runs, [run for run in known if run.bits]
     wide = found.wider_runs
     grown = f"; in {len(wide)} what is allowed grew, first {wide[0].label}: {wide[0].wider}" if wide else ""
@@ -60,9 +60,15 @@ def _power(tested: Sequence[ClaimChange]) -> str:
     )
     if not alone:
         return ""
-    sizes = [f"{max(sizes):.2g}" if math.isfinite(max(sizes)) else "no shift" for sizes in (alone, tenth)]
-    seen = f"; after it a shift of {sizes[0]} standard deviations is seen 4 times in 5"
-    return f"{seen} if one claim moves alone, of {sizes[1]} if a tenth of them do"
+    one, some = max(alone), max(tenth)
+    if math.isinf(some):
+        return f"; these {count} claims have too few values to show a shift of any size after it"
+    seen = f"a shift of {some:.2g} standard deviations is seen 4 times in 5 if a tenth of them do"
+    return f"; after it {_far(one)} if one claim moves alone, {seen}"
+
+
+def _far(shift: float) -> str:
+    return "no shift is seen" if math.isinf(shift) else f"one of {shift:.2g}"
 
 
 def rows(claims: Sequence[ClaimChange], every: bool = False) -> list[Row]:

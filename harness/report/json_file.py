@@ -16,6 +16,7 @@ from harness.suite.records import DIGEST, SCHEMA_VERSION, Json, Report, sealed
 
 NAME = "report.json"
 HINT = "give a run's folder or report.json"
+LAST = ("latest", "partial")  # the folders of the last runs
 
 
 def write(report: Report, folder: Path) -> None:
@@ -35,6 +36,8 @@ def read(path: Path) -> Report:
         Unreadable: there is none, it is cut short, it is not a report, or it has another schema version.
     """
     file = path / NAME if path.is_dir() else path
+    if path.name in LAST and not path.exists():
+        raise Unreadable(f"{path} is not a report: no run yet; `nox -s claims`, or pytest, writes it")
     return _checked(_content(file), file)
 
 

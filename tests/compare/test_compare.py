@@ -15,6 +15,7 @@ from harness.__main__ import main
 from harness.compare import Exit, baseline, compare, history, history_page, html, text
 from harness.compare.comparison import MEANING
 from harness.compare.differences import Stage, State
+from harness.compare.exchange import Exchange
 from harness.compare.localise import change
 from harness.compare.measurements import OF_THE_BOUND, margin
 from harness.errors import Incomparable, InvalidInput, Unreadable
@@ -272,6 +273,26 @@ class TestClaims:
         assert found.identity == []
         assert {entry.key for entry in found.incidental} == {"load", "created"}
 
+    def test_pages_are_not_written_beside_a_baseline(self, stored):
+        (stored / "baselines").mkdir()
+        (stored / "baselines/smoke.json.gz").write_bytes(gzip.compress((stored / "base/report.json").read_bytes()))
+        assert main(["compare", "base", "baselines/smoke.json.gz"]) == 0
+        assert sorted(path.name for path in (stored / "baselines").iterdir()) == ["smoke.json.gz"]
+        assert (stored / "reports/compare.md").exists()
+        assert main(["compare", "base", "shifted/report.json"]) == 0
+        assert (stored / "shifted/compare.md").exists()
+
+    def test_the_last_run_that_is_not_there_yet_is_named(self, stored, capsys):
+        assert main(["compare", "auto", "reports/latest"]) == Exit.UNREADABLE
+        assert "no run yet; `nox -s claims`" in capsys.readouterr().err
+
+    def test_too_few_values_for_so_many_claims_are_said_to_see_nothing(self):
+        found = compare(BASE, SHIFTED)
+        exchange = Exchange("paired t, 3 seeds", 3, 0.5, error=1 / 3**0.5, dof=2, least=0.4)
+        claims = [dataclasses.replace(claim, exchange=exchange, corrected=1.0) for claim in found.claims]
+        line = text.chance_line(dataclasses.replace(found, claims=claims))
+        assert line.endswith("; these 1 claims have too few values to show a shift of any size after it")
+
     def test_pages_hold_every_changed_claim(self, stored):
         assert main(["compare", "base", "refuted"]) == 1
         assert "| SUPPORTED -> REFUTED | paper/size |" in (stored / "refuted/compare.md").read_text()
@@ -507,6 +528,16 @@ class TestRejudging:
         (stored / "claims/test_it.py").write_text("import no_such_module")
         assert main(["rejudge", "base"]) == Exit.USAGE
         assert main(["rejudge", "base", "--values-alone"]) == Exit.SAME
+
+    def test_values_alone_need_no_evidence_that_is_not_there_and_refuse_what_is_changed(self, stored, capsys):
+        values = stored / "base" / json_file.read(stored / "base").values.file
+        values.write_bytes(b"other")
+        assert main(["rejudge", "base", "--values-alone"]) == Exit.UNREADABLE
+        values.unlink()
+        assert main(["rejudge", "base"]) == Exit.UNREADABLE
+        assert "--values-alone judges the values in the report" in capsys.readouterr().err
+        assert main(["rejudge", "base", "--values-alone"]) == Exit.SAME
+        assert "1 evidence files are not here: judged from the values in the report alone" in capsys.readouterr().out
 
     def test_nothing_judged_is_no_success(self, stored):
         empty = dataclasses.replace(BASE.claims[0], verdict="NOT_RUN", measurements=[], controls=[], passed=False)
