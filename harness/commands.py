@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import json
 import os
+import shlex
 import shutil
 import sys
 import tomllib
@@ -19,8 +20,9 @@ from harness.compare import commands as stored
 from harness.errors import HarnessError, Incomparable, InvalidInput, Unreadable
 from harness.plugin.options import share_cores
 from harness.report import canaries, html, json_file, markdown
+from harness.report.sentences import order
 from harness.report.story import filled, story
-from harness.report.text import power_table, reason, said
+from harness.report.text import power_table, reason, runner, said
 from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
 from harness.suite.acceptance import changes, confirmed
@@ -73,18 +75,29 @@ def list_claims(options: argparse.Namespace) -> int:
     """A line a claim under its paper, then what is not judged and why."""
     deviations = declare_folder(options.claims)
     known = declared(options.claims)
-    width = max((len(_statement(claim)) for claim in known.values()), default=0)
-    papers = sorted(known.values(), key=lambda claim: claim.paper)
-    for paper, claims in itertools.groupby(papers, key=lambda claim: claim.paper):
+    rows = {claim.id: _row(claim, deviations) for claim in known.values()}
+    header = ("claim", "scales", "expected", "what is claimed, and the paper's own words in quotation marks")
+    widths = [max(map(len, column)) for column in zip(*rows.values(), header, strict=True)][:-1]
+    print(_fit(_aligned(header, widths)))
+    for paper in order(claim.paper for claim in known.values()):
         print(f"{paper}/")
-        for claim in claims:
-            verdicts = sorted({expected(claim, scale, deviations).name or "-" for scale in claim.scales})
-            print(_fit(f"  {_statement(claim):<{width}}  {','.join(claim.scales):<17}  {'/'.join(verdicts):<9}  {said(claim)}"))
-    print(f"{len(known)} claims: id, scales, expected verdict, what is claimed, the paper's own words in quotation marks")
+        for claim in known.values():
+            if claim.paper == paper:
+                print(_fit(_aligned(rows[claim.id], widths)))
+    print(f"{len(known)} claims; `python -m harness show ID` has all about one")
     print("[derived]: our own statement, not the paper's; [calibrated]: accepts what was chosen to give the paper's number")
     for entry in read_ledger(options.claims / "ledger.toml"):
         print(_fit(f"not judged: {entry.id} ({entry.where}): {entry.reason}"))
     return 0
+
+
+def _row(claim: Claim, deviations: Deviations) -> tuple[str, ...]:
+    verdicts = sorted({expected(claim, scale, deviations).name or "nothing expected" for scale in claim.scales})
+    return _statement(claim), ",".join(claim.scales), "/".join(verdicts), said(claim)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(["", *(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]])
 
 
 def show_claim(options: argparse.Namespace) -> int:
@@ -96,7 +109,7 @@ def show_claim(options: argparse.Namespace) -> int:
     for entry in unjudged:
         print(f"not judged: {entry.id} ({entry.where}): {entry.reason}")
     if not chosen and not unjudged:
-        raise InvalidInput(f"{unknown_id(options.id, known)} (claims of {options.claims})")
+        raise InvalidInput(f"{unknown_id(options.id, known)} (in the folder {options.claims}/)")
     for number, claim in enumerate(chosen):
         print(end="\n" if number else "")
         for line in filled([*_facts(claim, deviations), *_last(claim, options.reports)], 116):
@@ -317,7 +330,6 @@ def _here() -> Path:
 
 def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
     wanted = [(scale, expected(claim, scale, deviations)) for scale in claim.scales]
-    option = "" if "paper" in claim.scales else f"--claims-scale {claim.scales[-1]} "
     return [
         ("claim", claim.id),
         ("where", claim.where),
@@ -330,8 +342,14 @@ def _facts(claim: Claim, deviations: Deviations) -> list[tuple[str, str]]:
         ("measured", f"over {claim.over}, on {', '.join(claim.on) or 'no experiment'}{_needed(claim)}"),
         *(("control", f"{control.name}: must come out {control.expect.name}") for control in claim.controls),
         *(("expected", f"{scale}: {_wanted(one)}") for scale, one in wanted),
-        ("alone", f"pytest {option}'{node_id(claim, Path.cwd())}'"),
+        ("alone", _alone(claim)),
     ]
+
+
+def _alone(claim: Claim) -> str:
+    node = node_id(claim, Path.cwd())
+    run, option = runner(node.partition("::")[0]), "" if "paper" in claim.scales else f"--claims-scale {claim.scales[-1]} "
+    return f"{run} {option}" + (shlex.quote(node) if run == "pytest" else f"--claims-id {shlex.quote(claim.id)}")
 
 
 def _wanted(expectation: Expectation) -> str:

@@ -14,6 +14,7 @@ import harness
 from harness.__main__ import main
 from harness.compare import Exit
 from harness.report import canaries, json_file
+from harness.report import text as texts
 from harness.suite.claim import REGISTRY
 from harness.suite.records import CanariesRecord, RedCanary
 from harness.suite.verdict import mean_interval
@@ -65,8 +66,9 @@ def test_a_python_without_the_dependencies_gets_one_line():
 def test_list_shows_every_claim_and_what_is_not_judged(capsys):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "paper/"
-    assert {tuple(line.split()) for line in lines[1:3]} == {
+    assert lines[0].split()[:4] == ["claim", "scales", "expected", "what"]
+    assert lines[1] == "paper/"
+    assert {tuple(line.split()) for line in lines[2:4]} == {
         ("size[strict]", "paper", "REFUTED", "it", "is", "small", "[calibrated]", '"it', "is", "quite", 'small"'),
         ("size[lenient]", "smoke,paper", "SUPPORTED", "it", "is", "small", "[derived]"),
     }
@@ -87,6 +89,18 @@ def test_show_tells_everything_about_a_claim(capsys):
         "alone     pytest 'claims/test_size.py::test_size[strict]'",
     ):
         assert line in shown.splitlines()
+
+
+def test_the_command_of_show_is_one_line(capsys, monkeypatch, tmp_path):
+    """Of a paper in its checkout it is nox, as on the report's card, however long the id is."""
+    long = "a-rather-long-name-of-a-reading-" * 4
+    Path("claims/test_size.py").write_text(CLAIMS.replace("lenient", long), encoding="utf-8")
+    assert main(["show", f"paper/size[{long}]"]) == 0
+    assert f"alone     pytest 'claims/test_size.py::test_size[{long}]'" in capsys.readouterr().out.splitlines()
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.setattr(texts, "home", lambda: tmp_path / "claims")
+    assert main(["show", f"paper/size[{long}]"]) == 0
+    assert f"alone     nox -s claims -- --claims-id 'paper/size[{long}]'" in capsys.readouterr().out.splitlines()
 
 
 def test_show_ends_with_the_last_result(capsys, tmp_path):
@@ -114,6 +128,7 @@ def test_show_without_a_reading_tells_of_all(capsys):
     ("arguments", "says"),
     [
         (["show", "paper/siz"], "unknown claim id 'paper/siz'; did you mean paper/size"),
+        (["show", "nonsense"], "unknown claim id 'nonsense'; `python -m harness list` shows all (in the folder claims/)"),
         (["--claims", "nowhere", "list"], "nowhere is not a folder: run this where the claims are, or give --claims DIR"),
     ],
 )

@@ -12,6 +12,7 @@ from harness.report.text import accepted, measured, outcome, reason, visible
 from harness.suite.records import ClaimRecord, EnsembleRecord
 
 NAME = 10  # columns of the names
+COMMANDS = ("alone",)  # lines to copy, which are never wrapped
 Lines = list[tuple[str, str]]
 
 
@@ -37,15 +38,15 @@ def story(record: ClaimRecord) -> Lines:
 
 
 def filled(lines: Lines, width: int) -> list[str]:
-    """The lines under each other, wrapped to the width, names in a column of their own."""
-    space = " " * NAME
-    return [
-        part
-        for name, text in lines
-        for part in textwrap.wrap(
-            visible(text), width, initial_indent=f"{name:<{NAME}}", subsequent_indent=space, break_on_hyphens=False
-        )
-    ]
+    """The lines under each other, wrapped to the width unless they are commands, names in a column of their own."""
+    return [part for name, text in lines for part in _wrapped(name, visible(text), width)]
+
+
+def _wrapped(name: str, text: str, width: int) -> list[str]:
+    start, space = f"{name:<{NAME}}", " " * NAME
+    if name in COMMANDS:
+        return [start + text]
+    return textwrap.wrap(text, width, initial_indent=start, subsequent_indent=space, break_on_hyphens=False)
 
 
 def _expected(record: ClaimRecord, values: Sequence[float]) -> Lines:

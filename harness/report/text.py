@@ -102,10 +102,11 @@ def command(record: ClaimRecord, report: Report) -> str:
     file, _, item = record.node.partition("::")
     if not item:
         return f'judge(network, claims="{record.paper}")'
-    return " ".join([_runner(file), "--claims-id", shlex.quote(record.id), *options(report)])
+    return " ".join([runner(file), "--claims-id", shlex.quote(record.id), *options(report)])
 
 
-def _runner(file: str) -> str:
+def runner(file: str) -> str:
+    """What runs a claim of that file: nox in a checkout of the papers, pytest on an installed copy, or in another project."""
     papers = home()
     checkout = (papers.parent / "pyproject.toml").is_file()
     place = (papers.parent if checkout else papers) / Path(file)

@@ -20,6 +20,7 @@ from harness.suite.records import LedgerEntry
 from harness.suite.rejudge import ensemble_interval
 from harness.suite.verdict import Ensemble, Interval, Verdict, judge
 
+NEAR = 0.75  # of difflib's ratio, from which a name may have been meant
 _FIELDS = {"id", "scale", "verdict", "reason"}
 
 
@@ -126,7 +127,7 @@ def unknown_id(got: str, known: Iterable[str]) -> str:
     """One line about an id that no claim has, naming close matches."""
     wanted, names = _name(got), {id: _name(id) for id in known}
     holding = {name for name in names.values() if wanted and wanted in name}
-    alike = holding or difflib.get_close_matches(wanted, set(names.values()), 2)
+    alike = holding or difflib.get_close_matches(wanted, set(names.values()), 2, cutoff=NEAR)
     near = [id for id, name in names.items() if name in alike][:3]
     hint = f"did you mean {' or '.join(near)}?" if near else "`python -m harness list` shows all"
     return f"unknown claim id {got!r}; {hint}"
