@@ -70,8 +70,13 @@ def said(found: CanariesRecord | None) -> str:
     if found is None or found.off:
         return "" if found is None else found.off
     parts = [f"{found.green} green in {found.seconds:.1f} s"]
-    parts += [f"listed red: {name}" for name in _names([red for red in found.red if red.known])]
-    parts += [f"RED: {name}" for name in _names(found.failing)]
+    listed = [red for red in found.red if red.known]
+    if listed:
+        parts.append(f"listed red: {', '.join(_names(listed))}")
+    if found.failing:
+        parts.append(f"RED: {', '.join(_names(found.failing))}")
+    elif listed:
+        parts.append(f"nothing to do: {'this one is' if len(listed) == 1 else f'these {len(listed)} are'} known")
     return "; ".join(parts)
 
 
