@@ -294,6 +294,14 @@ def test_an_ensemble_is_not_made_from_too_little(report, capsys, change, says):
     assert says in capsys.readouterr().err
 
 
+def test_listed_canaries_are_named_under_one_heading():
+    listed = [RedCanary(name, "jaxlib", "0.0", "", None, 0, "", "", known=f"{name}#1: why") for name in ("sums", "products")]
+    said = "3 green in 1.5 s; listed red: sums (jaxlib 0.0, sums#1), products (jaxlib 0.0, products#1)"
+    assert canaries.said(CanariesRecord(3, 1.5, listed)) == f"{said}; nothing to do: these 2 are known"
+    new = RedCanary("new", "jaxlib", "0.0", "", None, 0, "", "")
+    assert canaries.said(CanariesRecord(3, 1.5, [*listed, new])) == f"{said}; RED: new (jaxlib 0.0)"
+
+
 @pytest.mark.parametrize(("known", "code"), [("", Exit.VERDICT), ("jax-ml/jax#1: listed", Exit.SAME)])
 def test_canaries_end_with_one_if_a_library_is_wrong(known, code, monkeypatch, capsys):
     red = RedCanary("sums", "jaxlib", "0.0", "losses", None, 0, "rows", "whole numbers", known=known)

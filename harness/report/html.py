@@ -24,6 +24,7 @@ from harness.report.text import (
     detects,
     marks,
     measured,
+    others_of,
     outcome,
     reason,
 )
@@ -95,6 +96,7 @@ def render(report: Report, folder: Path) -> str:
         said=said,
         forest=forest,
         detects=detects,
+        others_of=others_of,
         **{f.__name__: f for f in functions},
     )
     return page.replace(" %", "\N{NO-BREAK SPACE}%")

@@ -181,8 +181,19 @@ def belonging(report: Report) -> str:
     old = f", {len(by['unconfirmed'])} of them one of another version (unconfirmed)" if by["unconfirmed"] else ""
     other = sum(record.ensemble is not None and bool(record.ensemble.unconfirmed) for record in found)
     untested += f"; {other} were measured by other code (unconfirmed)" if other else ""
+    fixed = sum(record.judged for record in report.claims) - sum(record.judged for record in found)
+    old += f"; {fixed} measure nothing that is random over seeds" if fixed else ""
     alarms = f": {', '.join(by['alarm'])}" if by["alarm"] else ""
     return f"{tested} claims tested against their reference ensembles, {len(by['alarm'])} do not belong{alarms}; {untested}{old}"
+
+
+def others_of(record: ClaimRecord) -> str:
+    """Of which seeds of its ensemble the values of this run were tested: its own are left out."""
+    others = 0 if record.membership is None else record.membership.others
+    there = 0 if record.ensemble is None else len({run for runs in record.ensemble.runs for run in runs})
+    if there <= others:
+        return f"{others} other seeds"
+    return f"{others} of its {there} seeds: those of this run are left out"
 
 
 def detects(power: PowerRecord) -> str:

@@ -23,6 +23,7 @@ from harness.suite.records import (
     ExperimentRecord,
     LedgerEntry,
     MeasurementRecord,
+    MembershipRecord,
     Report,
     RuleRecord,
 )
@@ -447,3 +448,25 @@ class TestStrip:
     def test_many_values_become_ticks_and_nothing_measured_nothing(self):
         assert "<circle" not in strip(measuring([float(x) for x in range(MANY + 1)], [0, 3]))
         assert strip(BROKEN) == ""
+
+
+def test_a_card_says_which_seeds_of_its_ensemble_were_tested_against_and_what_its_time_is_of():
+    known = EnsembleRecord([1.0] * 8, "then", [[f"d[{seed}]"] for seed in range(8)], spread=False, verdict="SUPPORTED")
+    belongs = MembershipRecord("belongs", "", p=0.5, level=0.01, shift=0.1, others=5)
+    tested = dataclasses.replace(HELD, ensemble=known, membership=belongs, experiments={"digits": "0" * 64}, seconds=0.2)
+    page = html.render(dataclasses.replace(REPORT, claims=[tested]), {})
+    assert "(p = 0.5 over 5 of its 8 seeds: those of this run are left out; its verdict: SUPPORTED)" in page
+    assert "to judge, once digits is trained)" in page
+    others = dataclasses.replace(belongs, others=8)
+    assert words.others_of(dataclasses.replace(tested, membership=others)) == "8 other seeds"
+
+
+def test_tested_untested_and_not_random_add_up_to_judged():
+    belongs, absent = (MembershipRecord(state, "") for state in ("belongs", "absent"))
+    once = dataclasses.replace(HELD, over="once")
+    claims = [dataclasses.replace(HELD, membership=belongs), *[dataclasses.replace(HELD, membership=absent)] * 2, *[once] * 3]
+    said = words.belonging(dataclasses.replace(REPORT, claims=[*claims, SKIPPED]))
+    assert said == (
+        "1 claims tested against their reference ensembles, 0 do not belong; 2 have no ensemble to be tested against; "
+        "3 measure nothing that is random over seeds"
+    )
