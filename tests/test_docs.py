@@ -90,6 +90,26 @@ def test_a_broken_link_is_found(link):
     assert len(broken(PAGE, f"# Page\n\nWords {link}.\n")) == 1
 
 
+OURS = ("harness", "claims", "tests", "docs", "fixtures", "examples", "benchmarks", "mutants", "packaging")
+UNPACKED = {"docs/run/report.html"}  # what `xz -dk` makes
+
+
+def named(page: str) -> list[str]:
+    """The files and folders of the project that code in the text names, patterns left out."""
+    words = [word.partition("::")[0] for code in re.findall(r"`([^`\n]+)`", page) for word in code.split()]
+    return [word for word in words if word.split("/")[0] in OURS and "/" in word and not set(word) & set("<>*{")]
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_the_files_that_a_page_names_are_there(file):
+    assert [path for path in named(file.read_text(encoding="utf-8")) if path not in UNPACKED and not (ROOT / path).exists()] == []
+
+
+def test_a_file_that_is_not_there_is_found():
+    page = "Words `python docs/gone.py`, `tests/test_gone.py::test_it`, `claims/<paper>/run.py` and `reports/latest`.\n"
+    assert named(page) == ["docs/gone.py", "tests/test_gone.py"]
+
+
 def test_the_glossary_has_the_terms_of_the_report():
     page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     terms = ("Bulk", "Chaotic", "Stable", "Structural", "PFJ", "Port", "Listed", "Open", "Nontrivial", "Calibrated", "Derived")

@@ -44,7 +44,7 @@ def page(reports: Sequence[Report]) -> str:
     found = {version: compare(newest, report) for version, report in held.items()}
     e = newest.environment
     machine = f"{e.get('cpu', '?')}, {e.get('device', '?')}, {newest.precision}"
-    setting = f"Scale {newest.scale}, {machine}. Compared with JAX {e['jax']}."
+    setting = f"Scale {newest.scale}, {machine}. Compared with JAX {e['jax']}. Of {newest.created[:10]}."
     return "\n\n".join(["# Claims across JAX releases", setting, _versions(found), _claims(held, found), KEY]) + "\n"
 
 
