@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -36,15 +37,22 @@ def code_of(claim: Claim, runs: Iterable[Any]) -> str:
     given = [value.__name__ for value in claim.given.values() if getattr(value, "__module__", "") == module.__name__]
     parts, imported = _used(module, claim.function.__name__, given)
     modules = {type(run).__module__ for run in runs} | imported
-    digest = hashlib.sha256(repr(sorted((name, _static(value)) for name, value in claim.given.items())).encode())
+    digest = hashlib.sha256(
+        _without_addresses(repr(sorted((name, _static(value)) for name, value in claim.given.items()))).encode()
+    )
     for part in (*parts, _closure_hash(tuple(sorted(modules)))):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()
 
 
 def _static(value: Any) -> Any:
-    """A static argument; a function by its name, since its representation has its address."""
+    """A static argument; a function by its name."""
     return f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else value
+
+
+def _without_addresses(text: str) -> str:
+    """What functions inside of other values are shown with, another one in each process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """The code that decides a claim's values has one hash, which moves with whatever can move a value and with nothing else."""
 
 import ast
+import functools
 import importlib
 import sys
 
@@ -126,6 +127,11 @@ def test_a_function_among_them_counts_by_its_name_in_every_process(hashed):
     assert hashed(given={"of": sorted}) != hashed(given={"of": len})
     assert str(id(hashed)) not in repr(code._static(hashed))
     assert code._static(test_static_arguments_count) == "tests.suite.test_code.test_static_arguments_count"
+
+
+def test_a_function_inside_of_another_value_counts_by_its_name(hashed):
+    first, second = (hashed(given={"of": functools.partial(lambda x: x, 1)}) for _ in range(2))  # two functions, one name
+    assert first == second != hashed(given={"of": functools.partial(sorted, 1)})
 
 
 def test_a_function_without_a_file_has_no_hash():
