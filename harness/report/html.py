@@ -187,7 +187,7 @@ def by_paper(drawings: Sequence[Drawing]) -> list[tuple[str, list[Drawing]]]:
 
 def complaint(record: ClaimRecord) -> str:
     """Why the claim failed, without the measurement that stands beside it."""
-    complaints = reason(record).partition("; ")[2]
+    complaints = "; ".join(record.complaints) or reason(record).partition("; ")[2]
     return f"{record.verdict}; {complaints}" if record.judged and complaints else reason(record)
 
 

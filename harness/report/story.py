@@ -72,7 +72,7 @@ def _complaints(record: ClaimRecord) -> list[str]:
     """Why the claim failed, a line each, without the measurement."""
     if not record.judged:
         return [reason(record)]
-    return reason(record).split("; ")[1:] or [reason(record)]
+    return record.complaints or reason(record).split("; ")[1:] or [reason(record)]
 
 
 def _values(values: Sequence[float]) -> str:

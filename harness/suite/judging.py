@@ -106,7 +106,8 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
     if claim.portable and verdict is Verdict.SUPPORTED:
         _refuse_blind(record)
     against = complaints(claim, terms.expected, record)
-    record = replace(record, passed=not against, message="; ".join([_sentence(claim, terms, record), *against]))
+    message = "; ".join([_sentence(claim, terms, record), *against])
+    record = replace(record, passed=not against, message=message, complaints=against)
     measured = sample.measured
     arrays = {f"{i}/{name}": np.asarray(array) for i, m in enumerate(measured) for name, array in m.arrays.items()}
     evidence, content = pack(claim.id, arrays) if arrays else (None, b"")

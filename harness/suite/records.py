@@ -141,7 +141,8 @@ class ClaimRecord:
     ``quotes``, ``derived`` and ``calibrated`` are those of the claim; reports made before they were there have none.
     ``declared`` tells a NOT_RUN that was declared (a skip) from one by failure; ``experiments`` maps each experiment's
     name to its fingerprint at seed 0; ``node`` runs the claim alone when given to pytest; ``code`` is the hash of the code that
-    decides the values, where seeds decide them.
+    decides the values, where seeds decide them. ``complaints`` are why a judged claim fails, as in ``message`` after the
+    measurement; reports made before they were there have none.
     """
 
     id: str
@@ -173,6 +174,7 @@ class ClaimRecord:
     membership: MembershipRecord | None = None
     power: PowerRecord | None = None
     code: str = ""
+    complaints: list[str] = field(default_factory=list)
 
     @property
     def judged(self) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from harness.report.html import complaint
 from harness.report.story import filled, story
 from harness.suite.records import EnsembleRecord
 from tests.report.test_html import BROKEN, HELD, LISTED, REFUTED
@@ -18,6 +19,14 @@ def test_a_failed_claim_says_what_was_expected_and_what_changed():
     assert (told["verdict"], told["expected"]) == ("REFUTED", "SUPPORTED, as 3 values of its ensemble give")
     assert told["changed"] == "the mean of this run is 1; its ensemble: 0.2 to 0.4, mean 0.3"
     assert [text for name, text in story(REFUTED) if name == "failed"] == ["expected SUPPORTED", "the control is blind"]
+
+
+def test_a_complaint_is_one_line_whatever_is_in_it():
+    """The message joins them by what a reason or a control's name can hold as well."""
+    kept = ["expected SUPPORTED", "the claim cannot tell 'one; two' from its own world"]
+    record = dataclasses.replace(REFUTED, message=f"{REFUTED.id}: accepted <= 0.5 (a; b); {'; '.join(kept)}", complaints=kept)
+    assert [text for name, text in story(record) if name == "failed"] == kept
+    assert complaint(record) == f"REFUTED; {'; '.join(kept)}"
 
 
 def test_a_claim_that_broke_has_its_reason():

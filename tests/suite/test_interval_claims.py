@@ -105,3 +105,11 @@ def test_a_recorded_interval_that_makes_no_sense_is_refused(interval):
     with pytest.raises(InvalidInput, match="share: interval"):
         interval_of("interval", record)
     assert dataclasses.replace(record, interval=[0.4, 0.8]).interval == [0.4, 0.8]
+
+
+def test_why_it_fails_is_kept_as_a_list(judged):
+    blind = judged(0.7, (0.1, 0.4, METHOD), world=Measurement(0.7, interval=(0.6, 0.8, METHOD)))
+    assert len(blind.complaints) == 2
+    assert blind.complaints[0] == "expected SUPPORTED"
+    assert blind.complaints[1] == blind.controls[0].message
+    assert blind.message.endswith("; ".join(blind.complaints))
