@@ -29,7 +29,8 @@ def story(record: ClaimRecord) -> Lines:
             ("accepted", f"{accepted(record)}: {record.rule.reason}"),
             ("verdict", record.verdict),
         ]
-        lines += _expected(record, values)
+        # by the claim itself, or for the long tail of its ensemble, the mean is one of logarithms
+        lines += _expected(record, values, geometric=it.method.endswith("logarithms"))
     if outcome(record) == "failed":
         lines += [("failed", text) for text in _complaints(record)]
     if record.expected_reason:
@@ -49,23 +50,26 @@ def _wrapped(name: str, text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, initial_indent=start, subsequent_indent=space, break_on_hyphens=False)
 
 
-def _expected(record: ClaimRecord, values: Sequence[float]) -> Lines:
+def _expected(record: ClaimRecord, values: Sequence[float], geometric: bool) -> Lines:
     """What was expected and by whom; beside an ensemble, how this run's values lie against its."""
     found = record.ensemble
     if not record.expected:
         return []
-    by = "as published" if record.expected == "SUPPORTED" else "as listed"
+    holds = "as stated" if record.derived else "as published"
+    by = holds if record.expected == "SUPPORTED" else "as listed"
     lines = [("expected", f"{record.expected}, {f'as {len(found.values)} values of its ensemble give' if found else by}")]
     if found is not None and values and outcome(record) == "failed":
-        lines.append(("changed", _against(found, values)))
+        lines.append(("changed", _against(found, values, geometric)))
     return lines
 
 
-def _against(ensemble: EnsembleRecord, values: Sequence[float]) -> str:
-    """This run's values beside the ensemble's."""
+def _against(ensemble: EnsembleRecord, values: Sequence[float], geometric: bool) -> str:
+    """This run's values beside the ensemble's, by the mean that is judged."""
     theirs = np.asarray(ensemble.values, float)
-    spread = f"{theirs.min():.4g} to {theirs.max():.4g}, mean {theirs.mean():.4g}"
-    return f"the mean of this run is {np.mean(values):.4g}; its ensemble: {spread}"
+    ours, mean = (np.exp(np.mean(np.log(v))) if geometric else np.mean(v) for v in (np.asarray(values), theirs))
+    name = "geometric mean" if geometric else "mean"
+    spread = f"{theirs.min():.4g} to {theirs.max():.4g}, {name} {mean:.4g}"
+    return f"the {name} of this run is {ours:.4g}; its ensemble: {spread}"
 
 
 def _complaints(record: ClaimRecord) -> list[str]:

@@ -5,6 +5,7 @@ import dataclasses
 from harness.report.html import complaint
 from harness.report.story import filled, story
 from harness.suite.records import EnsembleRecord
+from harness.suite.verdict import log_scale_interval, mean_interval
 from tests.report.test_html import BROKEN, HELD, LISTED, REFUTED
 
 ENSEMBLE = EnsembleRecord([0.2, 0.3, 0.4], "8 seeds", spread=False, verdict="SUPPORTED")
@@ -44,7 +45,25 @@ def test_a_listed_claim_says_what_is_true_instead_and_nothing_changed():
 
 def test_what_holds_was_expected_as_published():
     assert dict(story(HELD))["expected"] == "SUPPORTED, as published"
-    assert dict(story(dataclasses.replace(HELD, derived=True)))["our words"]
+    derived = dict(story(dataclasses.replace(HELD, derived=True)))
+    assert derived["our words"]
+    assert derived["expected"] == "SUPPORTED, as stated"
+
+
+def _changed(unit, values, ensemble, method="t"):
+    measured = dataclasses.replace(REFUTED.measurements[0], unit=unit, values=values, method=method)
+    return dict(story(dataclasses.replace(REFUTED, unit=unit, measurements=[measured], ensemble=ensemble)))["changed"]
+
+
+def test_the_mean_is_the_one_that_is_judged():
+    """Of logarithms: where the claim judges them, and where its ensemble has a long tail."""
+    made = dataclasses.replace(ENSEMBLE, values=[1.0, 2.0, 3.0])
+    said = "the geometric mean of this run is 1000; its ensemble: 10 to 1000, geometric mean 100"
+    assert _changed("log10 k", [2.0, 3.0, 4.0], made) == said
+    values = [1.0, 10.0, 100.0]
+    method = log_scale_interval(values, None).method
+    assert _changed("ells", values, made, method).startswith("the geometric mean of this run is 10; its ensemble: 1 to 3")
+    assert _changed("ells", values, made, mean_interval(values).method).startswith("the mean of this run is 37;")
 
 
 def test_lines_are_wrapped_beside_their_names():
