@@ -75,12 +75,13 @@ class StoredClaim:
         return f"<StoredClaim {self.id}: {self.verdict}>"
 
     def arrays(self) -> list[Mapping[str, Array]]:
-        """The arrays by name, one mapping a value and in the order of ``runs``; [] for a claim that keeps none.
+        """The arrays by name, one mapping a value in the order of ``runs``, {} for a value without; [] for a claim without.
 
         Raises:
             Unreadable: the file of arrays is missing, or is not the one that the report was written with.
         """
-        return by_run(unpack(self.folder, self.record))
+        found = unpack(self.folder, self.record)
+        return by_run(found, len(self.values)) if found else []
 
     def array(self, name: str) -> Array:
         """One array of all values, stacked along a new first axis: shape (values, ...).
@@ -91,8 +92,13 @@ class StoredClaim:
         """
         found = self.arrays()
         known = sorted(set().union(*found))
-        if not found or any(name not in arrays for arrays in found):
+        if name not in known:
             raise InvalidInput(f"{self.id} has no array {name!r}: it has {', '.join(known) or 'none'}")
+        have = sum(name in arrays for arrays in found)
+        if have < len(found):
+            raise InvalidInput(
+                f"{self.id} has no array {name!r} of every run: {have} of {len(found)} have it, take it from arrays()"
+            )
         shapes = {arrays[name].shape for arrays in found}
         if len(shapes) > 1:
             raise InvalidInput(f"{self.id}: {name!r} has shapes {sorted(shapes)}, which do not stack: take it from arrays()")

@@ -53,13 +53,17 @@ def arrays_of(folder: Path, evidence: Evidence) -> dict[str, Array]:
         return dict(arrays)
 
 
-def by_run(arrays: Mapping[str, Array]) -> list[Mapping[str, Array]]:
-    """``{"0/sigma": ..., "1/sigma": ...}`` as a list of mappings, one a run or pair of runs."""
+def by_run(arrays: Mapping[str, Array], values: int = 0) -> list[Mapping[str, Array]]:
+    """``{"0/sigma": ..., "1/sigma": ...}`` as a list of mappings, one a run or pair of runs that has arrays.
+
+    Args:
+        values: of the claim; with it the list has one mapping for each, empty where there is no array.
+    """
     runs: dict[int, dict[str, Array]] = defaultdict(dict)
     for key, array in arrays.items():
         index, _, name = key.partition("/")
         runs[int(index)][name] = array
-    return [runs[index] for index in sorted(runs)]
+    return [runs[index] for index in range(values) or sorted(runs)]
 
 
 def verified(folder: Path, evidence: Evidence) -> bytes:

@@ -62,6 +62,16 @@ class TestLoad:
         assert (claim.array("sigma") == SIGMA).all()
         assert [len(arrays["ragged"]) for arrays in claim.arrays()] == [1, 2, 3]
 
+    def test_a_value_without_arrays_keeps_its_place(self, folder):
+        reference, content = evidence.pack(HELD.id, {f"{seed}/sigma": SIGMA[seed] for seed in (0, 2)})
+        made = dataclasses.replace(REPORT, claims=[dataclasses.replace(HELD, evidence=reference)])
+        json_file.write(dataclasses.replace(made, evidence={reference.file: content}), folder)
+        claim = reports.load(folder)[HELD.id]
+        assert [sorted(arrays) for arrays in claim.arrays()] == [["sigma"], [], ["sigma"]]
+        assert (claim.arrays()[2]["sigma"] == SIGMA[2]).all()
+        with pytest.raises(InvalidInput, match=r"no array 'sigma' of every run: 2 of 3 have it"):
+            claim.array("sigma")
+
     def test_a_report_folder_may_have_moved(self, folder, tmp_path_factory):
         moved = tmp_path_factory.mktemp("elsewhere") / "run"
         folder.rename(moved)
