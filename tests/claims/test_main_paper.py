@@ -12,16 +12,19 @@ import claims.training_jacobian.test_as_published as as_published
 import claims.training_jacobian.test_dependence as dependence
 import claims.training_jacobian.test_influence as influence
 import claims.training_jacobian.test_linearity as linearity
+import claims.training_jacobian.test_quadratic as quadratic
 import claims.training_jacobian.test_regions as regions
 import claims.training_jacobian.test_subspace_training as subspace_training
 from claims.training_jacobian import plotted
+from harness.compare.measurements import OF_THE_BOUND
+from harness.engine.precision import exact_dtypes
 from harness.engine.spectrum import Spectrum, decompose
 from harness.measure.departure import along_directions, from_identity
 from harness.measure.response import FINE, Responses
 from harness.measure.restricted import Restricted, loss_at
 from harness.measure.rotation import within_inputs
 from harness.measure.structural import structural_split
-from harness.suite.claim import World
+from harness.suite.claim import REGISTRY, World
 
 SIZES, DEAD = (5, 4, 3), [1, 3]
 
@@ -178,3 +181,14 @@ def test_the_sweep_of_figure_6_and_its_curves() -> None:
     assert as_published.test_plotted_no_progress(run, 3000).value == pytest.approx(1)
     assert as_published.test_plotted_no_progress(run, 300).value == pytest.approx(0)
     assert as_published.test_plotted_loss(run, "chaotic", 1000).value == pytest.approx(1)
+
+
+def test_what_may_differ_between_machines_is_bounded_by_rounding() -> None:
+    """A tenth of the bound is no move of a claim with that unit: so no claim has it whose bound is of another error."""
+    ratios = [claim for claim in REGISTRY.values() if "largest_ratio" in claim.function.__code__.co_names]
+    assert len(ratios) == 4
+    with exact_dtypes():
+        units = {claim.id: claim.measure().unit for claim in ratios}
+    of_rounding = {claim.id for claim in ratios if claim.accept == quadratic.within_rounding}
+    assert {id for id, unit in units.items() if unit == OF_THE_BOUND} == of_rounding
+    assert len(of_rounding) == 3
