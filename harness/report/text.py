@@ -177,14 +177,15 @@ def belonging(report: Report) -> str:
     tested = len(by["belongs"]) + len(by["alarm"])
     if not found:
         return ""
-    untested = f"{len(found) - tested} have no ensemble to be tested against"
-    old = f", {len(by['unconfirmed'])} of them one of another version (unconfirmed)" if by["unconfirmed"] else ""
-    other = sum(record.ensemble is not None and bool(record.ensemble.unconfirmed) for record in found)
-    untested += f"; {other} were measured by other code (unconfirmed)" if other else ""
-    fixed = sum(record.judged for record in report.claims) - sum(record.judged for record in found)
-    old += f"; {fixed} measure nothing that is random over seeds" if fixed else ""
     alarms = f": {', '.join(by['alarm'])}" if by["alarm"] else ""
-    return f"{tested} claims tested against their reference ensembles, {len(by['alarm'])} do not belong{alarms}; {untested}{old}"
+    parts = [f"{tested} claims tested against their reference ensembles, {len(by['alarm'])} do not belong{alarms}"]
+    old = f", {len(by['unconfirmed'])} of them one of another version (unconfirmed)" if by["unconfirmed"] else ""
+    parts.append(f"{len(found) - tested} have no ensemble to be tested against{old}")
+    if other := sum(record.ensemble is not None and bool(record.ensemble.unconfirmed) for record in found):
+        parts.append(f"{other} ensembles were measured by other code (unconfirmed)")
+    if fixed := sum(record.judged for record in report.claims) - sum(record.judged for record in found):
+        parts.append(f"{fixed} measure nothing that is random over seeds")
+    return "; ".join(parts)
 
 
 def others_of(record: ClaimRecord) -> str:
