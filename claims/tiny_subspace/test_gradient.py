@@ -201,7 +201,6 @@ STAYS = (
 IN_TOP = at_least(0.9, reason="as for Figure 1, close to 1: rounds to 1 at one decimal or lies within 0.1 of it")
 # for the rows that fail: another row, where they hold
 softplus = supported("the softplus network", lambda run: run.sibling(f"tiny-{run.experiment.data}-softplus"))
-full_batch = Control("the whole set as one batch", lambda run: run.sibling(f"tiny-{run.experiment.data}-full-batch"))
 
 
 def panels(function: Any) -> Any:
@@ -216,7 +215,7 @@ def panels(function: Any) -> Any:
             says="soon nearly all of the gradient lies in the top subspace, and so it does later on",
             reading=f"the fully connected network under Adam: {STAYS}" if name == "adam" else STAYS,
             accept=IN_TOP,
-            controls=[random_gradient, full_batch, *([] if name == "softplus" else [softplus])],
+            controls=[random_gradient, *([] if name == "softplus" else [softplus])],
             bounds=(0, 1),
         )(function)
     return function
