@@ -54,7 +54,30 @@ class Shown:
         return f"<b>{html.escape(self.title)}</b>{table(self.rows())}"
 
 
-class ShownSpectrum(Shown, Spectrum):
+class Plotted(Shown):
+    """What shows itself as a plot as well."""
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw it.
+
+        Args:
+            axes: matplotlib axes to draw on; new ones by default.
+
+        Returns:
+            The axes.
+
+        Raises:
+            InvalidInput: matplotlib is not installed.
+        """
+        axes = axes if axes is not None else new_axes()
+        self._draw(axes)
+        return axes
+
+    def _draw(self, axes: Any) -> None:
+        raise NotImplementedError
+
+
+class ShownSpectrum(Plotted, Spectrum):
     """A :class:`harness.engine.spectrum.Spectrum` that shows itself."""
 
     @property
@@ -74,28 +97,16 @@ class ShownSpectrum(Shown, Spectrum):
         }
         return found | ({"structural": share(structural, self.size)} if structural else {})
 
-    def plot(self, axes: Any = None) -> Any:
-        """Singular values in descending order, on a logarithmic axis, the bulk shaded.
-
-        Args:
-            axes: matplotlib axes to draw on; new ones by default.
-
-        Returns:
-            The axes.
-
-        Raises:
-            InvalidInput: matplotlib is not installed.
-        """
-        axes = axes if axes is not None else new_axes()
+    def _draw(self, axes: Any) -> None:
+        """Singular values in descending order, on a logarithmic axis, the bulk shaded."""
         floor = max(float(self.sigma[0]) * 1e-12, np.finfo(float).tiny)
         axes.semilogy(np.arange(1, self.size + 1), np.maximum(self.sigma, floor), color="C0")
         axes.axhspan(1 - NEAR, 1 + NEAR, color="0.85", zorder=0)
         axes.set(xlabel="index i", ylabel="singular value of J", title="Spectrum of the training Jacobian")
-        return axes
 
 
 @dataclass(frozen=True, repr=False)
-class NearOne(Shown):
+class NearOne(Plotted):
     """How many singular values are near one, above and below, and how that was found.
 
     Attributes:
@@ -129,14 +140,12 @@ class NearOne(Shown):
     def rows(self) -> dict[str, str]:
         return {"above": _interval(self.above), "below": _interval(self.below), "method": f"{self.method}: {self.why}"}
 
-    def plot(self, axes: Any = None) -> Any:
-        """The shares below, near and above one, with their intervals; matplotlib axes."""
-        axes = axes if axes is not None else new_axes()
+    def _draw(self, axes: Any) -> None:
+        """The shares below, near and above one, with their intervals."""
         shares = np.array([self.below, self.inside, self.above])
         axes.bar(("below", "near one", "above"), shares[:, 0], color="0.8")
         axes.errorbar(range(3), shares[:, 0], np.abs(shares[:, 1:] - shares[:, :1]).T, fmt=".", color="C0", capsize=4)
         axes.set(ylabel="share of singular values", ylim=(0, 1), title=f"Singular values within {self.delta:g} of one")
-        return axes
 
 
 def _interval(found: tuple[float, float, float]) -> str:

@@ -14,10 +14,10 @@ from harness.measure.overlap import OverlapCurve, random_baseline
 from harness.measure.response import Responses
 from harness.measure.restricted import Restricted
 from harness.runs.bench import Trained
-from harness.runs.shown import Shown, new_axes
+from harness.runs.shown import Plotted, Shown
 
 
-class ShownTrained(Shown, Trained):
+class ShownTrained(Plotted, Trained):
     """:class:`harness.runs.bench.Trained` that shows itself."""
 
     @property
@@ -34,15 +34,13 @@ class ShownTrained(Shown, Trained):
             found[name] = f"loss {loss:.4g}" + ("" if np.isnan(accuracy) else f", accuracy {accuracy:.1%}")
         return found
 
-    def plot(self, axes: Any = None) -> Any:
-        """The loss of each step's batch before the step; matplotlib axes."""
-        axes = axes if axes is not None else new_axes()
+    def _draw(self, axes: Any) -> None:
+        """The loss of each step's batch before the step."""
         axes.plot(np.arange(len(self.losses)), self.losses)
         axes.set(xlabel="step", ylabel="loss of the batch", title="Training")
-        return axes
 
 
-class ShownResponses(Shown, Responses):
+class ShownResponses(Plotted, Responses):
     """:class:`harness.measure.response.Responses` that show themselves."""
 
     @property
@@ -63,17 +61,15 @@ class ShownResponses(Shown, Responses):
         along, orthogonal = (np.where(np.isfinite(part), part, np.inf) / linear for part in (self.along, self.orthogonal))
         return np.median(along, axis=(0, 1)), np.median(orthogonal, axis=(0, 1))
 
-    def plot(self, axes: Any = None) -> Any:
-        """Median response along u_i and orthogonal to it against lambda, both over lambda sigma_i; matplotlib axes."""
-        axes = axes if axes is not None else new_axes()
+    def _draw(self, axes: Any) -> None:
+        """Median response along u_i and orthogonal to it against lambda, both over lambda sigma_i."""
         for name, values in zip(("along u", "orthogonal to u"), self._medians, strict=True):
             axes.loglog(self.stimulus, np.abs(values), label=name)
         axes.set(xlabel="lambda", ylabel="response / (lambda sigma)", title="Responses of training")
         axes.legend()
-        return axes
 
 
-class ShownInfluence(Shown, Influence):
+class ShownInfluence(Plotted, Influence):
     """:class:`harness.measure.influence.Influence` that shows itself."""
 
     title = "median effect on predictions of a unit step along the singular directions"
@@ -85,19 +81,17 @@ class ShownInfluence(Shown, Influence):
             for inputs in self.final.mean
         }
 
-    def plot(self, axes: Any = None) -> Any:
-        """Mean effect of a step along each u_i, by the inputs; matplotlib axes."""
-        axes = axes if axes is not None else new_axes()
+    def _draw(self, axes: Any) -> None:
+        """Mean effect of a step along each u_i, by the inputs."""
         for inputs, values in self.final.mean.items():
             axes.semilogy(
                 np.arange(1, len(values) + 1), np.maximum(values, np.finfo(float).tiny), ".", markersize=2, label=inputs
             )
         axes.set(xlabel="index i", ylabel="mean effect of a step along u", title="Influence on predictions")
         axes.legend()
-        return axes
 
 
-class ShownOverlap(Shown, OverlapCurve):
+class ShownOverlap(Plotted, OverlapCurve):
     """:class:`harness.measure.overlap.OverlapCurve` that shows itself."""
 
     @property
@@ -113,17 +107,15 @@ class ShownOverlap(Shown, OverlapCurve):
         curve = zip(self.dimensions, self.cosine, self.chance, strict=True)
         return {f"k = {k:,}": f"{cosine:.4f} (chance {chance:.4f})" for k, cosine, chance in curve}
 
-    def plot(self, axes: Any = None) -> Any:
-        """Mean cosine against k, beside chance; matplotlib axes."""
-        axes = axes if axes is not None else new_axes()
+    def _draw(self, axes: Any) -> None:
+        """Mean cosine against k, beside chance."""
         axes.plot(self.dimensions, self.cosine, marker=".", label="bulks")
         axes.plot(self.dimensions, self.chance, linestyle="--", color="0.5", label="chance")
         axes.set(xlabel="k", ylabel="mean cosine", title="Overlap of bulks")
         axes.legend()
-        return axes
 
 
-class ShownRestricted(Shown, Restricted):
+class ShownRestricted(Plotted, Restricted):
     """:class:`harness.measure.restricted.Restricted` that shows itself."""
 
     @property
@@ -136,18 +128,16 @@ class ShownRestricted(Shown, Restricted):
             name: ", ".join(f"{each[i]:.4g} at k = {self.dimensions[i]:,}" for i in some) for name, each in self.losses.items()
         }
 
-    def plot(self, axes: Any = None) -> Any:
-        """Test loss against k by region; matplotlib axes."""
-        axes = axes if axes is not None else new_axes()
+    def _draw(self, axes: Any) -> None:
+        """Test loss against k by region."""
         for name, losses in self.losses.items():
             axes.semilogx(self.dimensions, losses, marker=".", label=name)
         axes.axhline(self.unrestricted, color="0.5", linestyle="--", label="without confinement")
         axes.set(xlabel="k", ylabel="test loss", title="Training confined to k directions")
         axes.legend()
-        return axes
 
 
-class ShownFunctionOverlaps(Shown, FunctionOverlaps):
+class ShownFunctionOverlaps(Plotted, FunctionOverlaps):
     """:class:`harness.measure.function_jacobian.FunctionOverlaps` that shows itself."""
 
     title = "the directions that move predictions least at initialisation, beside the bulk: 0 is chance, 1 the same space"
@@ -155,17 +145,15 @@ class ShownFunctionOverlaps(Shown, FunctionOverlaps):
     def rows(self) -> dict[str, str]:
         return {name: f"{float(found):.4f}" for name, found in self.closeness.items()}
 
-    def plot(self, axes: Any = None) -> Any:
-        """Singular values of the parameter-function Jacobian by the inputs; matplotlib axes."""
-        axes = axes if axes is not None else new_axes()
+    def _draw(self, axes: Any) -> None:
+        """Singular values of the parameter-function Jacobian by the inputs."""
         for name, sigma in self.sigma.items():
             axes.semilogy(np.arange(1, len(sigma) + 1), np.maximum(sigma[::-1], sigma[-1] * 1e-12), label=name)
         axes.set(xlabel="index i", ylabel="singular value", title="Parameter-function Jacobian")
         axes.legend()
-        return axes
 
 
-class ShownHistory(Shown, History):
+class ShownHistory(Plotted, History):
     """:class:`harness.measure.hessian_subspace.History` that shows itself."""
 
     @property
@@ -180,14 +168,12 @@ class ShownHistory(Shown, History):
         each = zip(self.steps, self.values[:, 0], self._in_top, strict=True)
         return {f"step {step:,}": f"largest {value:.4g}, {part:.1%} of |g|^2 in the top k" for step, value, part in each}
 
-    def plot(self, axes: Any = None) -> Any:
-        """Share of the gradient in the top k eigenvectors against steps; matplotlib axes."""
-        axes = axes if axes is not None else new_axes()
+    def _draw(self, axes: Any) -> None:
+        """Share of the gradient in the top k eigenvectors against steps."""
         axes.plot(self.steps, self._in_top, marker=".")
         axes.set(
             xlabel="step", ylabel="share of |g|^2 in the top k", ylim=(0, 1.02), title="Gradient in the top Hessian eigenvectors"
         )
-        return axes
 
 
 class ShownCarried(Shown, Carried):
