@@ -56,15 +56,15 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
     if ensemble is None:
         return MembershipRecord("unconfirmed" if reference.unconfirmed else "absent", reference.why)
     here = {run for runs in measured.runs for run in runs}
-    rest, known = _rest(ensemble, here)
-    if len(known) < FEWEST:
-        few = f"only {len(known)} of its ensemble's seeds are not in this run, {FEWEST} are needed"
-        return MembershipRecord("few", few, others=len(known))
     values = [value for value in measured.values if value is not None]
     logarithms = over == "seeds" and ensemble.skewed and min(values) > 0
     if logarithms:
         values, ensemble = [math.log(value) for value in values], ensemble.logarithms
-    others = _sample(over, [ensemble.values[i] for i in rest], len(known), _least(ensemble, len(here), len(known)))
+    others = others_of(over, ensemble, len(here), here)
+    if others is None:
+        known = len(_rest(ensemble, here)[1])
+        few = f"only {known} of its ensemble's seeds are not in this run, {FEWEST} are needed"
+        return MembershipRecord("few", few, others=known)
     return _tested(values, len(here), others, FALSE_ALARMS / max(1, tests), logarithms)
 
 
