@@ -37,16 +37,19 @@ class Plan:
         self._todo[kind] = 0
 
     @property
-    def _all_held(self) -> bool:
-        """Whether nothing was computed so far: the store has had everything."""
-        pairs = [(cost, took) for kind, each in self._took.items() if (cost := self._costs.get(kind)) for took in each]
-        return all(took <= HELD * cost for cost, took in pairs)
+    def _pairs(self) -> list[tuple[float, float]]:
+        """Cost and seconds of each task that is over and has a cost."""
+        return [(cost, took) for kind, each in self._took.items() if (cost := self._costs.get(kind)) for took in each]
+
+    @property
+    def _computed(self) -> list[tuple[float, float]]:
+        """Of these, those that the store did not hold."""
+        return [(cost, took) for cost, took in self._pairs if took > HELD * cost]
 
     @property
     def pace(self) -> float:
         """Seconds here for a second of the run before, from the tasks that were computed, or from all if none was."""
-        pairs = [(cost, took) for kind, each in self._took.items() if (cost := self._costs.get(kind)) for took in each]
-        computed = [(cost, took) for cost, took in pairs if took > HELD * cost] or pairs
+        computed = self._computed or self._pairs
         return (PRIOR + sum(took for _, took in computed)) / (PRIOR + sum(cost for cost, _ in computed))
 
     def left(self, running: str = "", elapsed: float = 0.0) -> float | None:
@@ -54,19 +57,19 @@ class Plan:
 
         A task that takes longer than expected is expected to end now.
         """
-        unknown = self._unknown()
-        costs = {kind: self._expected(kind, unknown) for kind, count in self._todo.items() if count}
+        pace, unknown, all_held = self.pace, self._unknown(), not self._computed
+        costs = {kind: self._expected(kind, pace, unknown, all_held) for kind, count in self._todo.items() if count}
         if not costs or all(cost is None for cost in costs.values()):
             return None
         left = sum(self._todo[kind] * (cost or 0.0) for kind, cost in costs.items())
         return max(0.0, left - min(elapsed, costs.get(running) or 0.0))
 
-    def _expected(self, kind: str, unknown: float | None) -> float | None:
+    def _expected(self, kind: str, pace: float, unknown: float | None, all_held: bool) -> float | None:
         """Seconds of one task: what the last of its kind took here, else its cost at this machine's pace."""
         took, cost = self._took.get(kind), self._costs.get(kind)
-        if took and (cost is None or took[-1] > HELD * cost or self._all_held):
+        if took and (cost is None or took[-1] > HELD * cost or all_held):
             return took[-1]
-        return self.pace * cost if cost is not None else unknown
+        return pace * cost if cost is not None else unknown
 
     def _unknown(self) -> float | None:
         took = [seconds for kind, each in self._took.items() if kind not in self._costs for seconds in each]

@@ -78,6 +78,17 @@ def test_other_code_another_entry(tmp_path):
     assert compute.calls == 2
 
 
+def computed_without_and_with(tmp_path, monkeypatch, name, value) -> int:
+    """How often a store computes an entry that is asked for without any setting, and again with this one."""
+    for held in [name for name in os.environ if name.startswith(provenance.MOVERS)]:
+        monkeypatch.delenv(held)
+    compute = Counted()
+    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
+    monkeypatch.setenv(name, value)
+    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
+    return compute.calls
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -92,13 +103,7 @@ def test_other_code_another_entry(tmp_path):
 )
 def test_a_setting_that_can_move_a_number_is_another_entry(tmp_path, monkeypatch, name, value):
     """Else what an earlier run left would answer for a compiler or a BLAS that has not run."""
-    for held in [name for name in os.environ if name.startswith(provenance.MOVERS)]:
-        monkeypatch.delenv(held)
-    compute = Counted()
-    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
-    monkeypatch.setenv(name, value)
-    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
-    assert compute.calls == 2
+    assert computed_without_and_with(tmp_path, monkeypatch, name, value) == 2
     (setting,) = provenance.settings().items()
     assert setting == (name, value.replace("--xla_force_host_platform_device_count=2 ", ""))
 
@@ -113,13 +118,7 @@ def test_a_setting_that_can_move_a_number_is_another_entry(tmp_path, monkeypatch
     ],
 )
 def test_a_setting_that_moves_none_is_the_same_entry(tmp_path, monkeypatch, name, value):
-    for held in [name for name in os.environ if name.startswith(provenance.MOVERS)]:
-        monkeypatch.delenv(held)
-    compute = Counted()
-    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
-    monkeypatch.setenv(name, value)
-    Store(tmp_path).arrays("thing", KEY, compute, modules=MODULES)
-    assert compute.calls == 1
+    assert computed_without_and_with(tmp_path, monkeypatch, name, value) == 1
 
 
 def test_a_setting_without_a_variable_is_another_entry(tmp_path):
