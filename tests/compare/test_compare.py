@@ -394,6 +394,26 @@ class TestBesideTheValues:
         assert found.claims[0].shift.state is state
         assert found.code(strict=True) is (Exit.SAME if state is State.ROUNDING else Exit.MOVED)
 
+    @pytest.mark.parametrize(
+        ("interval", "says"),
+        [
+            ([0.6, 0.84], ""),
+            ([0.55, 0.85], "an interval 0.3 wide, where the same budget gave one of 0.2 before"),
+            (None, "an estimate without the interval that it had before"),
+        ],
+    )
+    def test_an_estimate_that_got_worse_is_seen(self, interval, says):
+        """Its value moved too, which would excuse the interval of a mean."""
+
+        def estimated(value: float, ends: list[float] | None) -> Report:
+            claim = judged([value], over="once")
+            measured = dataclasses.replace(claim.measurements[0], interval=ends, method="bounds")
+            return report(dataclasses.replace(claim, over="interval", verdict="SUPPORTED", measurements=[measured]))
+
+        found = compare(estimated(0.7, [0.6, 0.8]), estimated(0.71, interval))
+        assert found.claims[0].beside[:1] == ((says,) if says else ())
+        assert found.code(strict=True) is Exit.MOVED
+
     def test_claims_that_measure_rounding_say_so(self):
         path = Path(__file__).parents[2] / "fixtures/baselines/smoke-float32-linux-x86_64-cpu.json.gz"
         judged = [record for record in json_file.read(path).claims if record.measurements]
