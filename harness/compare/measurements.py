@@ -23,8 +23,8 @@ HALF = {"float32": float(np.finfo(np.float32).eps) ** 0.5, "float64": float(np.f
 OF_THE_BOUND = "of the bound"
 TENTH = 0.1
 
-# An estimate brings its own interval. The experiment fixes the budget and the random vectors, so that only rounding moves its width:
-# a quarter more is a worse estimator.
+# An estimate brings its own interval. The experiment fixes the budget and the random vectors, so that only rounding moves the
+# interval's width: a quarter more is a worse estimator.
 WIDER = 1.25
 
 
