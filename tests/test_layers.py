@@ -65,8 +65,9 @@ ORDER = {
         "portable audit",
     ),
     "harness.report": (
-        "pages text json_file environment summary figures natural",
+        "pages text json_file environment summary natural",
         "canaries sentences strip forest loading plain story",
+        "figures",
         "links findings",
         "markdown html",
         "publish",

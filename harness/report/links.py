@@ -12,7 +12,7 @@ from harness.suite.records import ClaimRecord
 if TYPE_CHECKING:
     from harness.report.figures import Drawing
 
-NAMED = re.compile(r"\b(?:figure|table)s? ([\w ,]*)", re.IGNORECASE)
+NAMED = re.compile(r"\b(figure|table)s? ([\w ,]*)", re.IGNORECASE)
 NUMBER = re.compile(r"\b\d+[a-z]?\b")
 RANGE = re.compile(r"\b(\d+)([a-z]) to (?:\1)([a-z])\b")
 Links = Mapping[str, list["Drawing"]]
@@ -23,19 +23,15 @@ def figures_of(records: Sequence[ClaimRecord], drawings: Sequence[Drawing]) -> L
 
     A claim's figures are those that are or could be drawn from its evidence, those that its ``where`` names, and those that are
     about its statement. A claim without any has the figures of the other readings of its statement. Claims on another network
-    have only what is drawn from them.
+    have only figures that show this network.
     """
     shown = [drawing for drawing in drawings if drawing.svg]
     found = {record.id: [drawing for drawing in shown if _belongs(record, drawing)] for record in records}
-    shared: dict[str, dict[str, Drawing]] = {}
+    shared: dict[tuple[str, str], dict[str, Drawing]] = {}
     for record in records:
-        if not network(record):
-            known = {drawing.figure.name: drawing for drawing in found[record.id]}
-            shared.setdefault(_statement(record), {}).update(known)
-    return {
-        record.id: found[record.id] or ([] if network(record) else list(shared[_statement(record)].values()))
-        for record in records
-    }
+        known = {drawing.figure.name: drawing for drawing in found[record.id]}
+        shared.setdefault((_statement(record), network(record)), {}).update(known)
+    return {record.id: found[record.id] or list(shared[_statement(record), network(record)].values()) for record in records}
 
 
 def claims_of(links: Links) -> dict[str, list[str]]:
@@ -48,28 +44,36 @@ def claims_of(links: Links) -> dict[str, list[str]]:
 
 
 def named(where: str) -> set[str]:
-    """The figures' numbers in words such as ``Section 3.1, Figures 1a and 5b``: ``{"1a", "5b"}``; ``11b to 11d`` is three."""
-    numbers = set()
-    for words in NAMED.findall(where):
+    """The figures in words such as ``Section 3.1, Figures 1a and 5b``: ``{"1a", "5b"}``; ``11b to 11d`` is three; ``Table 1``."""
+    numbers: set[str] = set()
+    for kind, words in NAMED.findall(where):
         text = re.split(r"\b(?:section|appendix|equation|footnote|caption)", words, flags=re.IGNORECASE)[0]
-        numbers |= set(NUMBER.findall(text))
+        found = set(NUMBER.findall(text))
         for number, first, last in RANGE.findall(text):
-            numbers |= {f"{number}{chr(letter)}" for letter in range(ord(first), ord(last) + 1)}
+            found |= {f"{number}{chr(letter)}" for letter in range(ord(first), ord(last) + 1)}
+        numbers |= {f"Table {number}" for number in found} if kind.lower() == "table" else found
     return numbers
 
 
 def _belongs(record: ClaimRecord, drawing: Drawing) -> bool:
     if record.id in drawing.claims or any(record.id in source.claims for source in drawing.figure.sources.values()):
         return True
-    if network(record) or record.paper != drawing.figure.paper:
+    if record.paper != drawing.figure.paper or not _shows(drawing, network(record)):
         return False
     if _statement(record) in drawing.figure.about:
         return True
     return any(_same(number, drawing.figure.number) for number in named(record.where))
 
 
+def _shows(drawing: Drawing, name: str) -> bool:
+    """Whether the figure shows this network; "" is the paper's own."""
+    return name in drawing.figure.networks if name else not drawing.figure.networks
+
+
 def _same(number: str, figure: str) -> bool:
-    """Whether ``3`` is named for 3a, or 11b for 11: one of the two stands for the whole figure."""
+    """Whether ``3`` is named for 3a, or 11b for 11: one of the two stands for the whole figure. A table is no figure."""
+    if number.startswith("Table") or figure.startswith("Table"):
+        return number == figure
     parts = NUMBER.findall(figure)
     return any(number == part or number == part.rstrip("abcdefghij") or part == number.rstrip("abcdefghij") for part in parts)
 

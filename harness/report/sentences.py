@@ -72,6 +72,11 @@ def network(record: ClaimRecord) -> str:
     return last.removeprefix("on-") if last.startswith("on-") else ""
 
 
+def unbound(record: ClaimRecord) -> str:
+    """The id of a claim of any network without the network: ``paper/claim[reading]`` of ``paper/claim[reading,on-wine]``."""
+    return record.id.replace(f"[on-{network(record)}]", "").replace(f",on-{network(record)}]", "]")
+
+
 def place(where: str) -> Place:
     """The place that words such as ``Section 3.1, Figure 1a`` name; of several sections the first in the paper."""
     if start := AT_START.match(where):

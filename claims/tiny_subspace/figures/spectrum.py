@@ -18,8 +18,8 @@ SPECTRA = {"figure-4": "ten classes", "parity": "even or odd", "permuted": "perm
     "4",
     "Largest Hessian eigenvalues",
     caption="At the last step, in units of the largest, for ten classes (32-32 network), for digits labelled even or odd, and "
-    f"for permuted labels that are learned: {SPREAD} and networks. Dotted: after the second and the tenth, the numbers of large ones in the paper. Both panels have one "
-    "scale.",
+    "for permuted labels that are learned: median over seeds and networks, band from the lowest to the highest. Dotted: after the "
+    "second and the tenth, the numbers of large ones in the paper. Both panels have one scale.",
     sources={
         f"{data}_{tag}": optional("eigenvalues", *(f"{PAPER}/k-outliers[{data},{tag},{count}]" for count in ("k", "k-minus-one")))
         for data in DATA

@@ -14,7 +14,14 @@ from harness.report.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE,
 PAPER = "training-jacobian"
 FAILS, WORKS = f"{PAPER}/bulk-training-fails", f"{PAPER}/active-training-works"
 CURVES = "dimensions bulk complement chaotic stable random unrestricted"
-HELD = source(CURVES, f"{FAILS}[complement-38]", f"{FAILS}[bulk]", f"{FAILS}[no-progress,share]", f"{WORKS}[text,stable]")
+HELD = source(
+    CURVES,
+    f"{FAILS}[complement-38]",
+    f"{FAILS}[bulk]",
+    f"{FAILS}[no-progress,share]",
+    f"{WORKS}[text,stable]",
+    anywhere=f"{FAILS}[no-progress]",
+)
 SAID = {
     f"{where}_{region}": quoted(f"{WORKS}[{where},{region}]") for where in ("text", "figure") for region in ("chaotic", "stable")
 } | {f"caption_{region}": quoted(f"{WORKS}[at-{k},{region}]") for region, k in (("chaotic", 750), ("stable", 1000))}
@@ -42,8 +49,7 @@ STYLES: dict[str, tuple[str, Any, str]] = {
 )
 def bulk_and_complement(axes: Axes, held: Data, bulk: Data | None, complement: Data | None) -> str:
     found = _confined(axes, held, ("bulk", "complement", "random"))
-    number = published(bulk)
-    works = None if number is None else 10**number
+    works = published(bulk)
     for k, region in ((works, "bulk"), (_size(complement), "complement")):
         if k is not None:
             axes.axvline(k, color=STYLES[region][0], linestyle=STYLES[region][1], linewidth=0.8)
@@ -63,8 +69,7 @@ def chaotic_and_stable(axes: Axes, held: Data, **said: Data | None) -> str:
     found, words = _confined(axes, held, ("chaotic", "stable", "random")), []
     for name, data in said.items():
         where, region = name.split("_")
-        number = published(data)
-        k = _size(data) if where == "caption" else None if number is None else 10**number
+        k = _size(data) if where == "caption" else published(data)
         if k is not None:
             y, text = 0.02 if region == "chaotic" else 0.09, where[0].upper()
             axes.text(k, y, text, ha="center", color=STYLES[region][0], transform=axes.get_xaxis_transform())

@@ -13,13 +13,13 @@ from harness.report.figures.style import (
     GREY,
     INK,
     LINES,
-    cloud,
+    decade_below,
+    descending,
+    each_direction,
     judged,
-    legend,
     log_axis,
     published,
     seeds,
-    shade,
     span,
     thinned,
 )
@@ -61,21 +61,16 @@ def density(axes: Axes, regions: Data, peak: Data | None) -> str:
     caption="|J vᵢ − vᵢ| by index, every seed (points), and each seed's running median (lines). Shaded: |σ − 1| < 0.1. Dotted: 0.1. "
     f"Values below {NEAR:g}, mostly along directions that training carries exactly, are not shown.",
     sources={
-        "moved": source("shift sigma", f"{UNMOVED}[median]", f"{UNMOVED}[each]"),
-        "median": quoted(f"{UNMOVED}[median]"),
+        "moved": source("shift sigma", f"{UNMOVED}[median]", f"{UNMOVED}[each]", anywhere=f"{UNMOVED}[median]"),
+        "median": quoted(f"{UNMOVED}[median]", anywhere=f"{UNMOVED}[median]"),
         "each": quoted(f"{UNMOVED}[each]"),
     },
     about=[f"{PAPER}/structural-bulk"],
 )
 def unmoved(axes: Axes, moved: Data, median: Data | None, each: Data | None) -> str:
     shift = moved.stack("shift")
-    cloud(axes, shift, NEAR)
-    shade(axes, moved.stack("sigma"))
+    each_direction(axes, shift, moved.stack("sigma"), "|J vᵢ − vᵢ|", NEAR)
     axes.axhline(0.1, color=GREY, linestyle=":", linewidth=1)
-    axes.set(xlabel="index i, largest σ first", ylabel="|J vᵢ − vᵢ|", yscale="log", xlim=(0, None))
-    axes.set_ylim(NEAR, 2 * np.nanmax(shift))
-    log_axis(axes.yaxis)
-    legend(axes)
     share = f"; {judged(each, '.0%')} of the directions are below 0.1" if judged(each) else ""
     return f"Median over the bulk {judged(median)}{share}; {(shift < NEAR).mean():.0%} of all points lie below the axis."
 
@@ -100,9 +95,7 @@ def dimension(axes: Axes, departure: Data, strict: Data | None, bulk: Data | Non
     share = published(bulk)
     if share is not None:
         axes.axvline(share * size, color=INK, linestyle="--", linewidth=0.9)
-    axes.set(xlabel="index, largest first", ylabel="singular value of J − I", yscale="log", xlim=(0, None))
-    axes.set_ylim(bottom=FLOOR)
-    log_axis(axes.yaxis)
+    descending(axes, "singular value of J − I", FLOOR)
     paper = "" if share is None else f"; the paper's bulk leaves {share:.1%}"
     return f"{judged(bulk, '.1%')} of {size} are above 0.1, {judged(strict, '.1%')} above 0.001{paper}."
 
@@ -117,13 +110,8 @@ def dimension(axes: Axes, departure: Data, strict: Data | None, bulk: Data | Non
 )
 def strength(axes: Axes, strength: Data) -> str:
     values = strength.stack("strength")
-    floor = 10.0 ** np.floor(np.log10(np.nanquantile(values[values > 0], 0.1)) - 1)
-    cloud(axes, values, floor)
-    shade(axes, strength.stack("sigma"))
-    axes.set(xlabel="index i, largest σ first", ylabel="|F vᵢ|, nats", yscale="log", xlim=(0, None))
-    axes.set_ylim(floor, 2 * np.nanmax(values))
-    log_axis(axes.yaxis)
-    legend(axes)
+    floor = decade_below(values)
+    each_direction(axes, values, strength.stack("sigma"), "|F vᵢ|, nats", floor)
     below = f"{(values < floor).mean():.0%} of the points lie below the axis"
     return f"Rank correlation with |σᵢ − 1|, structural directions left out: {judged(strength, '.2f')}; {below}."
 
@@ -152,10 +140,7 @@ def other_data(axes: Axes, **found: Data | None) -> str:
             near = np.mean(np.abs(sigma - 1) < 0.1, axis=1)
             said.append(f"{words} {span(near, '.0%')} of {sigma.shape[1]}")
     axes.axhline(1, color=INK, linestyle="--", linewidth=0.9)
-    axes.set(xlabel="index / number of dimensions", ylabel="singular value σ", yscale="log", xlim=(0, 1))
-    axes.set_ylim(bottom=1e-4)
-    log_axis(axes.yaxis)
-    legend(axes)
+    descending(axes, "singular value σ", 1e-4, xlabel="index / number of dimensions", right=1)
     return f"Share of singular values within 0.1 of one: {', '.join(said)}."
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from harness.report.figures.registry import Data, Source, figure, quoted, source
-from harness.report.figures.style import cloud, judged, legend, log_axis, shade
+from harness.report.figures.style import decade_below, each_direction, judged
 
 PAPER = "training-jacobian"
 EACH = (
@@ -20,26 +19,31 @@ EFFECT = (
     "one scale; it ends at 10⁻⁸."
 )
 KL = (1e-8, 10.0)  # nats: what the three figures show, so that they can be compared
-OOD = f"{PAPER}/visible-far-ood"
+TEST, OOD, MOVES = (f"{PAPER}/{name}" for name in ("invisible-in-distribution", "visible-far-ood", "bulk-barely-moves"))
+LARGER = f"{OOD}[larger-than-in-distribution,noise]"
 
 
-def _influence(family: str, *readings: str) -> Source:
-    return source("kl sigma", *(f"{PAPER}/{family}[{reading}]" for reading in readings))
+def _influence(family: str, *readings: str, anywhere: str = "") -> Source:
+    return source("kl sigma", *(f"{PAPER}/{family}[{reading}]" for reading in readings), anywhere=anywhere)
 
 
-def _against(statement: str, readings: str = "{}") -> dict[str, Source]:
+def _against(statement: str, readings: str = "{}", anywhere: str = "") -> dict[str, Source]:
     """What the claims judge: the bulk's median over that of the chaotic, and of the stable directions."""
-    return {region: quoted(f"{statement}[{readings.format(region)}]") for region in ("chaotic", "stable")}
+    return {
+        region: quoted(f"{statement}[{readings.format(region)}]", anywhere=anywhere and f"{statement}[{anywhere.format(region)}]")
+        for region in ("chaotic", "stable")
+    }
 
 
 @figure(
     PAPER,
     "3a",
-    "Effect on test images",
+    "Effect on the test set",
     caption=EFFECT,
+    about=[f"{PAPER}/notable-in-distribution"],
     sources={
-        "test": _influence("invisible-in-distribution", "eq-2,stable", "eq-2,chaotic"),
-        **_against(f"{PAPER}/invisible-in-distribution", "eq-2,{}"),
+        "test": _influence("invisible-in-distribution", "eq-2,stable", "eq-2,chaotic", anywhere=f"{TEST}[stable]"),
+        **_against(TEST, "eq-2,{}", "{}"),
     },
 )
 def on_test_images(axes: Axes, test: Data, **ratios: Data | None) -> str:
@@ -52,9 +56,9 @@ def on_test_images(axes: Axes, test: Data, **ratios: Data | None) -> str:
     "Effect on white noise",
     caption=EFFECT,
     sources={
-        "noise": _influence("visible-far-ood", "noise,uniform,stable", "larger-than-in-distribution,noise"),
-        **_against(OOD, "noise,uniform,{}"),
-        "test": quoted(f"{OOD}[larger-than-in-distribution,noise]"),
+        "noise": _influence("visible-far-ood", "noise,uniform,stable", "larger-than-in-distribution,noise", anywhere=LARGER),
+        **_against(OOD, "noise,uniform,{}", "noise,{}"),
+        "test": quoted(LARGER, anywhere=LARGER),
     },
 )
 def on_white_noise(axes: Axes, noise: Data, test: Data | None, **ratios: Data | None) -> str:
@@ -67,15 +71,14 @@ def on_white_noise(axes: Axes, noise: Data, test: Data | None, **ratios: Data | 
     "How far training moves along each direction",
     caption=f"|vᵢ · (θ_T − θ₀)|. {EACH}",
     sources={
-        "moves": source("moved sigma", f"{PAPER}/bulk-barely-moves[stable]", f"{PAPER}/bulk-barely-moves[chaotic]"),
-        **_against(f"{PAPER}/bulk-barely-moves"),
+        "moves": source("moved sigma", f"{MOVES}[stable]", f"{MOVES}[chaotic]", anywhere=f"{MOVES}[stable]"),
+        **_against(MOVES, anywhere="{}"),
     },
     about=[f"{PAPER}/stays-close"],
 )
 def displacement(axes: Axes, moves: Data, **ratios: Data | None) -> str:
     values = moves.stack("moved")
-    floor = 10.0 ** np.floor(np.log10(np.nanquantile(values[values > 0], 0.1)) - 1)
-    return _by_direction(axes, moves, "moved", "displacement along vᵢ", (floor, 2 * np.nanmax(values)), ratios)
+    return _by_direction(axes, moves, "moved", "displacement along vᵢ", decade_below(values), ratios)
 
 
 @figure(
@@ -94,22 +97,15 @@ def on_inverted_images(axes: Axes, inverted: Data, test: Data | None, **ratios: 
 
 
 def _effect(axes: Axes, data: Data, ratios: Mapping[str, Data | None], test: Data | None = None) -> str:
-    limits = KL[0], max(KL[1], 2 * np.nanmax(data.stack("kl")))
-    words = _by_direction(axes, data, "kl", "KL divergence, nats", limits, ratios)
-    return f"{words} The bulk's median is {judged(test)} times that on test images." if judged(test) else words
+    words = _by_direction(axes, data, "kl", "KL divergence, nats", KL[0], ratios)
+    axes.set_ylim(top=max(KL[1], axes.get_ylim()[1]))
+    return f"{words} The bulk's median is {judged(test)} times that on the test set." if judged(test) else words
 
 
-def _by_direction(
-    axes: Axes, data: Data, name: str, label: str, limits: tuple[float, float], ratios: Mapping[str, Data | None]
-) -> str:
+def _by_direction(axes: Axes, data: Data, name: str, label: str, bottom: float, ratios: Mapping[str, Data | None]) -> str:
     """One value a direction, log scale; the few that are zero up to rounding are left below the axis."""
-    values, sigma = data.stack(name), data.stack("sigma")
-    cloud(axes, values, limits[0])
-    axes.set(xlabel="index i, largest σ first", ylabel=label, yscale="log", xlim=(0, None))
-    axes.set_ylim(*limits)
-    log_axis(axes.yaxis)
-    shade(axes, sigma)
-    legend(axes)
+    values = data.stack(name)
+    each_direction(axes, values, data.stack("sigma"), label, bottom)
     found = [f"{judged(ratio)} of that over the {region} directions" for region, ratio in ratios.items() if judged(ratio)]
-    share = f"{(values < limits[0]).mean():.0%} of the points lie below the axis."
+    share = f"{(values < bottom).mean():.0%} of the points lie below the axis."
     return f"Median over the bulk, by seed: {', '.join(found)}. {share}" if found else share

@@ -10,7 +10,8 @@ from harness.report.figures.style import BAND, BLUE, INK, ORANGE, SHADE, judged,
 
 PAPER = "training-jacobian"
 TOP = ("leaves", "overtakes", "rapidly")
-READINGS = ("nontrivial,strict", "nontrivial,lenient", "all,strict", "all,lenient")
+LINEAR = [f"{PAPER}/linear-bulk[{which},{how}]" for which in ("nontrivial", "all") for how in ("strict", "lenient")]
+SURGICAL = f"{PAPER}/surgical-bulk[strict,amplitude]"
 
 
 @figure(
@@ -22,9 +23,9 @@ READINGS = ("nontrivial,strict", "nontrivial,lenient", "all,strict", "all,lenien
     "λσᵢ along uᵢ (dashed), and with nothing orthogonal to it. Below λ = 0.01 the orthogonal part is float32 rounding of θ_T. The paper "
     "speaks of seven orders of magnitude up to 10³; six of them are drawn, and trainings in float64 judge the seventh, from 10⁻⁴ on.",
     sources={
-        "bulk": source("stimulus along orthogonal sigma", *(f"{PAPER}/linear-bulk[{reading}]" for reading in READINGS)),
-        "strict": quoted(f"{PAPER}/linear-bulk[nontrivial,strict]"),
-        "surgical": quoted(f"{PAPER}/surgical-bulk[strict,amplitude]"),
+        "bulk": source("stimulus along orthogonal sigma", *LINEAR, anywhere=f"{PAPER}/linear-bulk[lenient]"),
+        "strict": quoted(LINEAR[0], anywhere=f"{PAPER}/linear-bulk[strict]"),
+        "surgical": quoted(SURGICAL, anywhere=SURGICAL),
         "seven": quoted(f"{PAPER}/linear-bulk[seven-decades]"),
     },
 )

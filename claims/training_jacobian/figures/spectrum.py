@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -12,6 +14,7 @@ from harness.report.figures.style import (
     INK,
     ORANGE,
     cloud,
+    descending,
     judged,
     legend,
     log_axis,
@@ -23,11 +26,12 @@ from harness.report.figures.style import (
 )
 
 PAPER = "training-jacobian"
+ALIGNED = f"{PAPER}/alignment-bulk[median]"
 SPECTRUM = source(
     "sigma",
     f"{PAPER}/chaotic-magnitude[top-weak]",
     f"{PAPER}/bulk-count[all]",
-    f"{PAPER}/alignment-bulk[median]",
+    ALIGNED,
     f"{PAPER}/chaotic-count[1.5]",
 )
 NOISE = (f"{PAPER}/noise-no-bulk[strict]", f"{PAPER}/noise-no-bulk[lenient]")
@@ -127,7 +131,7 @@ def near_one(axes: Axes, digits: Data, noise: Data | None, count: Data | None) -
     "lines, ±2/√N, lie 95 % of the cosines of independent random directions. Short dashes, over σ > 1.5: the cosine that the paper "
     "says is exceeded there.",
     sources={
-        "digits": source("cosine sigma", f"{PAPER}/alignment-bulk[median]", f"{PAPER}/alignment-bulk[fraction]"),
+        "digits": source("cosine sigma", ALIGNED, f"{PAPER}/alignment-bulk[fraction]", anywhere=ALIGNED),
         "chaotic": quoted(f"{PAPER}/alignment-chaotic"),
     },
 )
@@ -151,18 +155,18 @@ def alignment(axes: Axes, digits: Data, chaotic: Data | None) -> str:
 @figure(
     PAPER,
     "5b",
-    "White noise in place of the images",
+    "White noise in place of the data",
     caption="Singular values in descending order for real images and for uniform white noise with the same labels. Dashed: one. "
     "Values below 10⁻⁴ are not shown.",
     sources={
-        "digits": SPECTRUM,
-        "noise": source("sigma", *NOISE),
+        "data": replace(SPECTRUM, anywhere=ALIGNED),
+        "noise": source("sigma", *NOISE, anywhere=NOISE[0]),
     },
 )
-def white_noise(axes: Axes, digits: Data, noise: Data) -> str:
+def white_noise(axes: Axes, data: Data, noise: Data) -> str:
     near = []
-    for name, data, color, line in (("digits", digits, BLUE, "-"), ("white noise", noise, ORANGE, "-.")):
-        sigma = data.stack("sigma")
+    for name, shown, color, line in ((data.network or "digits", data, BLUE, "-"), ("white noise", noise, ORANGE, "-.")):
+        sigma = shown.stack("sigma")
         _spectrum(axes, sigma, name, color, line)
         near.append(f"{span((np.abs(sigma - 1) < 0.01).mean(1), '.1%')} on {name}")
     _spectral_axes(axes)
@@ -188,7 +192,4 @@ def _spectrum(axes: Axes, sigma: Array, label: str, color: str, line: str) -> No
 
 def _spectral_axes(axes: Axes) -> None:
     axes.axhline(1, color=INK, linestyle="--", linewidth=0.9)
-    axes.set(xlabel="index, largest first", ylabel="singular value σ", xlim=(0, None), yscale="log")
-    axes.set_ylim(bottom=FLOOR)
-    log_axis(axes.yaxis)
-    legend(axes)
+    descending(axes, "singular value σ", FLOOR)

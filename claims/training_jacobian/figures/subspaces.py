@@ -16,9 +16,9 @@ from harness.report.figures.style import (
     INK,
     ORANGE,
     PURPLE,
+    descending,
     judged,
     legend,
-    log_axis,
     published,
     seeds,
     span,
@@ -27,6 +27,7 @@ from harness.report.figures.style import (
 
 PAPER = "training-jacobian"
 CURVE = "dimensions cosine baseline"
+SEEDS, LABELS, LOSS = (f"{PAPER}/{name}" for name in ("bulk-seed-overlap", "bulk-label-overlap", "loss-independence[overlap]"))
 ROUNDING = 1e-10  # a singular value this far below the largest is rounding of the Gram matrix
 
 
@@ -47,10 +48,7 @@ def function_spectrum(axes: Axes, digits: Data, noise: Data | None) -> str:
     if noise is not None:
         null.append(_null_space(axes, noise, "white noise", ORANGE, "-."))
     axes.axhline(1e-5, color=GREY, linestyle=":", linewidth=1)
-    axes.set(xlabel="index, largest first", ylabel="singular value / largest", xlim=(0, None), yscale="log")
-    axes.set_ylim(ROUNDING / 2, 2)
-    log_axis(axes.yaxis)
-    legend(axes)
+    descending(axes, "singular value / largest", ROUNDING / 2, 2)
     return f"{' and '.join(null)} have less than 1e-5 of the largest singular value."
 
 
@@ -107,10 +105,10 @@ def function_overlap(axes: Axes, digits: Data, noise: Data | None, digits_alone:
     "training carries exactly, which all bulks share for trivial reasons: they are why the other curves rise at small k. Squared error "
     "is not in the paper's figure.",
     sources={
-        "pairs": source(f"{CURVE} size", f"{PAPER}/bulk-seed-overlap[all]"),
-        "nontrivial": optional(f"{CURVE} size", f"{PAPER}/bulk-seed-overlap[nontrivial]"),
-        "labels": optional(f"{CURVE} size", f"{PAPER}/bulk-label-overlap[all]"),
-        "loss": optional(f"{CURVE} size", f"{PAPER}/loss-independence[overlap]"),
+        "pairs": source(f"{CURVE} size", f"{SEEDS}[all]", anywhere=SEEDS),
+        "nontrivial": optional(f"{CURVE} size", f"{SEEDS}[nontrivial]"),
+        "labels": optional(f"{CURVE} size", f"{LABELS}[all]", anywhere=LABELS),
+        "loss": optional(f"{CURVE} size", LOSS, anywhere=LOSS),
     },
 )
 def bulk_overlap(axes: Axes, pairs: Data, nontrivial: Data | None, labels: Data | None, loss: Data | None) -> str:

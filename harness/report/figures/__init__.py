@@ -11,7 +11,10 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.report.figures import svg
+from harness.report.figures.elsewhere import elsewhere
 from harness.report.figures.registry import FIGURES, Data, Figure, Source
+from harness.report.natural import natural
+from harness.report.sentences import network
 from harness.suite.evidence import by_run, unpack
 from harness.suite.paper import PAPERS
 from harness.suite.records import Report
@@ -47,12 +50,23 @@ def draw_all(report: Report, folder: Path, figures: Sequence[Figure] | None = No
 
 
 def figures_of(report: Report) -> list[Figure]:
-    """The figures of the papers that the report has claims of: each paper has them in its package ``figures``."""
+    """The figures of the papers that the report has claims of: each paper has them in its package ``figures``.
+
+    Those of which other networks have the evidence follow again, with those networks. A report on other networks alone has
+    these, and what is drawn from its claims.
+    """
     papers = dict.fromkeys(record.paper for record in report.claims)
     for known in (PAPERS[id] for id in papers if id in PAPERS):
         if importlib.util.find_spec(f"{known.package}.figures") is not None:
             importlib.import_module(f"{known.package}.figures")
-    return [figure for figure in FIGURES if figure.paper in papers]
+    figures = [figure for figure in FIGURES if figure.paper in papers]
+    own, ids = {record.paper for record in report.claims if not network(record)}, {record.id for record in report.claims}
+    shown = [figure for figure in figures if figure.paper in own or ids & _claims(figure)]
+    return [*shown, *elsewhere(figures, report.claims, shown)]
+
+
+def _claims(figure: Figure) -> set[str]:
+    return {id for source in figure.sources.values() for id in source.claims}
 
 
 def export(report: Report, folder: Path, into: Path, figures: Sequence[Figure] | None = None) -> list[Path]:
@@ -72,10 +86,10 @@ def export(report: Report, folder: Path, into: Path, figures: Sequence[Figure] |
 
 
 class Evidence:
-    """The report's evidence by claim, each file read and checked once."""
+    """The report's evidence by claim, each file read and checked once; records are in the quantity's own unit."""
 
     def __init__(self, report: Report, folder: Path) -> None:
-        self.records = {record.id: record for record in report.claims}
+        self.records = {record.id: natural(record) for record in report.claims}
         self.folder = folder
         self._of = cache(self._read)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.report.sentences import network
 from harness.suite.records import ClaimRecord
 
 Array = np.ndarray[Any, Any]
@@ -21,13 +22,15 @@ class Source:
     """Where data of a figure comes from: the first of ``claims`` that has evidence with all of ``arrays``.
 
     ``required``: without it there is no figure; otherwise the drawing function is given None. ``quoted``: what the figure says
-    of the claim is in its record, and its evidence is not looked at.
+    of the claim is in its record, and its evidence is not looked at. ``anywhere``: the claim of any network that has the same
+    evidence, by its id without the network.
     """
 
     claims: tuple[str, ...]
     arrays: tuple[str, ...] = ()
     required: bool = True
     quoted: bool = False
+    anywhere: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Data:
     def published(self) -> float | None:
         """The number that the paper gives for what the claim measures."""
         return self.record.published
+
+    @property
+    def network(self) -> str:
+        """The network that the claim was judged on; "" for the paper's own."""
+        return network(self.record)
 
     @property
     def judged(self) -> Array:
@@ -67,7 +75,8 @@ class Figure:
 
     ``draw`` gets matplotlib axes (several panels: a list of them) and one keyword a source, draws, and returns what is to be
     seen in a sentence with numbers. A ``number`` that is a letter marks a figure that the paper does not have. ``about`` are
-    statements (ids of claims without their readings) that it shows although it is not drawn from them.
+    statements (ids of claims without their readings) that it shows although it is not drawn from them. ``networks`` are those
+    that it shows in place of the paper's own, a panel each.
     """
 
     paper: str
@@ -78,6 +87,7 @@ class Figure:
     draw: Draw
     panels: int = 1
     about: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
     @property
     def wide(self) -> bool:
@@ -86,12 +96,14 @@ class Figure:
     @property
     def label(self) -> str:
         """``Figure 1a``, ``Figure A``, ``Table 1``."""
-        return f"Figure {self.number}" if self.number[:1].isdigit() or len(self.number) == 1 else self.number
+        label = f"Figure {self.number}" if self.number[:1].isdigit() or len(self.number) == 1 else self.number
+        return f"{label} on other networks" if self.networks else label
 
     @property
     def name(self) -> str:
         """Its place in the page, e.g. ``figure-training-jacobian-1a``."""
-        return f"figure-{self.paper}-{self.number}".lower().replace(" ", "-").replace(",", "")
+        name = f"figure-{self.paper}-{self.number}{'-on-other-networks' if self.networks else ''}"
+        return name.lower().replace(" ", "-").replace(",", "")
 
 
 FIGURES: list[Figure] = []
@@ -116,16 +128,16 @@ def figure(
     return register
 
 
-def source(arrays: str, *claims: str) -> Source:
+def source(arrays: str, *claims: str, anywhere: str = "") -> Source:
     """The first of ``claims`` whose evidence has the arrays, named with spaces between them."""
-    return Source(claims, tuple(arrays.split()))
+    return Source(claims, tuple(arrays.split()), anywhere=anywhere)
 
 
-def optional(arrays: str, *claims: str) -> Source:
+def optional(arrays: str, *claims: str, anywhere: str = "") -> Source:
     """As :func:`source`, for what a figure can do without."""
-    return Source(claims, tuple(arrays.split()), required=False)
+    return Source(claims, tuple(arrays.split()), required=False, anywhere=anywhere)
 
 
-def quoted(*claims: str) -> Source:
+def quoted(*claims: str, anywhere: str = "") -> Source:
     """The record of the first of ``claims`` that the report has: for the number that the paper gives, and for what was judged."""
-    return Source(claims, required=False, quoted=True)
+    return Source(claims, required=False, quoted=True, anywhere=anywhere)

@@ -99,14 +99,15 @@ def seeds(axes: Axes, x: Array, runs: Array, label: str, color: str, line: Any =
 
 
 def cloud(axes: Axes, runs: Array, floor: float = -np.inf, blocks: int = 48) -> None:
-    """Values of shape (runs, indices) as points, rasterised, under each run's median in blocks of the index.
+    """Values of shape (runs, indices) as points, one image of all, under each run's median in blocks of the index.
 
     Args:
         floor: where the axis begins; values below take no part, and a line is interrupted where they are the most.
     """
     edges = np.linspace(0, runs.shape[1], blocks + 1).round().astype(int)
+    index = np.tile(np.arange(1, runs.shape[1] + 1), len(runs))
+    axes.plot(index, runs.ravel(), "o", color=BLUE, markersize=1.1, alpha=0.3, mew=0, rasterized=True)
     for number, values in enumerate(runs):
-        axes.plot(np.arange(1, len(values) + 1), values, "o", color=BLUE, markersize=1.1, alpha=0.3, mew=0, rasterized=True)
         parts = np.split(values, edges[1:-1])
         shown = [np.nanmedian(part[part >= floor]) if np.nanmedian(part) >= floor else np.nan for part in parts]
         label = f"seed {number}" if number < len(DASHES) else None
@@ -120,6 +121,34 @@ def shade(axes: Axes, sigma: Array, delta: float = 0.1) -> None:
         axes.axvspan(inside[0], inside[-1], color=SHADE, linewidth=0, zorder=0)
         for edge in (inside[0], inside[-1]):
             axes.axvline(edge, color="#aab4bb", linewidth=0.6, zorder=0)
+
+
+def descending(
+    axes: Axes,
+    ylabel: str,
+    bottom: float,
+    top: float | None = None,
+    *,
+    xlabel: str = "index, largest first",
+    right: float | None = None,
+) -> None:
+    """Finish a plot of values against their index: a logarithmic height with these ends, and the legend."""
+    axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, right), yscale="log")
+    axes.set_ylim(bottom, top)
+    log_axis(axes.yaxis)
+    legend(axes)
+
+
+def each_direction(axes: Axes, values: Array, sigma: Array, ylabel: str, bottom: float) -> None:
+    """One value a singular direction, the bulk shaded, nothing below ``bottom``. Both arrays: shape (runs, indices)."""
+    cloud(axes, values, bottom)
+    shade(axes, sigma)
+    descending(axes, ylabel, bottom, 2 * np.nanmax(values), xlabel="index i, largest σ first")
+
+
+def decade_below(values: Array) -> float:
+    """A power of ten to begin an axis at: nine tenths of the positive values are more than ten times as large."""
+    return float(10.0 ** np.floor(np.log10(np.nanquantile(values[values > 0], 0.1)) - 1))
 
 
 def thinned(size: int, most: int = 700) -> Array:
