@@ -43,8 +43,8 @@ GROUPS = {
         "Failed",
         "the verdict or the values contradict the reference ensemble, a control does not hold, or the claim broke",
     ),
-    "deviates": ("Deviate, as listed", "do not hold as published; what is true instead is on record"),
-    "refuted": ("Do not hold", "on a network of one's own, where nothing is expected: the verdict is the finding"),
+    "deviates": ("Do not hold, as listed", "as published, that is; each card says what is true instead"),
+    "refuted": ("Do not hold elsewhere", "on other networks, where nothing is expected: the verdict is the finding"),
     "open": ("Left open", "too few seeds to decide"),
     "passed": ("Hold", "supported, as published"),
 }
@@ -167,11 +167,11 @@ def tally(report: Report) -> list[tuple[str, int, str]]:
     entries = [
         ("broken", broken, "NOT RUN by failure"),
         ("failed", of["failed"] - broken, "failed"),
-        ("deviates", of["deviates"], "deviate, as listed"),
-        ("refuted", of["refuted"], "do not hold"),
+        ("deviates", of["deviates"], "do not hold, as listed"),
+        ("refuted", of["refuted"], "do not hold on other networks"),
         ("open", of["open"], "left open"),
         ("passed", of["passed"], "hold"),
-        ("skipped", of["not run"], "not run, declared"),
+        ("skipped", of["not run"], "not run"),
     ]
     return [entry for entry in entries if entry[1]]
 

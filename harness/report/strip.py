@@ -168,7 +168,7 @@ def _controls(record: ClaimRecord, scale: Scale) -> Row | None:
     for value, name in sorted(finite):
         shown = name if scale.shows(value) else (f"◂{name}" if value < scale.low else f"{name}▸")
         x = min(max(scale(value), LEFT + 7), RIGHT - 7)
-        marks.append((max(x, marks[-1][0] + 14) if marks else x, shown))
+        marks.append((max(x, marks[-1][0] + 8 + 6 * len(shown)) if marks else x, shown))
     over = max(0.0, marks[-1][0] - (RIGHT - 7))
     return 18, _name("controls") + "".join(f'<text class="control" x="{x - over:.1f}" y="4">{shown}</text>' for x, shown in marks)
 

@@ -201,8 +201,8 @@ def detects(power: PowerRecord) -> str:
     """The smallest shifts that a run of so many seeds detects, in one line."""
     if power.alarm is None:
         return "too few seeds for any shift of the mean to be an alarm"
-    turns = f"; {power.verdict:.2g} turn the verdict" if power.verdict is not None else ""
-    line = f"a shift of the mean by {power.alarm:.2g} standard deviations between seeds ({power.spread:.2g} each){turns}"
+    turns = f"; {_far(power.verdict)} turn the verdict" if power.verdict is not None else ""
+    line = f"a shift of the mean by {_far(power.alarm)} standard deviations between seeds ({power.spread:.2g} each){turns}"
     return f"{line}. {power.blind.capitalize()}." if power.blind else line
 
 

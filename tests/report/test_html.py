@@ -217,7 +217,7 @@ class TestTop:
             "at most 99 MiB",
             "2025-01-02 03:04:05",
         )
-        outcomes = ("1 NOT RUN by failure", "1 failed", "2 deviate, as listed", "1 hold", "1 not run, declared")
+        outcomes = ("1 NOT RUN by failure", "1 failed", "2 do not hold, as listed", "1 hold", "1 not run")
         assert [fact for fact in (*facts, *outcomes) if fact not in told] == []
 
     def test_an_incomplete_report_is_marked_wherever_one_may_look(self):
