@@ -49,7 +49,7 @@ ORDER = {
         "stages",
         "run",
         "lab differentiated",
-        "network_worlds network_hessian",
+        "network_worlds network_hessian hessian_path",
         "network_run",
         "network_experiment",
         "network",
