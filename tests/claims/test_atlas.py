@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -10,11 +11,12 @@ import jax
 import numpy as np
 import optax
 import pytest
+from filelock import FileLock
 
 from claims.training_jacobian.atlas import __main__ as entry
 from claims.training_jacobian.atlas import inputs
-from claims.training_jacobian.atlas.questions import questions
-from claims.training_jacobian.atlas.variants import NEIGHBOURS, PAPER_WIDTH, WIDTH, digits, variants
+from claims.training_jacobian.atlas.questions import ALIKE, LIMITS, questions
+from claims.training_jacobian.atlas.variants import NEIGHBOURS, PAPER_WIDTH, SMOKE, SMOKE_WIDTH, WIDTH, digits, variants
 from harness import InvalidInput, Network
 from harness.engine.losses import cross_entropy
 from harness.report.atlas import command, judged, measured, pages, rows
@@ -25,6 +27,12 @@ from harness.suite.claim import Claim, Control
 from harness.suite.records import ControlRecord
 from harness.suite.verdict import at_least
 
+FILE = Path(__file__).resolve().parents[2] / "docs" / "make_atlas.py"
+SPEC = importlib.util.spec_from_file_location("make_atlas", FILE)
+assert SPEC is not None
+assert SPEC.loader is not None
+MADE = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(MADE)
 PAPER = "training-jacobian"
 KEPT = ("bulk-exists[more-than-on-noise]", "alignment-bulk[median]", "bulk-seed-overlap")
 RNG = np.random.default_rng(0)
@@ -60,7 +68,10 @@ def question(**changes):
 
 
 def table(step=0.1):
-    made = [Variant("base", "base", "-", lambda: network("base")), Variant("other", "step", step, lambda: network("other", step))]
+    made = [
+        Variant("base", "base", "-", lambda: network("base"), closely=True),
+        Variant("other", "step", step, lambda: network("other", step)),
+    ]
     return Table(made, [question()], [PAPER], spectra="step", against=("step", ("step",)))
 
 
@@ -107,6 +118,10 @@ def test_an_interrupted_sweep_goes_on_and_computes_nothing_twice(swept):
         assert facts["near"] + facts["above"] + facts["below"] == pytest.approx(1)
         assert facts["rank_0.1"] <= facts["rank_0.01"] <= facts["rank_0.001"] <= 1
         assert (facts["inputs"], facts["input_rank"]) == (5, 5)
+        assert ("path_regions" in facts) == (variant["name"] == "base")
+    # plain descent with hardly any step: 25 Hessians say all of it, and there is no momentum to leave out
+    facts = found["variants"][0]["rows"][0]["facts"]
+    assert facts["path_regions"] == facts["path_regions_memoryless"] < 0.1
     for name in ("map", "atlas", "spectra", "share-against-step"):
         assert (folder / f"{name}.svg").read_text().lstrip().startswith("<?xml")
 
@@ -122,6 +137,48 @@ def test_an_interrupted_sweep_goes_on_and_computes_nothing_twice(swept):
     (folder / "rows" / "other-0.json").write_text("{")
     assert go("--pages", step=1e39)[0] == 0
     assert "**Incomplete**: 1 of 2 rows" in (folder / "atlas.md").read_text()
+
+
+def test_what_another_process_measures_is_left_to_it_and_taken_at_the_end(swept, monkeypatch):
+    go, folder = swept
+    (folder / "locks").mkdir(parents=True)
+    held = FileLock(folder / "locks" / "base-0.json.lock")
+    held.acquire()
+    write = rows.write
+
+    def written(path, key, row):
+        write(path, key, row)
+        held.release()  # the other process ends, or dies
+
+    monkeypatch.setattr(rows, "write", written)
+    code, _, done = go()
+    assert (code, done) == (0, ["other-0", "base-0"])
+    assert [one["name"] for one in json.loads((folder / "atlas.json").read_text())["variants"]] == ["base", "other"]
+
+
+def test_processes_that_share_a_sweep_have_a_core_and_a_thread_each(tmp_path, monkeypatch, capfd):
+    (tmp_path / "probe.py").write_text(
+        "import os, sys\nprint(*sys.argv[1:], os.environ['OMP_NUM_THREADS'], len(os.sched_getaffinity(0)))\nsys.exit(3)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    parse = command.parser("test").parse_args
+    made = table()
+    assert command.together("probe", ["--seeds", "2"], lambda _: made, parse(["--jobs", "2"])) == 3
+    assert capfd.readouterr().out.splitlines() == ["--seeds 2 --jobs 1 1 1"] * 2
+    for alone in (["--jobs", "1"], ["--jobs", "2", "--list"], ["--jobs", "2", "--pages"]):
+        assert command.together("probe", [], lambda _: made, parse(alone)) is None
+    assert command.together("probe", [], lambda _: made, parse(["--jobs", "2", "--only", "depth"])) == command.REFUSED
+    assert capfd.readouterr().err.count("atlas: --only depth") == 1
+
+
+def test_facts_alone_are_measured_without_claims_and_taken_from_a_row_that_has_them(swept):
+    go, folder = swept
+    assert go("--claims-of", "0")[2] == ["base-0", "other-0"]
+    held = json.loads((folder / "rows" / "other-0.json").read_text())["row"]
+    assert (held["claims"], held["facts"]["log_volume_shuffled"]) == ({}, None)
+    assert go()[2] == ["base-0", "other-0"]
+    assert json.loads((folder / "rows" / "other-0.json").read_text())["row"]["claims"]
+    assert go("--claims-of", "0")[2] == []
 
 
 def test_a_variant_that_breaks_costs_no_other(swept):
@@ -187,10 +244,10 @@ def test_fewer_seeds_say_where_their_values_lie():
 
 @pytest.mark.parametrize(
     ("controls", "verdict"),
-    [([0.1, 0.2, 0.3], "SUPPORTED"), ([0.1, 0.2, 0.95], "NOT_RUN"), ([1, 1, 1], "NOT_RUN"), ([0, 0, None], "NOT_RUN")],
+    [([0.1, 0.2, 0.3], "SUPPORTED"), ([0.1, 0.2, 0.95], "SUPPORTED"), ([0.8, 1, 1.2], "NOT_RUN"), ([0, 0, None], "NOT_RUN")],
 )
 def test_a_control_must_be_refuted_on_all_seeds_by_the_claim_s_rule(controls, verdict):
-    """0.1, 0.2 and 0.95 have an interval that reaches into the region; None is a world that crashed."""
+    """0.1, 0.2 and 0.95 have an interval that reaches into the region, and their middle is outside; None crashed."""
     controlled = dataclasses.replace(claim(), controls=(Control("world", lambda run: run),))
     held = [row("base", seed, value=1 + seed / 100, control=value) for seed, value in enumerate(controls)]
     if None in controls:
@@ -214,7 +271,8 @@ def test_what_was_not_measured_has_no_verdict():
 
 def planted(*others, base=0.4):
     return {
-        seed: {"base": row("base", seed, near=base), "other": row("other", seed, near=near)} for seed, near in enumerate(others)
+        seed: {"base": row("base", seed, base, 1 + seed / 100), "other": row("other", seed, near, 1 + seed / 100)}
+        for seed, near in enumerate(others)
     }
 
 
@@ -238,6 +296,45 @@ def test_a_question_needs_its_variants():
     assert judged.of_question(question(), diverged).why == "variant other: it diverged"
 
 
+def test_seeds_that_were_not_swept_yet_are_left_out():
+    whole = planted(0.6, 0.61, 0.62)
+    for seed in (1, 2):
+        del whole[seed]["other"]
+    found = judged.of_question(question(), whole)
+    assert (found.mark, found.values) == ("inside", [pytest.approx(0.2)])
+    whole[1]["other"] = row("other", 1, failure="it diverged")
+    assert judged.of_question(question(), whole).why == "variant other: it diverged"
+
+
+def test_rows_of_facts_alone_say_nothing_of_claims():
+    held = [row("base", 0, value=1.0), row("base", 1, claims={}), row("base", 2, claims={})]
+    found = judged.of_claim(claim(), held)
+    assert (found.mark, found.values) == ("inside", [1.0])
+
+
+def test_an_interval_from_one_seed_is_shown_and_gives_no_verdict():
+    asked = question(alone=lambda rows: (0.1, 0.3), against=lambda rows: ["other"])
+    found = judged.of_question(asked, planted(0.6))
+    assert (found.verdict, found.mark, found.alone, found.against) == ("NOT_RUN", "inside", (0.1, 0.3), ["other"])
+    assert judged.of_question(asked, planted(0.6, 0.61, 0.62)).alone is None
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ((0.6, 0.61, 0.62), "It is ([larger](#larger): 0.21 [0.1852, 0.2348], asked >= 0.1, SUPPORTED)"),
+        ((0.4, 0.41, 0.42), "it is no larger"),
+        ((0.4, 0.5, 0.6), "Open: Is it larger?"),
+        ((0.6,), "It is. ([larger](#larger): 0.2, asked >= 0.1, 1 value(s) inside the region)"),
+        ((), "Not judged: Is it larger?"),
+    ],
+)
+def test_a_sentence_says_what_was_found(shares, said):
+    asked = question(otherwise="it is no larger")
+    found = judged.of_question(asked, planted(*shares)) if shares else judged.Judged("NOT_RUN", why="nothing was swept")
+    assert said.lower().replace("it is (", "it is. (") in pages.sentence(asked, found).lower()
+
+
 def test_a_question_of_pairs():
     asked = question(
         over="pairs",
@@ -259,7 +356,13 @@ def test_pages_of_planted_rows(tmp_path):
     held = [one for seed in planted(0.6, 0.61, 0.62).values() for one in seed.values()]
     pages.write(pages.Atlas(table(), [claim()], 3, held, True), tmp_path)
     page = (tmp_path / "atlas.md").read_text()
-    assert "| Is it larger? | it is | SUPPORTED | 0.21 [" in page
+    assert '| <a id="larger"></a>Is it larger? | it is | SUPPORTED | 0.21 [' in page
+    assert ": the base in its place |" in page
+    # every mark of the map says verdict, value and region when a pointer rests on it
+    titles = re.findall(r"<title>([^<]*)</title>", (tmp_path / "map.svg").read_text())
+    assert titles == [f"{name}, p/one: SUPPORTED, 1.01 [0.9852, 1.035], accepted &gt;= 0.9" for name in ("base", "other")]
+    lines = (tmp_path / "claims.csv").read_text().splitlines()
+    assert lines[1].startswith("base,p/one,SUPPORTED,1.01,0.985")
     assert (tmp_path / "variants" / "other.md").exists()
     assert len((tmp_path / "atlas.csv").read_text().splitlines()) == 7
 
@@ -268,7 +371,7 @@ def test_pages_of_planted_rows(tmp_path):
 
 
 def declared(width=WIDTH):
-    return entry.table(argparse.Namespace(paper_width=width == PAPER_WIDTH, mnist=None))
+    return entry.table(argparse.Namespace(paper_width=width == PAPER_WIDTH, smoke=width == SMOKE_WIDTH, mnist=None))
 
 
 def test_the_table_has_sixty_variants_and_names_what_it_leaves_out():
@@ -284,14 +387,17 @@ def test_the_table_has_sixty_variants_and_names_what_it_leaves_out():
     assert [variant.name for variant in made.chosen(["depth"])] == ["base", "depth-2", "depth-3"]
 
 
-@pytest.mark.parametrize("width", NEIGHBOURS)
+@pytest.mark.parametrize("width", [WIDTH, PAPER_WIDTH])
 def test_questions_ask_for_variants_and_facts_that_there_are(width):
     """On rows of random facts each question gives a number, and so does its control's world."""
     made, rng = declared(width), np.random.default_rng(0)
 
+    claims = {id: Measured(0.5, controls=[ControlRecord("world", "REFUTED", None, 0.5)]) for _, id, _ in LIMITS}
+
     def planted_row(name, seed):
         common = {"0": dict.fromkeys(rows.PAIR_FACTS, 0.5)} if seed else {}
-        return dataclasses.replace(row(name, seed), facts={fact: rng.uniform() for fact in rows.FACTS}, common=common)
+        facts = {fact: rng.uniform() for fact in rows.FACTS}
+        return dataclasses.replace(row(name, seed), facts=facts, common=common, claims=claims)
 
     by_seed = {seed: {variant.name: planted_row(variant.name, seed) for variant in made.variants} for seed in (0, 1)}
     for asked in made.questions:
@@ -311,6 +417,40 @@ def test_the_slope_on_rank_is_that_of_the_line():
     assert asked.of(asked.control.of(line)) > 0
 
 
+def test_the_slope_s_interval_is_that_of_its_residuals():
+    asked = next(q for q in questions() if q.id == "falls-with-rank")
+    x, y = np.array([1, 4, 16, 64]) / 64, np.array([0.9, 0.8, 0.7, 0.1])
+    found = asked.alone(ranked({f"noise-rank-{rank:g}": share for rank, share in zip(x * 64, y, strict=True)}))
+    # by the normal equations; 4.302653 is Student's t of two degrees of freedom
+    left = np.stack([np.ones(4), x], axis=1)
+    beta = np.linalg.solve(left.T @ left, left.T @ y)
+    variance = np.sum((y - left @ beta) ** 2) / 2 * np.linalg.inv(left.T @ left)[1, 1]
+    half = 4.302653 * variance**0.5
+    assert found == pytest.approx((beta[1] - half, beta[1] + half), rel=1e-6)
+
+
+def test_limits_count_the_variants_on_which_a_claim_holds():
+    asked, (_, id, _) = next(q for q in questions() if q.id.startswith("limits-of-training")), LIMITS[2]
+    values = {f"v{i}": value for i, value in enumerate([0.0] * 9 + [0.5] + [None])}
+    control = [ControlRecord("world", "REFUTED", None, 0.9)]
+    held = {name: row(name, 0, claims={id: Measured(value, controls=control)}) for name, value in values.items()}
+    found = judged.of_question(asked, {0: held})
+    assert (found.values, found.against, found.control, found.mark) == ([0.9], ["v9"], 0.0, "inside")
+    assert found.alone == pytest.approx((0.555, 0.9975), abs=5e-4)  # Clopper and Pearson's, nine of ten
+    # where the claim's controls come out as the claim does, the share says nothing
+    blind = {
+        name: row(name, 0, claims={id: Measured(0.0, controls=[ControlRecord("world", "REFUTED", None, 0.0)])}) for name in held
+    }
+    assert judged.of_question(asked, {0: blind}).mark == "NOT_RUN"
+
+
+def test_the_bulk_s_size_follows_the_participation_ratio():
+    asked = next(q for q in questions() if q.id == "follows-participation")
+    along = {name: row(name, 0, facts={"input_participation": i, "near_all": -i}) for i, name in enumerate(ALIKE)}
+    assert asked.of(Rows(along)) == pytest.approx(-1)
+    assert abs(asked.control.of(Rows(along))) < 0.5
+
+
 def test_rank_counts_rather_than_width():
     asked = next(q for q in questions() if q.id == "rank-not-width")
     narrow, wide = NEIGHBOURS[WIDTH]
@@ -320,6 +460,34 @@ def test_rank_counts_rather_than_width():
     assert asked.control.of(line) == pytest.approx(1 / ratio)
 
 
+def test_six_variants_show_that_all_of_it_works():
+    made = declared(SMOKE_WIDTH)
+    assert sorted(variant.name for variant in made.variants) == sorted(SMOKE)
+    assert made.base.build().size == 310
+
+
+def test_a_tracked_sweep_is_a_complete_one(tmp_path):
+    folder, archive = tmp_path / "atlas", tmp_path / "atlas.tar.xz"
+    held = [one for seed in planted(0.6, 0.61, 0.62).values() for one in seed.values()]
+    asked = dataclasses.replace(table(), questions=[question(otherwise="it is no larger")], first=["larger"])
+    for complete in (False, True):
+        pages.write(pages.Atlas(asked, [claim()], 3, held, complete), folder)
+        if not complete:
+            with pytest.raises(InvalidInput, match="not complete"):
+                MADE.track(folder, archive)
+            with pytest.raises(InvalidInput, match="is not there"):
+                MADE.written("", archive)
+    MADE.track(folder, archive)
+    before = archive.read_bytes()
+    text = MADE.written(f"# Page\n\n{MADE.BEGIN}\nold\n{MADE.END}\n\nrest\n", archive)
+    assert "1. It is. ([larger](map/atlas.md#larger): 0.21 [" in text
+    assert "old" not in text
+    assert text.endswith("rest\n")
+    assert MADE.written(text, archive) == text
+    MADE.track(folder, archive)
+    assert archive.read_bytes() == before
+
+
 def test_a_malformed_table_is_refused():
     base = Variant("base", "base", "-", lambda: network("base"))
     for wrong in ([], [base, base], [dataclasses.replace(base, name="Base")]):
@@ -327,6 +495,8 @@ def test_a_malformed_table_is_refused():
             Table(wrong, [], [PAPER])
     with pytest.raises(InvalidInput, match="axis time is drawn"):
         Table([base], [], [PAPER], spectra="time")
+    with pytest.raises(InvalidInput, match="first larger: no question of that id has otherwise="):
+        Table([base], [question()], [PAPER], first=["larger"])
 
 
 # --- inputs ---------------------------------------------------------------------------------------------------------------

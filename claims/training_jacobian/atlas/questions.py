@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import linregress, spearmanr, t
 
+from harness.engine.streams import numpy_stream
 from harness.report.atlas.table import Question, Rows, World
-from harness.suite.verdict import at_least, at_most, within
+from harness.suite import portable
+from harness.suite.claim import Claim
+from harness.suite.verdict import CONFIDENCE, at_least, at_most, proportion_interval, within
 
 from .variants import (
     ACTS,
@@ -54,7 +57,34 @@ def _apart(name: str, rows: Rows, fact: str = "near_all") -> float:
 
 def _slope(names: Sequence[str], x: Sequence[float], rows: Rows, fact: str = "near_all") -> float:
     """Least-squares slope of a fact on numbers that belong to the places, not to the rows."""
-    return float(np.polyfit(x, [rows.fact(name, fact) for name in names], 1)[0])
+    return float(linregress(x, [rows.fact(name, fact) for name in names]).slope)
+
+
+def _slope_alone(names: Sequence[str], x: Sequence[float], rows: Rows, fact: str = "near_all") -> tuple[float, float]:
+    """Its 95 % interval from the residuals of one seed: how far the points are from a line."""
+    found = linregress(x, [rows.fact(name, fact) for name in names])
+    half = float(t.ppf((1 + CONFIDENCE) / 2, len(x) - 2) * found.stderr)
+    return float(found.slope) - half, float(found.slope) + half
+
+
+def _no_larger(names: Sequence[str], rows: Rows) -> list[str]:
+    """Those of the variants whose bulk is no larger than on white noise."""
+    return [name for name in names if _excess([name], rows) not in THERE]
+
+
+# data sets of 64 inputs in the base's place, all else equal
+ALIKE = (
+    *("base", "pixels-shuffled", "pixels-shuffled-each", "rotated", "gaussian", "white-noise"),
+    *(f"noise-rank-{rank}" for rank in RANKS),
+    *(f"digits-rank-{rank}" for rank in DIGITS_RANKS),
+)
+
+
+def _follows(rows: Rows, *, shuffled: bool = False) -> float:
+    """Rank correlation of the bulk's share with the participation ratio of the inputs' covariance."""
+    ratios, shares = ([rows.fact(name, fact) for name in ALIKE] for fact in ("input_participation", "near_all"))
+    order = numpy_stream(0, "atlas-participation").permutation(len(ALIKE)) if shuffled else range(len(ALIKE))
+    return float(spearmanr([ratios[i] for i in order], shares)[0])
 
 
 def _noise_in_place(*names: str, noise: str = "white-noise") -> World:
@@ -67,7 +97,7 @@ def _reversed(names: Sequence[str], what: str) -> World:
 
 def questions(width: int = WIDTH) -> tuple[Question, ...]:
     """All questions, for the table of that width."""
-    return (*_what_it_is(), *_rank(width), *_choices(), *_survives(), *_time(), *_directions())
+    return (*_what_it_is(), *_rank(width), *_choices(), *_survives(), *_time(), *_directions(), *_hessians(), *_where())
 
 
 def _what_it_is() -> list[Question]:
@@ -81,6 +111,7 @@ def _what_it_is() -> list[Question]:
             THERE,
             partial(_excess, shifts),
             _noise_in_place(*shifts, noise="white-noise-apart"),
+            otherwise="without border pixels and with shifts of all logits apart the bulk is no larger than on white noise",
         ),
         Question(
             "beyond-covariance",
@@ -158,6 +189,7 @@ def _rank(width: int) -> list[Question]:
             falls,
             partial(_slope, noise, [rank / PIXELS for rank in RANKS]),
             _reversed(noise, "ranks"),
+            alone=partial(_slope_alone, noise, [rank / PIXELS for rank in RANKS]),
         ),
         Question(
             "falls-with-rank-of-digits",
@@ -167,6 +199,7 @@ def _rank(width: int) -> list[Question]:
             falls,
             partial(_slope, digits, [rank / PIXELS for rank in DIGITS_RANKS]),
             _reversed(digits, "ranks"),
+            alone=partial(_slope_alone, digits, [rank / PIXELS for rank in DIGITS_RANKS]),
         ),
         Question(
             "rank-not-width",
@@ -176,6 +209,17 @@ def _rank(width: int) -> list[Question]:
             at_most(0.25, reason="a quarter: rank decides, width corrects; ours"),
             lambda rows: ratio(*effects(rows)),
             World("rank and width exchanged", lambda rows: ratio(*effects(rows)[::-1])),
+            otherwise=f"a rank of {high} in place of {low} changes the bulk less than four times as much as a width of {wide} in place of "
+            f"{narrow}",
+        ),
+        Question(
+            "follows-participation",
+            "Does the bulk's size follow the participation ratio of the inputs' covariance?",
+            "the larger the ratio, the smaller the bulk",
+            f"rank correlation of near_all with input_participation over {', '.join(ALIKE)}",
+            at_most(-0.8, reason="strong, as for times: few of the pairs out of order; ours"),
+            _follows,
+            World("participation ratios shuffled among the data sets", partial(_follows, shuffled=True)),
         ),
         Question(
             "width",
@@ -185,6 +229,7 @@ def _rank(width: int) -> list[Question]:
             within(-0.03, 0.03, reason="at most 0.12 over the four doublings; ours"),
             partial(_slope, sizes, [math.log2(other) for other in WIDTHS], fact="near"),
             World("ranks of noise in the widths' place", partial(_slope, noise, [math.log2(rank) for rank in RANKS])),
+            alone=partial(_slope_alone, sizes, [math.log2(other) for other in WIDTHS], fact="near"),
         ),
     ]
 
@@ -227,6 +272,7 @@ def _survives() -> list[Question]:
             THERE,
             partial(_excess, names),
             _noise_in_place(*names),
+            against=partial(_no_larger, names),
         )
         for what, names in cases.items()
     ]
@@ -279,12 +325,108 @@ def _directions() -> list[Question]:
             "local-volume",
             "Does log abs det J over the non-bulk differ between real and shuffled labels?",
             "it does",
-            "absolute difference of log_volume and log_volume_shuffled of base, a direction",
+            "absolute difference of log_volume and log_volume_shuffled of base, a free direction",
             at_least(0.1, reason="a tenth of a nat a direction: volumes differ by e to the N / 10; ours"),
             partial(_volume, "base"),
             World("labels that were shuffled before", partial(_volume, "label-noise-100")),
+            otherwise="real and shuffled labels change volumes by less than a tenth of a nat a direction of each other",
         ),
     ]
+
+
+def _hessians() -> list[Question]:
+    return [
+        Question(
+            "hessians-give-the-regions",
+            "Are the regions what the path of Hessians predicts, prod(I - eta H) with momentum?",
+            "25 Hessians of the mean loss along training give the sizes of the three regions",
+            "path_regions of base",
+            at_most(0.05, reason="less than the least difference from noise that counts as a bulk; ours"),
+            lambda rows: rows.fact("base", "path_regions"),
+            World("momentum left out of the product", lambda rows: rows.fact("base", "path_regions_memoryless")),
+            otherwise="25 Hessians of the mean loss along training do not give the sizes of the three regions",
+        ),
+        Question(
+            "hessians-give-sigma",
+            "Is sigma what the path of Hessians predicts?",
+            "outside the bulk, 25 Hessians of the mean loss along training give singular values within a quarter",
+            "path_sigma of base",
+            at_most(math.log(1.25), reason="a factor of 1.25, where values spread over orders of magnitude; ours"),
+            lambda rows: rows.fact("base", "path_sigma"),
+            World("momentum left out of the product", lambda rows: rows.fact("base", "path_sigma_memoryless")),
+        ),
+        Question(
+            "bulk-is-common-null-space",
+            "Is the bulk the Hessians' common null space?",
+            "the directions that all Hessians move least, as many as the bulk has, are at least halfway from chance to the bulk",
+            "path_null of base",
+            at_least(0.5, reason="halfway between no relation and the same space; ours"),
+            lambda rows: rows.fact("base", "path_null"),
+            World("the directions that they move most", lambda rows: rows.fact("base", "path_null_strongest")),
+        ),
+    ]
+
+
+# claims whose limits are asked for: (name of the question, claim, what it says)
+LIMITS = (
+    (
+        "invisible-in-distribution-against-chaotic",
+        "training-jacobian/invisible-in-distribution[chaotic]",
+        "a step along the bulk changes predictions on test examples ten times less than one along chaotic directions",
+    ),
+    (
+        "invisible-in-distribution-against-stable",
+        "training-jacobian/invisible-in-distribution[stable]",
+        "a step along the bulk changes predictions on test examples ten times less than one along stable directions",
+    ),
+    (
+        "training-in-the-bulk-fails",
+        "training-jacobian/bulk-training-fails[no-progress]",
+        "training confined to the bulk takes at most a tenth of the fall of the test loss",
+    ),
+)
+MOST = at_least(0.9, reason="nine variants in ten: rules have exceptions, and a claim with more is none; ours")
+
+
+def _where() -> list[Question]:
+    return [
+        Question(
+            f"limits-of-{name}",
+            f"Under which variants does it stop holding that {says}?",
+            "it holds on nine in ten of the variants that have both regions to compare",
+            f"share of variants on which the value of {id} is in its region, of those on which it was measured",
+            MOST,
+            partial(_held, id),
+            World("the claim's own controls in its place", partial(_held, id, controls=True)),
+            otherwise=f"on more than one variant in ten it does not hold that {says}",
+            alone=partial(_held_alone, id),
+            against=partial(_outside, id),
+        )
+        for name, id, says in LIMITS
+    ]
+
+
+def _claim(id: str) -> Claim:
+    return next(claim for claim in portable.of_paper(id.partition("/")[0]) if claim.id == id)
+
+
+def _outside(id: str, rows: Rows) -> list[str]:
+    """Variants on which the claim's value is outside its region."""
+    return [name for name, one in rows.claims(id).items() if one.value not in _claim(id).accept]
+
+
+def _held(id: str, rows: Rows, *, controls: bool = False) -> float:
+    """The share of variants on which the claim's value is in its region; with ``controls``, that of its controls."""
+    held, accept = rows.claims(id).values(), _claim(id).accept
+    values = [control.value for one in held for control in one.controls] if controls else [one.value for one in held]
+    return float(np.mean([value is not None and value in accept for value in values]))
+
+
+def _held_alone(id: str, rows: Rows) -> tuple[float, float]:
+    """Clopper-Pearson's 95 % interval, variants taken for a sample of all that could have been chosen."""
+    total = len(rows.claims(id))
+    found = proportion_interval(total - len(_outside(id, rows)), total)
+    return found.low, found.high
 
 
 def _volume(name: str, rows: Rows) -> float:

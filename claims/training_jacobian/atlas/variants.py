@@ -25,9 +25,10 @@ from ..data import Dataset, load
 from ..experiments import Data, Model, Optimiser
 from . import inputs
 
-WIDTH, PAPER_WIDTH = 12, 64  # N = 910 and 4810
+WIDTH, PAPER_WIDTH, SMOKE_WIDTH = 12, 64, 4  # N = 910, 4810 and 310
+SMOKE = ("base", "relu", "adam", "batch-400", "white-noise", "apart")  # enough to see that all of it works
 # a narrower and a wider network, with which ranks are crossed
-NEIGHBOURS = {WIDTH: (6, 24), PAPER_WIDTH: (16, 32)}
+NEIGHBOURS = {SMOKE_WIDTH: (2, 8), WIDTH: (6, 24), PAPER_WIDTH: (16, 32)}
 WIDTHS = (8, 16, 32, 64, 128)  # on 16 pixels: N = 226 to 3466
 RANKS, DIGITS_RANKS, CROSSED = (1, 4, 16, 64), (4, 8, 16, 32), (4, 16)
 TIMES = (1, 3, 6, 12, 18)  # epochs of 25 after which training is stopped
@@ -38,6 +39,7 @@ SCALES = (0.25, 0.5, 2.0, 4.0)
 NOISES = (0.1, 0.3, 1.0)
 STEP_SIZES = (0.01, 0.03, 0.3, 1.0)
 MNIST = "mnist-8x8"
+CLOSELY = ("base", "no-momentum", "label-noise-100")  # of which the path of Hessians is compared with J as well
 ACTS: dict[str, Callable[[Any], Any]] = {
     **ACTIVATIONS,
     "leaky-relu": elementwise(jax.nn.leaky_relu),
@@ -143,7 +145,7 @@ def variants(width: int = WIDTH, mnist: Path | None = None) -> tuple[Variant, ..
 
     def add(name: str, axis: str, value: float | str, given: dict[str, float] | None = None, **changes: Any) -> None:
         setting = dataclasses.replace(base, **changes)
-        found.append(Variant(name, axis, value, partial(setting.network, name), given or {}))
+        found.append(Variant(name, axis, value, partial(setting.network, name), given or {}, name in CLOSELY))
 
     add("base", "base", f"64-{width}-10, GELU, heavy ball 0.9, cosine 0.1 to 0, 25 epochs of 25 batches of 64", {"epoch": 25})
     for name in ("relu", "leaky-relu", "tanh", "softplus", "linear"):

@@ -1,18 +1,22 @@
-"""The command that sweeps a table: options, Ctrl-C, and the pages at the end."""
+"""The command that sweeps a table: options, processes that share it, Ctrl-C, and the pages at the end."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, InvalidInput
 from harness.report.atlas import pages
-from harness.report.atlas.table import Table
+from harness.report.atlas.table import Table, Variant
 
 INTERRUPTED, BROKEN, REFUSED = 130, 1, 2
+# two processes of one thread each do more than one of two: half of a variant's time runs on one core anyway
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -22,13 +26,46 @@ def parser(description: str) -> argparse.ArgumentParser:
         "--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1; 3 or more give intervals (%(default)s)"
     )
     made.add_argument(
+        "--claims-of", type=int, metavar="N", help="claims on seeds 0 to N - 1, of the others what questions need (all seeds)"
+    )
+    made.add_argument(
         "--only", default="", metavar="NAMES", help="axes or variants, with commas between; the base is always swept"
     )
     made.add_argument("--into", type=Path, default=Path("reports/atlas"), metavar="DIR", help="report folder (%(default)s)")
     made.add_argument("--store", type=Path, metavar="DIR", help="where compiled programs are kept; your cache folder by default")
+    made.add_argument("--jobs", type=int, metavar="N", help="processes that share the sweep, a core each (as many as there are)")
     made.add_argument("--pages", action="store_true", help="measure nothing, write the pages of what was kept")
     made.add_argument("--list", action="store_true", help="show variants and questions, measure nothing")
     return made
+
+
+def together(
+    module: str, arguments: Sequence[str], table: Callable[[argparse.Namespace], Table], options: argparse.Namespace
+) -> int | None:
+    """The same command by several processes with a core each, which share the sweep.
+
+    Returns:
+        The largest of their codes, 2 for options that make no sense; None where one process is to do it.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    jobs = len(cores) if options.jobs is None else options.jobs
+    if jobs < 2 or options.list or options.pages:
+        return None
+    try:
+        _chosen(table(options), options)
+    except HarnessError as error:
+        return _refused(error)
+    command = [sys.executable, "-m", module, *arguments, "--jobs", "1"]
+    started = []
+    for number in range(jobs):
+        started.append(subprocess.Popen(command, env=os.environ | ONE_THREAD))
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(started[-1].pid, {cores[number % len(cores)]})
+    while True:
+        try:
+            return max(abs(process.wait()) for process in started)
+        except KeyboardInterrupt:  # they had it as well, and write what is done
+            continue
 
 
 def main(table: Callable[[argparse.Namespace], Table], options: argparse.Namespace, say: Callable[[str], None] = print) -> int:
@@ -40,15 +77,28 @@ def main(table: Callable[[argparse.Namespace], Table], options: argparse.Namespa
     try:
         return _swept(table(options), options, say)
     except HarnessError as error:
-        print(f"atlas: {error}", file=sys.stderr)
-        return REFUSED
+        return _refused(error)
+
+
+def _refused(error: HarnessError) -> int:
+    print(f"atlas: {error}", file=sys.stderr)
+    return REFUSED
+
+
+def _chosen(table: Table, options: argparse.Namespace) -> tuple[list[Variant], list[str]]:
+    """The variants that are asked for, and the names of --only."""
+    if options.seeds < 1:
+        raise InvalidInput(f"--seeds {options.seeds}: give 1 or more; 3 or more give intervals")
+    if options.jobs is not None and options.jobs < 1:
+        raise InvalidInput(f"--jobs {options.jobs}: give 1 or more processes")
+    if options.claims_of is not None and options.claims_of < 0:
+        raise InvalidInput(f"--claims-of {options.claims_of}: give 0 or more seeds")
+    only = [name for name in options.only.split(",") if name]
+    return table.chosen(only), only
 
 
 def _swept(table: Table, options: argparse.Namespace, say: Callable[[str], None]) -> int:
-    if options.seeds < 1:
-        raise InvalidInput(f"--seeds {options.seeds}: give 1 or more; 3 or more give intervals")
-    only = [name for name in options.only.split(",") if name]
-    variants = table.chosen(only)
+    variants, only = _chosen(table, options)
     if options.list:
         return _listed(table, say)
     from harness.report.atlas.sweep import Sweep
@@ -56,7 +106,8 @@ def _swept(table: Table, options: argparse.Namespace, say: Callable[[str], None]
 
     Store(options.store).keep_compilations()
     folder = _folder(options.into)
-    sweep, began, code = Sweep(table, variants, options.seeds, folder / "rows", say), time.monotonic(), 0
+    began, code = time.monotonic(), 0
+    sweep = Sweep(table, variants, options.seeds, folder / "rows", say, claims_of=options.claims_of)
     try:
         sweep.go(read_only=options.pages)
     except KeyboardInterrupt:

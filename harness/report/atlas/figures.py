@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Rectangle
 
 from harness.report.atlas.judged import Judged
 from harness.report.atlas.rows import Row
@@ -17,6 +21,8 @@ from harness.report.figures.style import BLUE, GREEN, GREY, INK, LINES, ORANGE, 
 from harness.report.figures.svg import NO_METADATA
 
 Swept = Mapping[str, Sequence[Row]]  # the rows of each variant, one a seed, in the order of the table
+_GROUP = re.compile(r'<g id="([^"]+)">')
+UNSEEN = (1.0, 1.0, 1.0, 0.004)
 LINE = 0.17  # inches of a variant's line
 # a verdict by colour, marker and filling, so that print in grey tells them as well
 MARKS: dict[str, tuple[str, str, bool, str]] = {
@@ -30,8 +36,12 @@ MARKS: dict[str, tuple[str, str, bool, str]] = {
 }
 
 
-def drawn(size: tuple[float, float], draw: Callable[[Any], None]) -> str:
-    """An SVG document with its text as outlines; the same data gives the same bytes."""
+def drawn(size: tuple[float, float], draw: Callable[[Any], None], hovers: Mapping[str, str] = MappingProxyType({})) -> str:
+    """An SVG document with its text as outlines; the same data gives the same bytes.
+
+    Args:
+        hovers: what is shown when a pointer rests on the artist of that gid.
+    """
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         mpl.rcdefaults()
@@ -41,11 +51,20 @@ def drawn(size: tuple[float, float], draw: Callable[[Any], None]) -> str:
         draw(canvas.subplots())
         buffer = io.StringIO()
         canvas.savefig(buffer, format="svg", metadata=NO_METADATA)
-    return buffer.getvalue()
+    return _GROUP.sub(lambda found: _titled(found, hovers), buffer.getvalue())
 
 
-def verdicts(judged: Mapping[str, Mapping[str, Judged]], axes_of: Mapping[str, str]) -> str:
-    """The map: a row a variant, a column a claim."""
+def _titled(found: re.Match[str], hovers: Mapping[str, str]) -> str:
+    text = hovers.get(found[1])
+    return found[0] if text is None else f"{found[0]}<title>{escape(text)}</title>"
+
+
+def verdicts(
+    judged: Mapping[str, Mapping[str, Judged]],
+    axes_of: Mapping[str, str],
+    hovers: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> str:
+    """The map: a row a variant, a column a claim; ``hovers`` says what is shown at (variant, claim)."""
     ids = list(dict.fromkeys(id for held in judged.values() for id in held))
 
     def draw(axes: Any) -> None:
@@ -60,12 +79,18 @@ def verdicts(judged: Mapping[str, Mapping[str, Judged]], axes_of: Mapping[str, s
                 x, y = zip(*at, strict=True)
                 filled = {"color": color} if full or marker == "x" else {"color": "none", "markeredgecolor": color}
                 axes.plot(x, y, marker, markersize=3 if marker == "." else 5.5, linestyle="none", label=label, **filled)
+        for y, name in enumerate(judged):
+            for x, id in enumerate(ids):
+                if (name, id) in hovers:  # a pointer does not meet what has no colour at all
+                    square = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=UNSEEN, linewidth=0, clip_on=False, gid=f"at-{y}-{x}")
+                    axes.add_patch(square)
         axes.set_xticks(range(len(ids)), [id.partition("/")[2] for id in ids], rotation=90, fontsize=6.5)
         _names(axes, list(judged), axes_of)
         axes.set_xlim(-0.7, len(ids) - 0.3)
         legend(axes)
 
-    return drawn((3 + LINE * len(ids), 3.6 + LINE * len(judged)), draw)
+    told = {f"at-{y}-{x}": hovers.get((name, id), "") for y, name in enumerate(judged) for x, id in enumerate(ids)}
+    return drawn((3 + LINE * len(ids), 3.6 + LINE * len(judged)), draw, told)
 
 
 def _names(axes: Any, names: Sequence[str], axes_of: Mapping[str, str]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import fmean
 from typing import Any
 
 from harness.errors import InvalidInput, NotRun
 from harness.report.atlas.rows import Measured, Row
-from harness.report.atlas.table import Question, Rows
+from harness.report.atlas.table import NotSwept, Question, Rows
 from harness.suite.claim import Claim
 from harness.suite.records import MeasurementRecord
 from harness.suite.rejudge import interval_of
@@ -29,6 +29,9 @@ class Judged:
         interval: 95 % interval of their mean; None without one.
         inside: of the values in the region.
         why: why there is no verdict, or no clear one.
+        alone: of fewer than three seeds, the interval that the first gives by itself; None without one.
+        control: mean value in the control's world, of a question.
+        against: variants that speak against the statement, on any seed.
     """
 
     verdict: str
@@ -36,6 +39,9 @@ class Judged:
     interval: tuple[float, float] | None = None
     inside: int = 0
     why: str = ""
+    alone: tuple[float, float] | None = None
+    control: float | None = None
+    against: list[str] = field(default_factory=list)
 
     @property
     def mark(self) -> str:
@@ -46,7 +52,8 @@ class Judged:
 
 
 def of_claim(claim: Claim, rows: Sequence[Row]) -> Judged:
-    """A claim on one variant, from its rows of all seeds."""
+    """A claim on one variant, from its rows of all seeds; those that were asked for facts alone are left out."""
+    rows = [row for row in rows if row.claims or row.failure]
     try:
         held = _pairs(claim.id, rows) if claim.over == "pairs" else _singles(claim.id, rows)
     except NotRun as error:
@@ -64,7 +71,8 @@ def _blind_controls(claim: Claim, held: Mapping[tuple[str, ...], Measured]) -> l
     for control in claim.controls:
         worlds = {names: found for names, one in held.items() for found in one.controls if found.name == control.name}
         values = {names: world.value for names, world in worlds.items() if world.value is not None}
-        if len(values) < len(held) or _in_control(claim.over, values, claim.accept, claim.bounds) is not control.expect:
+        verdict = _in_control(claim.over, values, claim.accept, claim.bounds) if len(values) == len(held) else None
+        if verdict is not control.expect:
             blind.append(control.name)
     return blind
 
@@ -72,11 +80,15 @@ def _blind_controls(claim: Claim, held: Mapping[tuple[str, ...], Measured]) -> l
 def _in_control(
     over: str, values: Mapping[tuple[str, ...], float], accept: Region, bounds: tuple[float, float] | None = None
 ) -> Verdict:
-    """As claims' controls are judged: an interval where three values or more differ, a point where they are equal or fewer."""
+    """As claims' controls are judged: an interval where three values or more differ, a point where they are equal or fewer.
+
+    An interval across the edge is for want of seeds, as a claim's is: its middle decides.
+    """
     found = list(values.values())
     if len(found) < FEW or equal(found):
         return judge(exact(fmean(found)), accept)
-    return judge(interval_of(over, _record(values), None, bounds), accept)
+    found_of = judge(interval_of(over, _record(values), None, bounds), accept)
+    return judge(exact(fmean(found)), accept) if found_of is Verdict.INCONCLUSIVE else found_of
 
 
 def _record(values: Mapping[tuple[str, ...], float]) -> MeasurementRecord:
@@ -106,8 +118,10 @@ def _there(one: Measured | None, row: Row) -> Measured:
 def of_question(question: Question, seeds: Mapping[int, Mapping[str, Row]]) -> Judged:
     """A question, from the rows of each seed by variant; its control is judged on all seeds by the same rule.
 
+    Seeds for which not all of its variants were swept yet are left out.
+
     Returns:
-        NOT_RUN where a variant is missing, or where it holds but comes out no different in its control; with the reason.
+        NOT_RUN where a variant has no seed or gave nothing, or where it holds but comes out no different in its control.
     """
     by_seed = {seed: Rows(rows) for seed, rows in sorted(seeds.items())}
     try:
@@ -115,22 +129,41 @@ def of_question(question: Question, seeds: Mapping[int, Mapping[str, Row]]) -> J
         controls = _asked(question, by_seed, partial(_in_world, question))
     except NotRun as error:
         return Judged(Verdict.NOT_RUN.name, why=str(error))
-    found = _judged(question.over, values, question.accept, len(by_seed), None)
+    used = {seed: rows for seed, rows in by_seed.items() if any(f"it[{seed}]" in names for names in values)}
+    found = _judged(question.over, values, question.accept, len(used), None)
+    control, first = fmean(controls.values()), used[min(used)]
+    found = replace(found, control=control, against=_against(question, used.values()))
+    if len(used) < FEW and question.alone is not None:
+        found = replace(found, alone=question.alone(first))
     verdict = _in_control(question.over, controls, question.accept)
     if found.mark in (Verdict.SUPPORTED.name, "inside") and verdict is not Verdict.REFUTED:
-        mean = fmean(controls.values())
-        blind = f"it comes out no different with {question.control.name}: {mean:.4g} is {verdict.name}"
-        return Judged(Verdict.NOT_RUN.name, found.values, found.interval, found.inside, blind)
+        blind = f"it comes out no different with {question.control.name}: {control:.4g} is {verdict.name}"
+        return replace(found, verdict=Verdict.NOT_RUN.name, why=blind)
     return found
 
 
+def _against(question: Question, rows: Iterable[Rows]) -> list[str]:
+    if question.against is None:
+        return []
+    return list(dict.fromkeys(name for one in rows for name in question.against(one)))
+
+
 def _asked(question: Question, by_seed: Mapping[int, Rows], ask: Callable[..., float]) -> dict[tuple[str, ...], float]:
-    if question.over == "seeds":
-        return {(f"it[{seed}]",): ask(rows) for seed, rows in by_seed.items()}
-    pairs = [(a, b) for b in by_seed for a in by_seed if a < b]
-    if not pairs:
+    """A value for each seed, or pair of seeds, whose variants were swept."""
+    cases: dict[tuple[str, ...], tuple[Any, ...]] = {(f"it[{seed}]",): (rows,) for seed, rows in by_seed.items()}
+    if question.over == "pairs":
+        cases = {(f"it[{a}]", f"it[{b}]"): (by_seed[b], a) for b in by_seed for a in by_seed if a < b}
+    if not cases:
         raise NotRun("one seed makes no pair")
-    return {(f"it[{a}]", f"it[{b}]"): ask(by_seed[b], a) for a, b in pairs}
+    found, missing = {}, None
+    for names, given in cases.items():
+        try:
+            found[names] = ask(*given)
+        except NotSwept as error:
+            missing = error
+    if missing is not None and not found:
+        raise missing
+    return found
 
 
 def _in_world(question: Question, *rows: Any) -> float:

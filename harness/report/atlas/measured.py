@@ -5,23 +5,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import linalg
 
 from harness.engine.precision import with_exact_dtypes
 from harness.errors import HarnessError, NotFinite, NotRun
+from harness.measure import function_jacobian
 from harness.measure.overlap import principal_cosines, random_baseline
 from harness.report.atlas.rows import Measured, Row
-from harness.report.atlas.table import Variant
+from harness.runs.hessian_path import hessian_path
 from harness.runs.shown import NEAR
 from harness.suite.claim import Claim
 from harness.suite.judging import run_control
 
+if TYPE_CHECKING:
+    from harness.report.atlas.table import Variant
+
 TOLERANCES = (0.001, 0.01, 0.1)  # of the rank of J - I
 JUDGED = (0.1, 0.8)  # shares of the dimensions at which bulks are compared
 POINTS = 201  # singular values that are kept for figures
+TINY = 1e-12  # singular values below are zero but for rounding
 LEAST = 10  # directions; a median or an angle over fewer says nothing
 
 
@@ -34,7 +39,7 @@ def measure(variant: Variant, run: Any, earlier: Sequence[Any], base: Callable[[
         run: a :class:`harness.NetworkRun`.
         earlier: the same network's runs of the seeds before, with which pairs are made.
         base: gives the base network's run of the same seed.
-        claims: claims for any network, as they are declared.
+        claims: claims for any network, as they are declared; none for facts alone.
     """
     began, network = time.perf_counter(), run.network
     row = Row(
@@ -55,7 +60,7 @@ def measure(variant: Variant, run: Any, earlier: Sequence[Any], base: Callable[[
     singles, doubles = ([claim for claim in claims if (claim.over == "pairs") == pairs] for pairs in (False, True))
     return _with(
         row,
-        facts=facts(run, base),
+        facts=facts(run, base, closely=variant.closely, shuffled=variant.closely or bool(claims)),
         sigma=[float(value) for value in run.spectrum.sigma[_ranks(run.size)]],
         claims={claim.id: _measured(claim, (run,)) for claim in singles},
         pairs={str(other.seed): {claim.id: _measured(claim, (run, other)) for claim in doubles} for other in others},
@@ -95,8 +100,13 @@ def _measured(claim: Claim, runs: tuple[Any, ...]) -> Measured:
     return Measured(value, controls=[run_control(claim, control, [runs]) for control in claim.controls])
 
 
-def facts(run: Any, base: Callable[[], Any]) -> dict[str, float | None]:
-    """The quantities that :data:`harness.report.atlas.rows.FACTS` explains."""
+def facts(run: Any, base: Callable[[], Any], *, closely: bool = True, shuffled: bool = True) -> dict[str, float | None]:
+    """The quantities that :data:`harness.report.atlas.rows.FACTS` explains.
+
+    Args:
+        closely: with those of the path of Hessians.
+        shuffled: with those of shuffled labels.
+    """
     spectrum, trained = run.spectrum, run.trained
     free, near = ~spectrum.structural, spectrum.distance < NEAR
     above = spectrum.sigma >= 1 + NEAR
@@ -112,13 +122,14 @@ def facts(run: Any, base: Callable[[], Any]) -> dict[str, float | None]:
         "bulk_cosine": float(np.median(spectrum.cosines[bulk])) if bulk.sum() >= LEAST else None,
         "base_overlap": _or_none(lambda: _overlap(run, base())),
         "log_volume": _volume(spectrum),
-        "log_volume_shuffled": _or_none(lambda: _volume(run.shuffled_labels.spectrum)),
+        "log_volume_shuffled": _or_none(lambda: _volume(run.shuffled_labels.spectrum)) if shuffled else None,
         "train_loss": trained.train_loss,
         "test_loss": trained.test_loss,
         "test_accuracy": trained.test_accuracy,
     }
     departure = linalg.svdvals(np.asarray(run.jacobian, np.float64) - np.eye(run.size), overwrite_a=True)
     found |= {f"rank_{t:g}": _share(departure > t) for t in TOLERANCES} | _inputs(run.network.data[0])
+    found |= _path(run) if closely else {}
     return {name: value if value is not None and math.isfinite(value) else None for name, value in found.items()}
 
 
@@ -148,8 +159,35 @@ def _overlap(run: Any, base: Any) -> float | None:
 
 
 def _volume(spectrum: Any) -> float | None:
-    outside = spectrum.sigma[~spectrum.structural & (spectrum.distance >= NEAR)]
-    return float(np.mean(np.log(outside))) if len(outside) and outside.min() > 0 else None
+    """Log of the volume factor of the regions outside the bulk, a free direction; the bulk's own is left out and near zero."""
+    free = ~spectrum.structural
+    outside = spectrum.sigma[free & (spectrum.distance >= NEAR)]
+    return float(np.log(outside).sum() / free.sum()) if len(outside) and outside.min() > 0 else None
+
+
+def _path(run: Any) -> dict[str, float | None]:
+    """What the path of Hessians predicts of the spectrum; nothing where the rule has no such product."""
+    try:
+        path = hessian_path(run)
+    except NotRun:
+        return {}
+    sigma, free = run.spectrum.sigma, ~run.spectrum.structural
+    outside, found = np.abs(sigma - 1) >= NEAR, {}
+    for name, product in {"": path.predicted, "_memoryless": path.memoryless}.items():
+        predicted = linalg.svdvals(product)
+        found[f"path_regions{name}"] = float(np.abs(_regions(predicted) - _regions(sigma)).max())
+        ratio = np.log(np.maximum(predicted, TINY) / np.maximum(sigma, TINY))[outside]
+        found[f"path_sigma{name}"] = float(np.median(np.abs(ratio))) if len(ratio) >= LEAST else None
+    if LEAST <= np.count_nonzero(free & ~outside) < np.count_nonzero(free):
+        for name, gram in {"": path.squares, "_strongest": -path.squares}.items():
+            found[f"path_null{name}"] = float(function_jacobian.beside(run.spectrum, gram, NEAR)["closeness"])
+    return found
+
+
+def _regions(sigma: Any) -> Any:
+    """Shares of all directions near one, above and below."""
+    near, above = np.abs(sigma - 1) < NEAR, sigma >= 1 + NEAR
+    return np.array([near.mean(), above.mean(), (~near & ~above).mean()])
 
 
 def _inputs(x: Any) -> dict[str, float | None]:
@@ -171,7 +209,9 @@ def _common(first: Any, second: Any) -> dict[str, float | None]:
     k = min(int(np.count_nonzero(one.sigma >= 1 + NEAR)) for one in (first, second))
     if k < LEAST or k > len(second.by_distance):
         return {"chaotic_overlap": None, "chaotic_in_bulk": None}
-    top, chance = first.initial[:, :k], float(random_baseline(k / first.size))
+    # what both carry exactly belongs to neither side, and leaves less room for chance
+    room = first.size - min(int(np.count_nonzero(one.structural)) for one in (first, second))
+    top, chance = first.initial[:, :k], float(random_baseline(k / room))
     free = second.by_distance[~second.structural[second.by_distance]]
     others = {"chaotic_overlap": np.arange(k), "chaotic_in_bulk": free[:k]}
     return {name: float(principal_cosines(top, second.initial[:, chosen]).mean()) - chance for name, chosen in others.items()}

@@ -41,6 +41,14 @@ COLUMNS = (
 )
 
 
+# what a figure shows, for those who do not see it
+DRAWN = {
+    "map": "Claims by variants: the verdict by shape and colour",
+    "atlas": "The bulk's share by variant, and that of the same network on white noise",
+    "spectra": "Singular values along training",
+}
+
+
 @dataclass(frozen=True)
 class Atlas:
     """Everything that the pages show.
@@ -90,10 +98,14 @@ def write(atlas: Atlas, folder: Path) -> list[Path]:
     files = {
         "atlas.json": json.dumps(_json(atlas, verdicts, answers), indent=1, allow_nan=False) + "\n",
         "atlas.csv": _csv(swept),
+        "claims.csv": _claims_csv(verdicts),
     }
     drawings = {}
     if swept:
-        drawings = {"map": figures.verdicts(verdicts, axes_of), "atlas": figures.shares(swept, axes_of)}
+        drawings = {
+            "map": figures.verdicts(verdicts, axes_of, _hovers(atlas.claims, verdicts)),
+            "atlas": figures.shares(swept, axes_of),
+        }
     if time := _of_axes(swept, axes_of, (atlas.table.spectra,)):
         base = atlas.table.base.name
         drawings["spectra"] = figures.spectra(time | {base: swept[base]} if base in swept else time)
@@ -152,11 +164,22 @@ def _csv(swept: Mapping[str, Sequence[Row]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     plan = ("variant", "axis", "value", "seed", "size", "examples", "batch", "epochs", "steps")
-    writer.writerow([*plan, *FACTS, "failure"])
+    writer.writerow([*plan, *FACTS, "failure"])  # claims and their intervals are in atlas.json and claims.csv
     for rows in swept.values():
         for row in rows:
             facts = ["" if row.facts.get(name) is None else row.facts[name] for name in FACTS]
             writer.writerow([*(getattr(row, name) for name in plan), *facts, row.failure])
+    return buffer.getvalue()
+
+
+def _claims_csv(verdicts: Mapping[str, Mapping[str, Judged]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["variant", "claim", "verdict", "mean", "low", "high", "values", "why"])
+    for name, held in verdicts.items():
+        for id, one in held.items():
+            mean, (low, high) = fmean(one.values) if one.values else "", one.interval or ("", "")
+            writer.writerow([name, id, one.mark, mean, low, high, len(one.values), one.why])
     return buffer.getvalue()
 
 
@@ -169,8 +192,11 @@ def _page(
     yield f"{len(swept)} of {len(atlas.table.variants)} variants, {atlas.seeds} seed(s).{state}\n"
     for name, why in atlas.table.left_out.items():
         yield f"Left out: {name}, {why}.\n"
+    yield from _first(atlas, answers)
     for name in drawings:
-        yield f"![{name}]({name}.svg)\n"
+        yield f"![{DRAWN.get(name, name)}]({name}.svg)\n"
+        if name == "map":
+            yield "[The map by itself](map.svg) says verdict, value, interval and region of a mark where the pointer rests.\n"
     yield from _answers(atlas.table.questions, answers)
     yield "\n## Variants\n\nMeans over seeds; shares of free directions, `structural` and ranks of all N.\n"
     yield f"| variant | N | steps | {' | '.join(title for title, _, _ in COLUMNS)} |"
@@ -191,20 +217,65 @@ def _page(
     yield ""
 
 
+def _first(atlas: Atlas, answers: Mapping[str, Judged]) -> Iterator[str]:
+    """What was found, a sentence for each of the table's first questions."""
+    questions = {question.id: question for question in atlas.table.questions}
+    if atlas.table.first:
+        yield "## What was found\n"
+        yield from (f"{i}. {sentence(questions[id], answers[id])}" for i, id in enumerate(atlas.table.first, 1))
+        yield ""
+
+
+def sentence(question: Question, found: Judged) -> str:
+    """What was found, in words, with its number and a link to the question."""
+    if not found.values or found.mark == "NOT_RUN":
+        said, ends = f"Not judged: {question.asks}", ""
+    elif found.mark in ("SUPPORTED", "inside"):
+        said, ends = _capital(question.says), "."
+    elif found.mark in ("REFUTED", "outside"):
+        said, ends = _capital(question.otherwise), "."
+    else:
+        said, ends = f"Open: {question.asks}", ""
+    state = found.mark if found.mark.isupper() else f"{len(found.values)} value(s) {found.mark} the region"
+    return f"{said}{ends} ([{question.id}](#{question.id}): {_measured(found)}, asked {question.accept}, {state})"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _answers(questions: Sequence[Question], answers: Mapping[str, Judged]) -> Iterator[str]:
-    yield "## Questions\n\n| question | statement | verdict | measured | region |\n|---|---|---|---|---|"
+    yield "## Questions\n\n| question | statement | verdict | measured | region | in the control |\n|---|---|---|---|---|---|"
     for question in questions:
         found = answers[question.id]
         why = f": {found.why}" if found.why and not found.why.startswith("fewer than") else ""
-        cells = (question.asks, question.says, f"{found.mark}{why}", _measured(found), str(question.accept))
+        against = f"; against it: {', '.join(found.against)}" if found.against else ""
+        control = "-" if found.control is None else f"{found.control:.4g}: {question.control.name}"
+        asks = f'<a id="{question.id}"></a>{question.asks}'
+        cells = (asks, question.says, f"{found.mark}{why}{against}", _measured(found), str(question.accept), control)
         yield f"| {' | '.join(cells)} |"
+    yield (
+        "\nIn brackets: the 95 % interval over seeds; of fewer than three seeds, that of the first by itself, where there is "
+        "one (of a slope by its residuals, of a share of variants by their number)."
+    )
 
 
 def _measured(found: Judged) -> str:
     if found.interval is not None:
         low, high = found.interval
         return f"{fmean(found.values):.4g} [{low:.4g}, {high:.4g}]"
-    return ", ".join(f"{value:.4g}" for value in found.values) or "-"
+    values = ", ".join(f"{value:.4g}" for value in found.values) or "-"
+    return values if found.alone is None else f"{values} [{found.alone[0]:.4g}, {found.alone[1]:.4g}]"
+
+
+def _hovers(claims: Sequence[Claim], verdicts: Mapping[str, Mapping[str, Judged]]) -> dict[tuple[str, str], str]:
+    """What is said of each mark of the map when a pointer rests on it, by variant and claim."""
+    by_id = {claim.id: claim for claim in claims}
+    return {
+        (name, id): f"{name}, {id}: {one.mark}, {_measured(one)}, accepted {by_id[id].accept}"
+        for name, held in verdicts.items()
+        for id, one in held.items()
+    }
 
 
 def _cells(rows: Sequence[Row]) -> list[str]:

@@ -28,8 +28,16 @@ FACTS = {
     "bulk_cosine": "median cos(u_i, v_i) over the free directions with |sigma - 1| < 0.1",
     "base_overlap": "mean cosine of the principal angles between the bulks of the variant and of the base network; excess over "
     "chance, smallest over k from 10 % to 80 % of the dimensions",
-    "log_volume": "mean of log sigma over the free directions outside the bulk, in nats",
+    "log_volume": "sum of log sigma over the free directions outside the bulk, over the number of all free ones, in nats",
     "log_volume_shuffled": "log_volume, of the same network trained on shuffled labels",
+    "path_regions": "largest difference of the three regions' shares of all directions between J and the product of its steps, "
+    "with Hessians of the mean loss in place of the batches' (`harness.runs.hessian_path`)",
+    "path_regions_memoryless": "path_regions, of the product without momentum",
+    "path_sigma": "median |ln| of the ratio of that product's singular values to those of J at the same rank, outside the bulk",
+    "path_sigma_memoryless": "path_sigma, of the product without momentum",
+    "path_null": "how far the directions that all Hessians move least (eta^2 H^2, summed), as many as the bulk has, are "
+    "from chance, 0, to the bulk, 1: (mean cosine - chance) / (1 - chance), structural directions left out",
+    "path_null_strongest": "path_null, of the directions that they move most",
     "train_loss": "training loss after the last step",
     "test_loss": "test loss after the last step",
     "test_accuracy": "share of test examples classified right",
@@ -72,7 +80,7 @@ class Row:
         failure: why nothing was measured, such as a diverging training; "" where something was.
         facts: by the names of :data:`FACTS`; None where a quantity is not there.
         sigma: singular values, descending, at evenly spaced ranks from the first to the last.
-        claims: by id, of one run.
+        claims: by id, of one run; empty where the sweep was asked for facts alone.
         pairs: by the other seed and id, of two runs.
         common: by the other seed and the names of :data:`PAIR_FACTS`.
         seconds: what it took.

@@ -1,13 +1,20 @@
-"""Sweep a table: each variant with each seed once, kept as it is done; what was kept for the same network and code is read."""
+"""Sweep a table: each variant with each seed once, kept as it is done; what was kept for the same network and code is read.
+
+Processes that see one folder share a sweep: each variant and seed is measured by one of them, under a lock that the system frees
+when its holder dies.
+"""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from harness.progress import Progress
 from harness.report.atlas import measured, rows
@@ -26,6 +33,25 @@ class Place:
     path: Path
     key: dict[str, Any]
 
+    @contextmanager
+    def claimed(self, wait: bool) -> Iterator[bool]:
+        """Tell whether this process may measure the row; another one that does is waited for if asked."""
+        lock = FileLock(self.path.parent.parent / "locks" / f"{self.path.name}.lock")
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+
+class BusyElsewhere(Exception):
+    """Another process measures the row."""
+
 
 class Sweep:
     """One sweep of a table.
@@ -36,6 +62,7 @@ class Sweep:
         seeds: number of seeds, from 0 on.
         folder: where rows are kept, a file a variant and seed.
         say: told a line a row.
+        claims_of: of how many seeds, from 0 on, claims are measured; facts alone of the others. None is all of them.
     """
 
     def __init__(
@@ -46,11 +73,14 @@ class Sweep:
         folder: Path,
         say: Callable[[str], None] = print,
         progress: Progress | None = None,
+        claims_of: int | None = None,
     ) -> None:
         self.table, self.variants, self.seeds, self.folder, self.say = table, variants, seeds, folder, say
         self.progress = progress or Progress()
+        self.claims_of = seeds if claims_of is None else claims_of
         self.claims: list[Claim] = [claim for paper in table.papers for claim in portable.of_paper(paper)]
         self.rows: list[Row] = []
+        self._latest: Any = None
         self.faults: list[str] = []  # variants that broke, each with its reason; nothing is kept of them
 
     def go(self, *, read_only: bool = False) -> list[Row]:
@@ -59,48 +89,76 @@ class Sweep:
         Args:
             read_only: take what was kept and measure nothing.
         """
-        total = self.seeds * len(self.variants)
-        for seed in range(self.seeds):
-            base = cache(lambda seed=seed: self._run(self.table.base, seed))
-            for number, variant in enumerate(self.variants, 1 + seed * len(self.variants)):
-                try:
-                    row, new = self._row(variant, seed, base, read_only)
-                except Exception as error:  # one variant's fault is no reason to lose the others
-                    row, new = None, True
-                    self.faults.append(f"{variant.name}, seed {seed}: {type(error).__name__}: {' '.join(str(error).split())}")
-                    self.say(f"{number} of {total}: BROKEN: {self.faults[-1]}")
-                if row is not None:
-                    self.rows.append(row)
-                    self.say(f"{number} of {total}: {_line(row) if new else f'{variant.name}, seed {seed}: kept'}")
-                if new:
-                    _forget()
+        asked = [(variant, seed) for seed in range(self.seeds) for variant in self.variants]
+        # what another process is at is left for the end, and waited for there
+        for wait in (False, True):
+            asked = [one for one in asked if not self._done(*one, wait, read_only)]
+        order = [variant.name for variant in self.variants]
+        self.rows.sort(key=lambda row: (row.seed, order.index(row.variant)))
         return self.rows
 
-    def _row(self, variant: Variant, seed: int, base: Callable[[], Any], read_only: bool) -> tuple[Row | None, bool]:
+    def _done(self, variant: Variant, seed: int, wait: bool, read_only: bool) -> bool:
+        """Take or measure one row and tell of it; False where another process is at it."""
+        try:
+            row, new = self._row(variant, seed, wait, read_only)
+        except BusyElsewhere:
+            return False
+        except Exception as error:  # one variant's fault is no reason to lose the others
+            row, new = None, True
+            self.faults.append(f"{variant.name}, seed {seed}: {type(error).__name__}: {' '.join(str(error).split())}")
+            self._tell(f"BROKEN: {self.faults[-1]}")
+        if row is not None:
+            self.rows.append(row)
+            self._tell(_line(row) if new else f"{variant.name}, seed {seed}: kept")
+        if new:
+            _forget()
+        return True
+
+    def _tell(self, what: str) -> None:
+        self.say(f"{len(self.rows) + len(self.faults)} of {self.seeds * len(self.variants)}: {what}")
+
+    def _row(self, variant: Variant, seed: int, wait: bool, read_only: bool) -> tuple[Row | None, bool]:
         """The row that was kept or is measured now, and whether it is new."""
-        run = self._run(variant, seed)
-        place = self._place(variant, run, base().experiment.fingerprint())
-        kept = rows.read(place.path, place.key)
-        if kept is not None:
-            # what the table says of a variant decides no number
-            return replace(kept, axis=variant.axis, value=variant.value, given=dict(variant.given)), False
-        if read_only:
-            return None, False
-        row = measured.measure(variant, run, [self._run(variant, other) for other in range(seed)], base, self.claims)
-        rows.write(place.path, place.key, row)
+        run, claims = self._run(variant, seed), self.claims if seed < self.claims_of else []
+        place = self._place(variant, run, self._base(seed).experiment.fingerprint(), claims)
+        if (kept := self._kept(variant, place)) or read_only:
+            return kept, False
+        with place.claimed(wait) as mine:
+            if not mine:
+                raise BusyElsewhere
+            if kept := self._kept(variant, place):
+                return kept, False
+            # pairs of seeds are for claims, and for what is asked of the base
+            earlier = [self._run(variant, other) for other in range(seed)] if claims or variant is self.table.base else []
+            row = measured.measure(variant, run, earlier, partial(self._base, seed), claims)
+            rows.write(place.path, place.key, row)
         return row, True
+
+    def _kept(self, variant: Variant, place: Place) -> Row | None:
+        """The row that is there; one that has claims as well does for facts alone."""
+        whole = {**place.key, "claims": [claim.id for claim in self.claims]}
+        kept = rows.read(place.path, place.key) or rows.read(place.path, whole)
+        # what the table says of a variant decides no number
+        return kept and replace(kept, axis=variant.axis, value=variant.value, given=dict(variant.given))
+
+    def _base(self, seed: int) -> Any:
+        """The base network's run, the latest seed's alone: its spectrum is large."""
+        if self._latest is None or self._latest.seed != seed:
+            self._latest = self._run(self.table.base, seed)
+        return self._latest
 
     def _run(self, variant: Variant, seed: int) -> Any:
         """A run in a lab of its own, so that nothing of it stays in memory when its row is done."""
         return _network(variant).run(seed, progress=self.progress)
 
-    def _place(self, variant: Variant, run: Any, base: str) -> Place:
+    def _place(self, variant: Variant, run: Any, base: str, claims: Sequence[Claim]) -> Place:
         key = {
             "format": rows.FORMAT,
             "network": run.experiment.fingerprint(),
             "base": base,
             "seed": run.seed,
-            "claims": [claim.id for claim in self.claims],
+            "claims": [claim.id for claim in claims],
+            "closely": variant.closely,
             **self._code(),
         }
         return Place(self.folder / f"{variant.name}-{run.seed}.json", key)
@@ -109,7 +167,7 @@ class Sweep:
     def _code(self) -> dict[str, Any]:
         code: list[Code] = [measured, *(claim.function for claim in self.claims)]
         versions = provenance.versions(code)
-        return {"code": provenance.code_hash(code), "versions": versions, "backend": provenance.backend()}
+        return {"code": provenance.meaning_hash(code), "versions": versions, "backend": provenance.backend()}
 
 
 def _forget() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InvalidInput, NotRun
-from harness.report.atlas.rows import Row
+from harness.report.atlas.rows import Measured, Row
 from harness.suite.verdict import Region
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Variant:
         value: what it is here, for people.
         build: makes the network; its name is the variant's.
         given: numbers that questions and figures take it by, such as a width.
+        closely: whether what few questions ask for, and costs another Jacobian or two, is measured: the path of Hessians, and the
+            volume with shuffled labels where no claim asks for them.
     """
 
     name: str
@@ -34,12 +36,17 @@ class Variant:
     value: float | str
     build: Callable[[], Network]
     given: Mapping[str, float] = field(default_factory=dict)
+    closely: bool = False
+
+
+class NotSwept(NotRun):
+    """A variant is not there yet, for this seed or at all."""
 
 
 class Rows(Mapping[str, Row]):
     """The rows of one seed by variant, as a question asks for them.
 
-    ``rows[name]`` and :meth:`fact` raise NotRun where the variant was not swept or nothing was measured.
+    ``rows[name]`` and :meth:`fact` raise NotRun where nothing was measured, and NotSwept where the variant was not swept.
     """
 
     def __init__(self, rows: Mapping[str, Row]) -> None:
@@ -47,7 +54,7 @@ class Rows(Mapping[str, Row]):
 
     def __getitem__(self, name: str) -> Row:
         if name not in self._rows:
-            raise NotRun(f"variant {name} was not swept")
+            raise NotSwept(f"variant {name} was not swept")
         if (row := self._rows[name]).failure:
             raise NotRun(f"variant {name}: {row.failure}")
         return row
@@ -65,10 +72,22 @@ class Rows(Mapping[str, Row]):
             raise NotRun(f"variant {name} has no {fact}")
         return value
 
+    def claims(self, id: str) -> dict[str, Measured]:
+        """A claim's values by variant, of those that have one.
+
+        Raises:
+            NotSwept: no variant has, such as where the sweep was asked for facts alone.
+        """
+        held = {name: row.claims[id] for name, row in self._rows.items() if id in row.claims}
+        if not (found := {name: one for name, one in held.items() if one.value is not None}):
+            raise NotSwept(f"claim {id} was measured on no variant")
+        return found
+
     def common(self, name: str, other: int, fact: str) -> float:
         """A quantity of a variant's run with that of another seed."""
-        value = self[name].common.get(str(other), {}).get(fact)
-        if value is None:
+        if str(other) not in (held := self[name].common):
+            raise NotSwept(f"variant {name} was not compared with seed {other}")
+        if (value := held[str(other)].get(fact)) is None:
             raise NotRun(f"variant {name} has no {fact} with seed {other}")
         return value
 
@@ -108,6 +127,10 @@ class Question:
             variant is missing.
         control: a world in which it must come out otherwise.
         over: ``seeds`` or ``pairs``.
+        otherwise: what the statement is where it is refuted; given for what the page begins with.
+        alone: (rows of one seed) -> a 95 % interval that needs no other seed, such as that of a slope by its residuals or of a
+            share of variants; it is shown where there are fewer than three seeds, and gives no verdict.
+        against: (rows of one seed) -> variants that speak against the statement.
     """
 
     id: str
@@ -118,6 +141,9 @@ class Question:
     of: Callable[..., float]
     control: World
     over: str = "seeds"
+    otherwise: str = ""
+    alone: Callable[[Rows], tuple[float, float]] | None = None
+    against: Callable[[Rows], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -131,9 +157,11 @@ class Table:
         left_out: variants that cannot be swept here, with what they need.
         spectra: the axis whose spectra are drawn together, with the base's.
         against: (name of a given number, axes): the bulk's share is drawn against that number for these axes.
+        first: ids of questions that the page begins with, a sentence each; they say what holds otherwise.
 
     Raises:
-        InvalidInput: no variant, a name that is malformed or there twice, or an axis that no variant has.
+        InvalidInput: no variant, a name that is malformed or there twice, an axis that no variant has, or a first question that
+            is not asked or does not say what holds otherwise.
     """
 
     variants: Sequence[Variant]
@@ -142,6 +170,7 @@ class Table:
     left_out: Mapping[str, str] = field(default_factory=dict)
     spectra: str = ""
     against: tuple[str, tuple[str, ...]] = ("", ())
+    first: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.variants:
@@ -155,6 +184,10 @@ class Table:
         for axis in [*self.against[1], *([self.spectra] if self.spectra else [])]:
             if axis not in self.axes:
                 raise InvalidInput(f"axis {axis} is drawn and no variant has it; there are: {', '.join(self.axes)}")
+        able = [question.id for question in self.questions if question.otherwise]
+        for id in self.first:
+            if id not in able:
+                raise InvalidInput(f"first {id}: no question of that id has otherwise=; there are: {', '.join(able) or 'none'}")
 
     @property
     def base(self) -> Variant:
