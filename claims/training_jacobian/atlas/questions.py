@@ -393,7 +393,7 @@ def _where() -> list[Question]:
         Question(
             f"limits-of-{name}",
             f"Under which variants does it stop holding that {says}?",
-            "it holds on nine in ten of the variants that have both regions to compare",
+            f"on nine variants in ten it holds that {says}",
             f"share of variants on which the value of {id} is in its region, of those on which it was measured",
             MOST,
             partial(_held, id),
