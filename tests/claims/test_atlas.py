@@ -100,7 +100,7 @@ def swept(tmp_path, monkeypatch):
     jax.config.update("jax_compilation_cache_dir", before)
 
 
-def test_an_interrupted_sweep_goes_on_and_computes_nothing_twice(swept):
+def test_an_interrupted_sweep_goes_on_and_computes_nothing_twice(swept, monkeypatch):
     go, folder = swept
     code, told, done = go(stop=1)
     assert (code, done) == (command.INTERRUPTED, ["base-0"])
@@ -132,6 +132,14 @@ def test_an_interrupted_sweep_goes_on_and_computes_nothing_twice(swept):
     assert "loss" in failure
     assert any(failure in line for line in told)
     assert "Variants that could not be measured" in (folder / "atlas.md").read_text()
+
+    # pages show what other code measured, and say so; a sweep measures it again
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.report.atlas.sweep.provenance.backend", lambda: "another")
+        assert go("--pages", step=1e39)[::2] == (0, [])
+        assert "2 rows were measured with other code, libraries or devices" in (folder / "atlas.md").read_text()
+    assert go("--pages", step=0.2)[0] == 0
+    assert "**Incomplete**: 1 of 2 rows" in (folder / "atlas.md").read_text()
 
     # nothing is taken from a file that is cut short
     (folder / "rows" / "other-0.json").write_text("{")

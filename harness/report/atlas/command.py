@@ -114,7 +114,7 @@ def _swept(table: Table, options: argparse.Namespace, say: Callable[[str], None]
         say("interrupted: what is done is kept, and the same command goes on")
         code = INTERRUPTED
     complete = not only and len(sweep.rows) == options.seeds * len(variants)
-    atlas = pages.Atlas(table, sweep.claims, options.seeds, sweep.rows, complete, sweep.faults)
+    atlas = pages.Atlas(table, sweep.claims, options.seeds, sweep.rows, complete, sweep.faults, sweep.others)
     written = pages.write(atlas, folder if not only else folder / "partial")
     broken = sum(bool(row.broken) for row in sweep.rows) + len(sweep.faults)
     page = next(path for path in written if path.name == pages.PAGE)

@@ -59,6 +59,7 @@ class Atlas:
         rows: what was measured.
         complete: whether every variant of the table has every seed.
         faults: variants that broke, each with its reason.
+        others: how many rows other code measured than there is now.
     """
 
     table: Table
@@ -67,6 +68,7 @@ class Atlas:
     rows: Sequence[Row]
     complete: bool
     faults: Sequence[str] = ()
+    others: int = 0
 
     @property
     def swept(self) -> dict[str, list[Row]]:
@@ -190,6 +192,8 @@ def _page(
     yield "# Atlas\n"
     state = "" if atlas.complete else f" **Incomplete**: {len(atlas.rows)} of {total} rows are there."
     yield f"{len(swept)} of {len(atlas.table.variants)} variants, {atlas.seeds} seed(s).{state}\n"
+    if atlas.others:
+        yield f"{atlas.others} rows were measured with other code, libraries or devices than there are now.\n"
     for name, why in atlas.table.left_out.items():
         yield f"Left out: {name}, {why}.\n"
     yield from _first(atlas, answers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,11 +124,16 @@ def _measured(data: Json) -> Measured:
     return Measured(**{**data, "controls": [ControlRecord(**control) for control in data["controls"]]})
 
 
-def read(path: Path, key: Mapping[str, Any]) -> Row | None:
-    """The row that was kept for this key; None where there is none, it answers another key, or it is cut short."""
+def read(path: Path, key: Mapping[str, Any], of: Collection[str] = ()) -> Row | None:
+    """The row that was kept for this key; None where there is none, it answers another key, or it is cut short.
+
+    Args:
+        of: the parts of the key that count; all by default.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return Row.from_json(data["row"]) if data["key"] == dict(key) else None
+        same = all(data["key"][part] == key[part] for part in of) if of else data["key"] == dict(key)
+        return Row.from_json(data["row"]) if same else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -49,6 +49,9 @@ class Place:
             lock.release()
 
 
+SAME_NETWORK = ("format", "network", "base", "seed")  # the parts of a row's key that say what was measured
+
+
 class BusyElsewhere(Exception):
     """Another process measures the row."""
 
@@ -80,6 +83,7 @@ class Sweep:
         self.claims_of = seeds if claims_of is None else claims_of
         self.claims: list[Claim] = [claim for paper in table.papers for claim in portable.of_paper(paper)]
         self.rows: list[Row] = []
+        self.others = 0  # rows that were shown though other code measured them
         self._latest: Any = None
         self.faults: list[str] = []  # variants that broke, each with its reason; nothing is kept of them
 
@@ -121,8 +125,10 @@ class Sweep:
         """The row that was kept or is measured now, and whether it is new."""
         run, claims = self._run(variant, seed), self.claims if seed < self.claims_of else []
         place = self._place(variant, run, self._base(seed).experiment.fingerprint(), claims)
-        if (kept := self._kept(variant, place)) or read_only:
+        if kept := self._kept(variant, place):
             return kept, False
+        if read_only:
+            return self._of_other_code(variant, place), False
         with place.claimed(wait) as mine:
             if not mine:
                 raise BusyElsewhere
@@ -137,9 +143,13 @@ class Sweep:
     def _kept(self, variant: Variant, place: Place) -> Row | None:
         """The row that is there; one that has claims as well does for facts alone."""
         whole = {**place.key, "claims": [claim.id for claim in self.claims]}
-        kept = rows.read(place.path, place.key) or rows.read(place.path, whole)
-        # what the table says of a variant decides no number
-        return kept and replace(kept, axis=variant.axis, value=variant.value, given=dict(variant.given))
+        return _placed(variant, rows.read(place.path, place.key) or rows.read(place.path, whole))
+
+    def _of_other_code(self, variant: Variant, place: Place) -> Row | None:
+        """The row of the same network that other code, libraries or another machine measured: pages may show it, and say so."""
+        found = _placed(variant, rows.read(place.path, place.key, SAME_NETWORK))
+        self.others += found is not None
+        return found
 
     def _base(self, seed: int) -> Any:
         """The base network's run, the latest seed's alone: its spectrum is large."""
@@ -168,6 +178,11 @@ class Sweep:
         code: list[Code] = [measured, *(claim.function for claim in self.claims)]
         versions = provenance.versions(code)
         return {"code": provenance.meaning_hash(code), "versions": versions, "backend": provenance.backend()}
+
+
+def _placed(variant: Variant, row: Row | None) -> Row | None:
+    """What the table says of a variant decides no number: it is taken as it is now."""
+    return row and replace(row, axis=variant.axis, value=variant.value, given=dict(variant.given))
 
 
 def _forget() -> None:
