@@ -445,6 +445,8 @@ def test_limits_count_the_variants_on_which_a_claim_holds():
     found = judged.of_question(asked, {0: held})
     assert (found.values, found.against, found.control, found.mark) == ([0.9], ["v9"], 0.0, "inside")
     assert found.alone == pytest.approx((0.555, 0.9975), abs=5e-4)  # Clopper and Pearson's, nine of ten
+    more = {0: held, 1: {name: one for name, one in held.items() if name != "v9"}, 2: held}
+    assert judged.of_question(asked, more).interval[1] == 1  # a share, whatever Student says
     # where the claim's controls come out as the claim does, the share says nothing
     blind = {
         name: row(name, 0, claims={id: Measured(0.0, controls=[ControlRecord("world", "REFUTED", None, 0.0)])}) for name in held

@@ -400,6 +400,7 @@ def _where() -> list[Question]:
             World("the claim's own controls in its place", partial(_held, id, controls=True)),
             otherwise=f"on more than one variant in ten it does not hold that {says}",
             alone=partial(_held_alone, id),
+            bounds=(0, 1),
             against=partial(_outside, id),
         )
         for name, id, says in LIMITS
@@ -412,7 +413,8 @@ def _claim(id: str) -> Claim:
 
 def _outside(id: str, rows: Rows) -> list[str]:
     """Variants on which the claim's value is outside its region."""
-    return [name for name, one in rows.claims(id).items() if one.value not in _claim(id).accept]
+    accept = _claim(id).accept
+    return [name for name, one in rows.claims(id).items() if one.value is not None and one.value not in accept]
 
 
 def _held(id: str, rows: Rows, *, controls: bool = False) -> float:

@@ -79,11 +79,11 @@ def verdicts(
                 x, y = zip(*at, strict=True)
                 filled = {"color": color} if full or marker == "x" else {"color": "none", "markeredgecolor": color}
                 axes.plot(x, y, marker, markersize=3 if marker == "." else 5.5, linestyle="none", label=label, **filled)
-        for y, name in enumerate(judged):
-            for x, id in enumerate(ids):
+        for row, name in enumerate(judged):
+            for column, id in enumerate(ids):
                 if (name, id) in hovers:  # a pointer does not meet what has no colour at all
-                    square = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=UNSEEN, linewidth=0, clip_on=False, gid=f"at-{y}-{x}")
-                    axes.add_patch(square)
+                    place, gid = (column - 0.5, row - 0.5), f"at-{row}-{column}"
+                    axes.add_patch(Rectangle(place, 1, 1, facecolor=UNSEEN, linewidth=0, clip_on=False, gid=gid))
         axes.set_xticks(range(len(ids)), [id.partition("/")[2] for id in ids], rotation=90, fontsize=6.5)
         _names(axes, list(judged), axes_of)
         axes.set_xlim(-0.7, len(ids) - 0.3)

@@ -130,12 +130,12 @@ def of_question(question: Question, seeds: Mapping[int, Mapping[str, Row]]) -> J
     except NotRun as error:
         return Judged(Verdict.NOT_RUN.name, why=str(error))
     used = {seed: rows for seed, rows in by_seed.items() if any(f"it[{seed}]" in names for names in values)}
-    found = _judged(question.over, values, question.accept, len(used), None)
+    found = _judged(question.over, values, question.accept, len(used), question.bounds)
     control, first = fmean(controls.values()), used[min(used)]
     found = replace(found, control=control, against=_against(question, used.values()))
     if len(used) < FEW and question.alone is not None:
         found = replace(found, alone=question.alone(first))
-    verdict = _in_control(question.over, controls, question.accept)
+    verdict = _in_control(question.over, controls, question.accept, question.bounds)
     if found.mark in (Verdict.SUPPORTED.name, "inside") and verdict is not Verdict.REFUTED:
         blind = f"it comes out no different with {question.control.name}: {control:.4g} is {verdict.name}"
         return replace(found, verdict=Verdict.NOT_RUN.name, why=blind)

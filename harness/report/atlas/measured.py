@@ -172,7 +172,8 @@ def _path(run: Any) -> dict[str, float | None]:
     except NotRun:
         return {}
     sigma, free = run.spectrum.sigma, ~run.spectrum.structural
-    outside, found = np.abs(sigma - 1) >= NEAR, {}
+    outside = np.abs(sigma - 1) >= NEAR
+    found: dict[str, float | None] = {}
     for name, product in {"": path.predicted, "_memoryless": path.memoryless}.items():
         predicted = linalg.svdvals(product)
         found[f"path_regions{name}"] = float(np.abs(_regions(predicted) - _regions(sigma)).max())

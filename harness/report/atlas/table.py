@@ -131,6 +131,7 @@ class Question:
         alone: (rows of one seed) -> a 95 % interval that needs no other seed, such as that of a slope by its residuals or of a
             share of variants; it is shown where there are fewer than three seeds, and gives no verdict.
         against: (rows of one seed) -> variants that speak against the statement.
+        bounds: values that the quantity can have.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Question:
     otherwise: str = ""
     alone: Callable[[Rows], tuple[float, float]] | None = None
     against: Callable[[Rows], Sequence[str]] | None = None
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
