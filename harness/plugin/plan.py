@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from harness.suite.ensemble import HELD
 
 PRIOR = 20.0  # seconds of cost for which the pace of the run before is believed
+
+
+def values(over: str, seeds: int) -> int:
+    """How many values a claim takes at so many seeds: one for each, for each pair, or one in all."""
+    return {"once": 1, "interval": 1, "pairs": math.comb(seeds, 2)}.get(over, seeds)
 
 
 class Plan:
@@ -15,10 +21,11 @@ class Plan:
 
     Args:
         costs: seconds that a task of each kind took in a run before. Kinds without one take the mean of those done here.
+        needs: the other kinds of task that a kind stands on, such as a claim on its experiments.
     """
 
-    def __init__(self, costs: Mapping[str, float]) -> None:
-        self._costs = costs
+    def __init__(self, costs: Mapping[str, float], needs: Mapping[str, Collection[str]] | None = None) -> None:
+        self._costs, self._needs = costs, needs or {}
         self._todo: Counter[str] = Counter()
         self._took: dict[str, list[float]] = {}
 
@@ -33,8 +40,9 @@ class Plan:
             self._took.setdefault(kind, []).append(seconds)
 
     def drop(self, kind: str) -> None:
-        """No more tasks of this kind will run."""
-        self._todo[kind] = 0
+        """No more tasks of this kind will run, nor those that stand on it."""
+        for each in (kind, *(other for other, needed in self._needs.items() if kind in needed)):
+            self._todo[each] = 0
 
     @property
     def _pairs(self) -> list[tuple[float, float]]:

@@ -67,8 +67,11 @@ class PreparedRuns:
 
     def _prepare_runs(self, runs: Iterable[tuple[str, Run]]) -> None:
         """Prepare runs one after the other. The claims of a run that lacks its data say what is missing."""
+        runs = list(runs)
         possible = [(name, run) for name, run in runs if not run.missing]
         self._progress.plan.add(name for name, _ in possible)
+        for name in {name for name, _ in runs} - {name for name, _ in possible}:
+            self._progress.plan.drop(name)
         with self._progress.phase(len(possible)):
             for name, run in possible:
                 if name in self._failed:

@@ -22,7 +22,7 @@ from harness.plugin import collection, options
 from harness.plugin.canaries import Canaries
 from harness.plugin.collection import JUDGING, ClaimItem, named
 from harness.plugin.junit import properties
-from harness.plugin.plan import Plan
+from harness.plugin.plan import Plan, values
 from harness.plugin.preparation import PreparedRuns
 from harness.plugin.reporting import Reporting
 from harness.plugin.settings import Settings, of_papers
@@ -139,7 +139,9 @@ class Judging:
         """Prepare every experiment that the selected claims need; an xdist worker prepares what it is given, when it is."""
         if not (session.config.option.collectonly or hasattr(session.config, "workerinput") or _broken(session)):
             claims = [claim for claim in _claims(session) if self.settings.scale in claim.scales]
-            self.progress.plan = Plan(self.ensembles.seconds)
+            known, seeds = self.ensembles.seconds, self.settings.seeds
+            costs = {claim.id: known[claim.id] * values(claim.over, seeds) for claim in claims if claim.id in known}
+            self.progress.plan = Plan({**known, **costs}, {claim.id: claim.on for claim in claims})
             self.progress.plan.add(claim.id for claim in claims)
             with self._warnings_said():
                 self.runs.prepare(name for claim in claims for name in claim.on)

@@ -62,8 +62,8 @@ class Reference:
 class Ensembles:
     """The ensembles of one scale and precision; an empty one knows no claim.
 
-    ``seconds`` is what a seed of each experiment took to prepare, by its name, and each claim to judge, by its id, on the machine
-    that measured them: what progress estimates the time left from.
+    ``seconds`` is what a seed of each experiment took to prepare, by its name, and a value of each claim to judge, by its id, on
+    the machine that measured them: what progress estimates the time left from.
     """
 
     path: Path | None = None
@@ -146,7 +146,8 @@ def seconds_of(report: Report, known: Ensembles) -> dict[str, float]:
         took = [entry.prepared for entry in report.experiments if entry.name == name]
         if max(took) > HELD * seconds.get(name, 0.0):  # else the store had it
             seconds[name] = round(max(took), 1)
-    seconds |= {record.id: round(record.seconds, 1) for record in report.claims if record.judged and record.seconds >= 0.1}
+    judged = {record.id: record.seconds / len(record.measurements[0].values) for record in report.claims if record.judged}
+    seconds |= {id: round(took, 2) for id, took in judged.items() if took >= 0.05}
     return dict(sorted(seconds.items()))
 
 

@@ -63,3 +63,9 @@ def test_what_a_new_ensemble_changes_is_said(known):
     assert "SUPPORTED before, REFUTED now" in lines[0]
     assert "mean 1 before, 0.1 now" in lines[1]
     assert "new, SUPPORTED from 8 values" in lines[2]
+
+
+def test_the_file_says_what_a_value_of_a_claim_took():
+    """A run of another number of seeds multiplies it."""
+    took = dataclasses.replace(record(VALUES), seconds=2.0 * len(VALUES))
+    assert make(report(took), Ensembles())["seconds"] == {"a/b": 2.0}
