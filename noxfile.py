@@ -1,4 +1,4 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, browser, docs, wheel, probe, mutants, ensembles, bench, atlas,
+"""Sessions: claims (the main job), tests, lint, typecheck, browser, docs, wheel, probe, mutants, museum, ensembles, bench, atlas,
 multihost, claims_on, claims_matrix."""
 
 import argparse
@@ -96,6 +96,16 @@ def mutants(session: nox.Session) -> None:
     """Put deliberate faults into copies of the harness; fails if one survives the checks that must find it."""
     session.install("-e", ".[dev]")
     session.run("python", "-m", "mutants", *session.posargs)
+
+
+@nox.session
+def museum(session: nox.Session) -> None:
+    """Run the suite with regressions of libraries that were reported in public; fails if one is not caught and named.
+
+    --quarter takes those that CI runs; what was run with the same code is not run again.
+    """
+    session.install("-e", ".[claims]")
+    session.run("python", "-m", "mutants.museum", *session.posargs)
 
 
 @nox.session

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mutants.faults import LIST, SOURCES, BadFault, chosen, faulty, read
+from mutants.faults import LIST, SOURCES, faulty, read
+from mutants.listing import BadEntry, chosen
 from mutants.trial import HERE, Trial, attempt
 
 HEAD = """# Deliberate faults, and the checks that found them
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = HERE, sources: Seq
             for trial in pool.map(lambda fault: attempt(fault, root, sources), faults):
                 trials.append(trial)
                 print(line(trial), flush=True)
-    except BadFault as error:
+    except BadEntry as error:
         print(error, file=sys.stderr)
         return 2
     survived = [trial for trial in trials if not trial.killed]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -15,6 +12,7 @@ from typing import Any
 
 from mutants.faults import SOURCES, Fault, plant
 from mutants.outcomes import CRASHED, JUDGED, PASSED
+from mutants.subprocesses import PYTEST_ALONE, python
 
 Outcomes = dict[str, tuple[str, str]]
 HERE = Path(__file__).resolve().parents[1]
@@ -45,7 +43,7 @@ def attempt(fault: Fault, root: Path = HERE, sources: Sequence[str] = SOURCES) -
     """Copy the tree, put the fault in, run its checks with nothing cached, judge.
 
     Raises:
-        BadFault: the fault does not fit the tree.
+        BadEntry: the fault does not fit the tree.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
@@ -64,27 +62,9 @@ def attempt(fault: Fault, root: Path = HERE, sources: Sequence[str] = SOURCES) -
 
 def _run(fault: Fault, copy: Path, folder: Path, written: Path) -> str:
     """Pytest in the copy, with a store and a temporary folder of its own; the last line of what it printed."""
-    path = os.pathsep.join([str(copy), str(HERE)])  # the faulty copy before whatever is installed
-    environment = {
-        **os.environ,
-        "PYTHONPATH": path,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "MUTANT_FILE": str(copy / fault.file),
-        "MUTANT_OUTCOMES": str(written),
-    }
-    environment.pop("PYTEST_ADDOPTS", None)
     checks = list(dict.fromkeys([*fault.killed_by, *fault.green]))
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--tb=line",
-        "-p",
-        "mutants.outcomes",
-        "-p",
-        "no:cacheprovider",
+    arguments = [
+        *("-m", "pytest", "-q", "--tb=line", "-p", "mutants.outcomes", *PYTEST_ALONE),
         f"--basetemp={folder / 'temporary'}",
         "--claims-scale=smoke",
         "--claims-canaries=off",
@@ -92,12 +72,9 @@ def _run(fault: Fault, copy: Path, folder: Path, written: Path) -> str:
         f"--claims-report={folder / 'report'}",
         *checks,
     ]
-    try:
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False)
-    except subprocess.TimeoutExpired:
-        return f"stopped after {LONGEST} s"
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    return next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else f"exit code {done.returncode}")
+    environment = {"MUTANT_FILE": str(copy / fault.file), "MUTANT_OUTCOMES": str(written)}
+    # the faulty copy before whatever is installed
+    return python(arguments, folder, environment, (copy, HERE), copy, LONGEST).line
 
 
 def judge(fault: Fault, outcomes: Outcomes, seconds: float) -> Trial:

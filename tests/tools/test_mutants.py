@@ -148,4 +148,4 @@ def test_every_fault_of_the_list_fits_the_tree(mutants: ModuleType, capsys: pyte
             assert (ROOT / path).is_file(), check
             assert not names or f"def {names[-1]}(" in (ROOT / path).read_text(encoding="utf-8"), check
     assert mutants.main(["--list", "no such fault"]) == 2
-    assert "no fault is called 'no such fault'" in capsys.readouterr().err
+    assert "nothing in the list is called 'no such fault'" in capsys.readouterr().err

@@ -1,0 +1,152 @@
+"""What the suite said of an entry: whether it raised an alarm, and what it named first."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.compare.comparison import Comparison, Exit, compare
+from harness.compare.text import say
+from harness.errors import HarnessError
+from harness.suite.records import Report
+from mutants.museum.entries import Entry, Regression
+from mutants.museum.run import Left
+
+PASSED = 0
+
+
+class Status(enum.StrEnum):
+    """What became of an entry; a regression must be caught, a harmless change must stay quiet."""
+
+    CAUGHT = "caught"
+    MISSED = "missed"
+    QUIET = "quiet"
+    ALARM = "alarm"
+    NOT_RUN = "NOT_RUN"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one entry.
+
+    Attributes:
+        named: what the suite named first, in its words; for NOT_RUN the reason.
+        rightly: whether that is what had to be named.
+        unreported: how a process ended that left no report, "" if none did.
+        seconds: that the suite ran.
+    """
+
+    name: str
+    status: Status
+    named: str = ""
+    rightly: bool = False
+    unreported: str = ""
+    seconds: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Whether it is as demanded; an entry that was not run demands nothing."""
+        if self.status is Status.CAUGHT:
+            return self.rightly and not self.unreported
+        return self.status in (Status.QUIET, Status.NOT_RUN)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """The first thing that the suite says is wrong.
+
+    Attributes:
+        kind: ``canary``, ``died``, ``broke`` or ``moved``.
+        subject: the canary's or the stage's name, or the message of what broke.
+        says: a line for the table.
+    """
+
+    kind: str
+    subject: str
+    says: str
+
+
+def judge(entry: Entry, left: Left, reference: Report) -> Outcome:
+    """Hold what a run left behind against the reference of the unchanged libraries."""
+    wanted = entry.wanted if isinstance(entry, Regression) else ()
+    alarm, unreported = first_alarm(left, reference, wanted), _unreported(left)
+    if not isinstance(entry, Regression):
+        status = Status.ALARM if alarm or unreported else Status.QUIET
+        return Outcome(entry.name, status, alarm.says if alarm else "", not alarm, unreported, left.seconds)
+    if alarm is None:
+        return Outcome(entry.name, Status.MISSED, "", False, unreported, left.seconds)
+    return Outcome(entry.name, Status.CAUGHT, alarm.says, names(alarm, entry), unreported, left.seconds)
+
+
+def names(alarm: Alarm, entry: Regression) -> bool:
+    """Whether the alarm names what the entry wants named first: its canary, its stage, or a part of what broke says."""
+    if alarm.kind == "canary" or entry.canaries:
+        return alarm.kind == "canary" and alarm.subject in entry.canaries
+    if alarm.kind == "moved":
+        return any(f"{alarm.subject}:".startswith((f"{stage}:", f"{stage} ")) for stage in entry.stages)
+    return any(stage in alarm.subject for stage in entry.stages)
+
+
+def first_alarm(left: Left, reference: Report, wanted: Sequence[str] = ()) -> Alarm | None:
+    """What a reader of the run's output, and of its comparison with the reference, is told first; None if nothing is wrong.
+
+    Args:
+        wanted: a canary that is red and listed as known fails nothing; it counts if it is one of these.
+    """
+    if left.died:
+        running = [str(one) for one in left.died.get("running", [])] or ["nothing"]
+        return Alarm("died", running[-1], f"died in {', '.join(running)}")
+    report = left.report
+    if report is None:
+        return None if left.ended.code == PASSED else Alarm("broke", left.ended.line, f"no report: {left.ended.line}")
+    for red in report.canaries.red if report.canaries else []:
+        if not red.known or red.name in wanted:
+            listed = f", listed as {red.known.partition(': ')[0]}" if red.known else ""
+            return Alarm("canary", red.name, f"canary {red.name} of {red.library} {red.version}{listed}")
+    broken = [f"{run.name}[{run.seed}]: {run.failure}" for run in report.experiments if run.failure]
+    broken += [record.message for record in report.claims if record.verdict == "NOT_RUN" and not record.declared]
+    if broken:
+        return Alarm("broke", broken[0], f"broke: {broken[0]}")
+    return _moved(reference, report) or _failed(left, report)
+
+
+def _moved(reference: Report, report: Report) -> Alarm | None:
+    """What the comparison names first."""
+    try:
+        found = compare(reference, report)
+    except HarnessError as error:
+        return Alarm("broke", str(error), f"not comparable: {error}")
+    if found.code(strict=True) not in (Exit.VERDICT, Exit.MOVED):
+        return None
+    for run in found.moved_runs:
+        assert run.moved is not None
+        return Alarm("moved", run.moved.stage, f"{run.label}: {say(run.moved)}")
+    for run in found.wider_runs:
+        return Alarm("moved", run.wider, f"{run.label}: {run.wider}")
+    return _claim(found)
+
+
+def _claim(found: Comparison) -> Alarm:
+    """A claim that moved although no stage did."""
+    for claim in [*found.turned, *found.moved]:
+        return Alarm("moved", "measurement", f"measurement of {claim.before.id}")
+    claim = found.changed_beside[0]
+    return Alarm("moved", claim.beside[0], f"{claim.before.id}: {claim.beside[0]}")
+
+
+def _failed(left: Left, report: Report) -> Alarm | None:
+    """A run that failed for another reason: a verdict, values that are not of the ensemble, a control."""
+    failing = [record.message for record in report.claims if not record.passed and not record.declared]
+    if failing:
+        return Alarm("broke", failing[0], f"failed: {failing[0]}")
+    return None if left.ended.code == PASSED else Alarm("broke", left.ended.line, f"failed: {left.ended.line}")
+
+
+def _unreported(left: Left) -> str:
+    """How the process ended, if it wrote nothing of it."""
+    if left.report is not None or left.died:
+        return ""
+    if left.ended.code is None:
+        return left.ended.line
+    return f"exit code {left.ended.code} and no report: {left.ended.line}"

@@ -1,0 +1,73 @@
+"""Runs that are kept: what was run with the same code, libraries and machine is not run again, and is judged anew each time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.runs import provenance
+from mutants.museum.entries import Entry, Regression
+from mutants.museum.run import OUTPUT, Left, left
+from mutants.subprocesses import Ended
+
+# what decides a run, beside the entry and the module of its injection
+CODE = (
+    *("harness", "claims", "fixtures/ensembles", "mutants/subprocesses.py"),
+    *(f"mutants/museum/{name}" for name in ("run.py", "surroundings.py", "injected.py", "injections/patching.py")),
+)
+SUFFIXES = (".py", ".toml", ".json")
+NAME = "run.json"
+
+
+def code(root: Path) -> str:
+    """A digest of all files that decide runs, of the installed libraries, and of the machine."""
+    surroundings = [platform.python_version(), platform.machine(), *provenance.versions().items(), provenance.processor()]
+    return digest([*sorted(_files(root))], root, repr(surroundings))
+
+
+def digest(paths: list[Path], root: Path, more: str) -> str:
+    """SHA-256 over files and a text."""
+    found = hashlib.sha256(more.encode())
+    for path in paths:
+        found.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for place in CODE:
+        path = root / place
+        yield from [path] if path.is_file() else (one for one in path.rglob("*") if one.suffix in SUFFIXES)
+
+
+def key(entry: Entry, code: str, root: Path) -> str:
+    """Of an entry's run; its words, and what it must come out as, do not count."""
+    canaries = bool(entry.canaries) if isinstance(entry, Regression) else True
+    deciding = (code, entry.claims, entry.injection, sorted(entry.environment.items()), entry.pins, canaries)
+    module = root / "mutants" / "museum" / "injections" / f"{entry.injection.partition('.')[0]}.py"
+    return digest([module] if entry.injection else [], root, repr(deciding))
+
+
+def load(folder: Path, key: str) -> Left | str | None:
+    """What a run left in a folder, or why there was none to be had; None if there is nothing of that key."""
+    try:
+        held = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        if held["key"] != key:
+            return None
+        if held["absent"]:
+            return str(held["absent"])
+        ended = Ended(held["code"], (folder / OUTPUT).read_text(encoding="utf-8"), "")
+        return Left(ended, *left(folder / "report"), held["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def save(folder: Path, key: str, run: Left | str) -> None:
+    """Keep a run, or why there is none; the last thing that is written of it."""
+    absent, ran = (run, None) if isinstance(run, str) else ("", run)
+    held = {"key": key, "absent": absent, "code": ran and ran.ended.code, "seconds": ran.seconds if ran else 0.0}
+    made = folder / f"{NAME}.part"
+    made.write_text(json.dumps(held) + "\n", encoding="utf-8")
+    made.replace(folder / NAME)

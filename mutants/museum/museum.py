@@ -1,0 +1,83 @@
+"""Entries are run against one reference of the unchanged libraries; what they left behind is kept, and judged anew each time."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from harness.report import json_file
+from harness.suite.records import Report
+from mutants.museum import kept
+from mutants.museum.entries import Entry
+from mutants.museum.judgement import Outcome, Status, judge
+from mutants.museum.run import OUTPUT, PLACE, Left, suite, with_entry
+from mutants.museum.surroundings import NotThere
+
+USED = ("store", "cache")  # folders of a run that nobody reads again
+
+
+class NoReference(RuntimeError):
+    """The suite fails with the libraries as they are."""
+
+
+class Museum:
+    """The entries of a list, the tree that is tested, and the folder in which runs are kept."""
+
+    def __init__(self, folder: Path, root: Path, entries: Sequence[Entry]) -> None:
+        self.folder, self.root = folder, root
+        self.code = kept.code(root)
+        self.claims = sorted({claim for entry in entries for claim in entry.claims})
+
+    def outcome(self, entry: Entry, again: bool = False, kept_alone: bool = False) -> Outcome | None:
+        """What becomes of the entry, from its run that is kept or from one that is made now.
+
+        Args:
+            again: make it now in any case.
+            kept_alone: make none; None where none is kept.
+
+        Raises:
+            NoReference: the suite fails without any change.
+        """
+        key, folder = kept.key(entry, self.code, self.root), self.place(entry.name)
+        run = None if again else kept.load(folder, key)
+        if not kept_alone and (run is None or isinstance(run, str)):  # what could not be had may be there now
+            run = self._run(entry, folder, key)
+        if run is None:
+            return None
+        return Outcome(entry.name, Status.NOT_RUN, run) if isinstance(run, str) else judge(entry, run, self.reference)
+
+    def place(self, name: str) -> Path:
+        """The folder of an entry."""
+        return self.folder / "".join(letter if letter.isalnum() else "-" for letter in name)
+
+    @cached_property
+    def reference(self) -> Report:
+        """The report of all claims of the list with the libraries as they are; made once."""
+        tag = hashlib.sha256(f"{self.code}{self.claims}".encode()).hexdigest()[:16]
+        folder = self.folder / f"reference-{tag}"
+        if not (folder / PLACE).exists():
+            _emptied(folder)
+            made = suite(folder, self.claims, False, {}, [], self.root)
+            if made.report is None or made.ended.code != 0:
+                shutil.rmtree(folder / PLACE.parent, ignore_errors=True)
+                raise NoReference(f"the suite fails without any change: {made.ended.line}; see {folder / OUTPUT}")
+        return json_file.read(folder / PLACE)
+
+    def _run(self, entry: Entry, folder: Path, key: str) -> Left | str:
+        _emptied(folder)
+        try:
+            run: Left | str = with_entry(entry, folder, self.folder / "releases", self.root)
+        except NotThere as error:
+            run = str(error)
+        kept.save(folder, key, run)
+        for used in USED:
+            shutil.rmtree(folder / used, ignore_errors=True)
+        return run
+
+
+def _emptied(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)

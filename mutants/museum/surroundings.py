@@ -1,0 +1,100 @@
+"""Releases and variables of an entry, and whether they are in force: what a library does not know it may ignore."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.runs import provenance
+from mutants.museum.entries import Entry
+from mutants.subprocesses import Ended, python
+
+PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--no-compile")
+INSTALLING = 600.0
+PROBING = 120.0
+UNKNOWN = ("Unknown flag", "Unknown CPU ISA")  # how XLA says so; of a processor's name it does so and goes on
+# what is in force in a process, as JSON
+PROBE = """
+import importlib.metadata, json, os, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import numpy
+import scipy.linalg, threadpoolctl
+blas = [pool.get("architecture") for pool in threadpoolctl.threadpool_info() if pool["internal_api"] == "openblas"]
+said = [" ".join(str(one.message).split()) for one in caught if "NPY_" in str(one.message)]
+if any(name.startswith(("XLA_", "JAX_")) for name in os.environ):
+    import jax
+    jax.devices()
+versions = {name: importlib.metadata.version(name) for name in json.loads(os.environ["MUSEUM_PINS"])}
+print(json.dumps({"blas": blas, "numpy": said, "versions": versions}))
+"""
+
+
+class NotThere(Exception):
+    """A release, flag or feature that cannot be had here; the message is one line that names it."""
+
+
+def releases(entry: Entry, cache: Path) -> list[Path]:
+    """The folder in which the entry's pins are installed, without what they need; none where they are what is installed.
+
+    Raises:
+        NotThere: pip cannot install them.
+    """
+    if all(provenance.version(name) == wanted for name, wanted in (pin.split("==") for pin in entry.pins)):
+        return []
+    tag = hashlib.sha256(repr((entry.pins, sys.version_info[:2])).encode()).hexdigest()[:12]
+    folder = cache / f"{entry.pins[0]}-{tag}"
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as made:
+            _install([*PIP, "--target", made, *entry.pins], entry)
+            shutil.copytree(made, f"{made}-whole")
+        Path(f"{made}-whole").rename(folder)
+    return [folder]
+
+
+def _install(command: list[str], entry: Entry) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALLING, check=False)
+    except subprocess.TimeoutExpired:
+        raise NotThere(f"{' '.join(entry.pins)} was not installed within {INSTALLING:.0f} s") from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [f"exit code {done.returncode}"]
+        raise NotThere(f"{' '.join(entry.pins)} cannot be installed: {lines[-1]}")
+
+
+def in_force(entry: Entry, folder: Path, variables: Mapping[str, str], path: list[Path], root: Path) -> None:
+    """Ask a process of its own what came of the entry's variables and releases.
+
+    Raises:
+        NotThere: a flag or feature that the library does not know or have here, or a release that is not the one imported.
+    """
+    if not (entry.pins or entry.environment):
+        return
+    probe = {**variables, "MUSEUM_PINS": json.dumps([pin.partition("==")[0] for pin in entry.pins])}
+    problem = refused(entry, python(["-c", PROBE], folder, probe, path, root, PROBING))
+    if problem:
+        raise NotThere(problem)
+
+
+def refused(entry: Entry, ended: Ended) -> str:
+    """One line that names what is not in force, "" if all is."""
+    unknown = [line for line in ended.errors.splitlines() if any(says in line for says in UNKNOWN)]
+    if unknown:
+        return f"XLA does not know this: {unknown[0].partition('] ')[2] or unknown[0]}"
+    if ended.code != 0:
+        return f"the libraries cannot be imported with {entry.way}: {ended.line}"
+    found = json.loads(ended.output.splitlines()[-1])
+    if found["numpy"]:
+        return f"NumPy refuses a feature: {found['numpy'][0]}"
+    core = entry.environment.get("OPENBLAS_CORETYPE", "")
+    if core and core.lower() not in [str(one).lower() for one in found["blas"]]:
+        return f"OpenBLAS has no core {core} here, and took {', '.join(map(str, found['blas'])) or 'no part'}"
+    others = [pin for pin in entry.pins if found["versions"].get(pin.partition("==")[0]) != pin.partition("==")[2]]
+    return f"{others[0]} is not the one that is imported: {found['versions']}" if others else ""
