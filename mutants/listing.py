@@ -45,12 +45,13 @@ def read(path: Path, tables: dict[str, type[Entry]]) -> list[Entry]:
 
 
 def _entry(path: Path, kind: type[Entry], values: dict[str, Any]) -> Entry:
-    known = {field.name: field.default is MISSING and field.default_factory is MISSING for field in fields(kind)}  # type: ignore[arg-type]
-    needed = {name for name, must in known.items() if must}
-    if values.keys() - known.keys() or needed - values.keys():
+    declared = fields(kind)  # type: ignore[arg-type]
+    known = {field.name for field in declared}
+    needed = {field.name for field in declared if field.default is MISSING and field.default_factory is MISSING}
+    if values.keys() - known or needed - values.keys():
         name, got = values.get("name", "an entry"), ", ".join(sorted(values))
-        more = ", ".join(sorted(known.keys() - needed))
-        raise BadEntry(f"{path}: {name} has {got}; it needs {', '.join(sorted(needed))}{f' and may have {more}' if more else ''}")
+        optional = f", and may have {', '.join(sorted(known - needed))}" if known - needed else ""
+        raise BadEntry(f"{path}: {name} has {got}; it needs {', '.join(sorted(needed))}{optional}")
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 

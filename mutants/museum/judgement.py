@@ -6,7 +6,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.compare.comparison import Comparison, Exit, compare
+from harness.compare.comparison import Comparison, compare
 from harness.compare.text import say
 from harness.errors import HarnessError
 from harness.suite.records import Report
@@ -96,7 +96,7 @@ def first_alarm(left: Left, reference: Report, wanted: Sequence[str] = ()) -> Al
     """
     if left.died:
         running = [str(one) for one in left.died.get("running", [])] or ["nothing"]
-        return Alarm("died", running[-1], f"died in {', '.join(running)}")
+        return Alarm("died", running[-1], f"died in {running[-1]}")
     report = left.report
     if report is None:
         return None if left.ended.code == PASSED else Alarm("broke", left.ended.line, f"no report: {left.ended.line}")
@@ -104,35 +104,37 @@ def first_alarm(left: Left, reference: Report, wanted: Sequence[str] = ()) -> Al
         if not red.known or red.name in wanted:
             listed = f", listed as {red.known.partition(': ')[0]}" if red.known else ""
             return Alarm("canary", red.name, f"canary {red.name} of {red.library} {red.version}{listed}")
-    broken = [f"{run.name}[{run.seed}]: {run.failure}" for run in report.experiments if run.failure]
-    broken += [record.message for record in report.claims if record.verdict == "NOT_RUN" and not record.declared]
-    if broken:
-        return Alarm("broke", broken[0], f"broke: {broken[0]}")
-    return _moved(reference, report) or _failed(left, report)
-
-
-def _moved(reference: Report, report: Report) -> Alarm | None:
-    """What the comparison names first."""
     try:
         found = compare(reference, report)
     except HarnessError as error:
-        return Alarm("broke", str(error), f"not comparable: {error}")
-    if found.code(strict=True) not in (Exit.VERDICT, Exit.MOVED):
-        return None
+        return _broken(report) or Alarm("broke", str(error), f"not comparable: {error}")
+    return _stage(found) or _broken(report) or _claim(found) or _failed(left, report)
+
+
+def _stage(found: Comparison) -> Alarm | None:
+    """The stage that the comparison names first: the first that moved, else the first whose own rounding error grew."""
     for run in found.moved_runs:
         assert run.moved is not None
         return Alarm("moved", run.moved.stage, f"{run.label}: {say(run.moved)}")
     for run in found.wider_runs:
         return Alarm("moved", run.wider, f"{run.label}: {run.wider}")
-    return _claim(found)
+    return None
 
 
-def _claim(found: Comparison) -> Alarm:
+def _broken(report: Report) -> Alarm | None:
+    """What the first experiment or claim that broke says."""
+    broken = [f"{run.name}[{run.seed}]: {run.failure}" for run in report.experiments if run.failure]
+    broken += [record.message for record in report.claims if record.verdict == "NOT_RUN" and not record.declared]
+    return Alarm("broke", broken[0], f"broke: {broken[0]}") if broken else None
+
+
+def _claim(found: Comparison) -> Alarm | None:
     """A claim that moved although no stage did."""
     for claim in [*found.turned, *found.moved]:
         return Alarm("moved", "measurement", f"measurement of {claim.before.id}")
-    claim = found.changed_beside[0]
-    return Alarm("moved", claim.beside[0], f"{claim.before.id}: {claim.beside[0]}")
+    for claim in found.changed_beside:
+        return Alarm("moved", claim.beside[0], f"{claim.before.id}: {claim.beside[0]}")
+    return None
 
 
 def _failed(left: Left, report: Report) -> Alarm | None:

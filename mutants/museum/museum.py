@@ -64,6 +64,7 @@ class Museum:
             if made.report is None or made.ended.code != 0:
                 shutil.rmtree(folder / PLACE.parent, ignore_errors=True)
                 raise NoReference(f"the suite fails without any change: {made.ended.line}; see {folder / OUTPUT}")
+            _lightened(folder)
         return json_file.read(folder / PLACE)
 
     def _run(self, entry: Entry, folder: Path, key: str) -> Left | str:
@@ -73,9 +74,13 @@ class Museum:
         except NotThere as error:
             run = str(error)
         kept.save(folder, key, run)
-        for used in USED:
-            shutil.rmtree(folder / used, ignore_errors=True)
+        _lightened(folder)
         return run
+
+
+def _lightened(folder: Path) -> None:
+    for used in USED:
+        shutil.rmtree(folder / used, ignore_errors=True)
 
 
 def _emptied(folder: Path) -> None:

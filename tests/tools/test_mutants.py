@@ -128,7 +128,7 @@ def test_each_check_is_judged(mutants: ModuleType, outcomes: dict[str, tuple[str
         (KILLED.replace("old =", "was ="), "tripled has file, green, killed_by, name, new, was; it needs"),
         (KILLED + KILLED, "tripled is there twice"),
         (KILLED.replace("engine.py'", "motor.py'"), "tripled: there is no motor.py"),
-        ("", "write one [[fault]] a fault"),
+        ("", "write one [[fault]] an entry"),
     ],
 )
 def test_a_fault_that_does_not_fit_is_named(

@@ -34,6 +34,17 @@ def moves() -> Measured:
     return exact(zip(jax.jit(_moved)(x, order, labels), expected, strict=True))
 
 
+def constants() -> Measured:
+    """Columns gathered from constants by constant indices, which a compiler takes itself and does not leave to the program."""
+    pairs = []
+    for dtype in ("float32", "int32"):
+        for rows, columns in ((1, 5), (2, 5), (33, 17)):
+            x = np.arange(rows * columns, dtype=dtype).reshape(rows, columns)
+            order = np.random.default_rng(columns).permutation(columns)
+            pairs.append((jax.jit(lambda x=x, order=order: jnp.asarray(x)[:, order] + 1)(), x[:, order] + 1))
+    return exact(pairs)
+
+
 def assembly() -> Measured:
     """Blocks of columns that are computed on every device, joined there, seen as one matrix and collected."""
     devices = jax.local_devices()
@@ -66,5 +77,6 @@ def _moved(x: Any, order: Any, labels: Any) -> Any:
 
 CANARIES = (
     Canary("gathers, joins and transposes", "jaxlib", "batches, Jacobian, losses", moves),
+    Canary("gathers of constants", "jaxlib", "batches, losses", constants),
     Canary("assembly over devices", "jaxlib", "Jacobian in blocks, sharded Jacobian", assembly),
 )
