@@ -39,12 +39,16 @@ def orthogonal(size: int, salt: int) -> Any:
 
 
 def symmetric(decompose: Callable[[Any], tuple[Any, Any]]) -> Measured:
-    """Eigenvalues and eigenvectors of Q diag(values) Q^T."""
+    """Eigenvalues, ascending as documented, and eigenvectors of Q diag(values) Q^T."""
     return _worst(lambda matrix: _sides(*decompose(matrix)), lambda size: (orthogonal(size, 1),) * 2)
 
 
 def singular(decompose: Decompose) -> Measured:
-    """Singular values and vectors of P diag(values) Q^T; ``decompose`` gives left vectors, values, right vectors as rows."""
+    """Singular values, descending as documented, and vectors of P diag(values) Q^T.
+
+    Args:
+        decompose: gives left vectors, values, right vectors as rows.
+    """
     return _worst(decompose, lambda size: (orthogonal(size, 1), orthogonal(size, 5)))
 
 
@@ -67,7 +71,7 @@ def _worst(decompose: Decompose, sides: Callable[[int], tuple[Any, Any]]) -> Mea
         planted, (left, right) = values(size), sides(size)
         matrix = _product(left * planted, right.T)
         u, found, v = decompose(matrix.copy())
-        errors.append(np.abs(np.sort(found)[::-1] - planted).max() / planted[0])
+        errors.append(np.abs(found - planted).max() / planted[0])
         errors.append(_norm(_product(u * found, v) - matrix) / _norm(matrix))
         errors += [np.abs(_product(w.T, w) - np.eye(size)).max() for w in (u, v.T)]
         errors[-4:] = [error / _allowed(size) for error in errors[-4:]]
@@ -75,7 +79,9 @@ def _worst(decompose: Decompose, sides: Callable[[int], tuple[Any, Any]]) -> Mea
 
 
 def _sides(found: Any, vectors: Any) -> tuple[Any, Any, Any]:
-    return vectors, found, vectors.T
+    """As of a singular value decomposition, whose values descend; eigenvalues ascend."""
+    vectors = vectors[:, ::-1]
+    return vectors, found[::-1], vectors.T
 
 
 def _allowed(size: int) -> float:
