@@ -103,7 +103,8 @@ def first_alarm(left: Left, reference: Report, wanted: Sequence[str] = ()) -> Al
     for red in report.canaries.red if report.canaries else []:
         if not red.known or red.name in wanted:
             listed = f", listed as {red.known.partition(': ')[0]}" if red.known else ""
-            return Alarm("canary", red.name, f"canary {red.name} of {red.library} {red.version}{listed}")
+            version = red.version.partition(" on ")[0]  # without its BLAS
+            return Alarm("canary", red.name, f"canary {red.name} of {red.library} {version}{listed}")
     try:
         found = compare(reference, report)
     except HarnessError as error:

@@ -22,7 +22,7 @@ from mutants.museum import kept
 from mutants.museum.entries import Entry, Harmless, Regression, read
 from mutants.museum.judgement import Outcome, Status, judge
 from mutants.museum.page import counts, page
-from mutants.museum.run import OUTPUT, ROOT, Left
+from mutants.museum.run import OUTPUT, ROOT, Left, with_entry
 from mutants.museum.surroundings import refused
 from mutants.subprocesses import Ended
 
@@ -199,6 +199,13 @@ def test_a_process_that_dies_must_leave_a_report(reference: Report) -> None:
     assert silent.status is Status.CAUGHT
     assert "exit code -11 and no report" in silent.unreported
     assert not silent.good
+
+
+def test_an_injected_crash_is_caught_in_a_run_of_the_suite(tmp_path: Path, reference: Report) -> None:
+    """The whole way: the plugin patches JAX, the suite runs, its process dies, its witness says where."""
+    entry = regression(injection="xla.programs_that_die", canaries=(), stages=("one-pass",))
+    outcome = judge(entry, with_entry(entry, tmp_path, tmp_path / "releases"), reference)
+    assert (outcome.status, outcome.rightly, outcome.unreported) == (Status.CAUGHT, True, ""), outcome
 
 
 def test_what_broke_is_named_by_what_it_says(reference: Report) -> None:
