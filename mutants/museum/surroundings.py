@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,10 +27,13 @@ with warnings.catch_warnings(record=True) as caught:
 import scipy.linalg, threadpoolctl
 blas = [pool.get("architecture") for pool in threadpoolctl.threadpool_info() if pool["internal_api"] == "openblas"]
 said = [" ".join(str(one.message).split()) for one in caught if "NPY_" in str(one.message)]
-if any(name.startswith(("XLA_", "JAX_")) for name in os.environ):
+pins = json.loads(os.environ["MUSEUM_PINS"])
+if pins:
+    import optax, sklearn.datasets
+if pins or any(name.startswith(("XLA_", "JAX_")) for name in os.environ):
     import jax
     jax.devices()
-versions = {name: importlib.metadata.version(name) for name in json.loads(os.environ["MUSEUM_PINS"])}
+versions = {name: importlib.metadata.version(name) for name in pins}
 print(json.dumps({"blas": blas, "numpy": said, "versions": versions}))
 """
 
@@ -49,13 +51,13 @@ def releases(entry: Entry, cache: Path) -> list[Path]:
     if all(provenance.version(name) == wanted for name, wanted in (pin.split("==") for pin in entry.pins)):
         return []
     tag = hashlib.sha256(repr((entry.pins, sys.version_info[:2])).encode()).hexdigest()[:12]
-    folder = cache / f"{entry.pins[0]}-{tag}"
+    # what is not below a folder of this name counts as code of the project, and not as a library
+    folder = cache / f"{entry.pins[0]}-{tag}" / "site-packages"
     if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as made:
-            _install([*PIP, "--target", made, *entry.pins], entry)
-            shutil.copytree(made, f"{made}-whole")
-        Path(f"{made}-whole").rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+            _install([*PIP, "--target", f"{made}/whole", *entry.pins], entry)
+            Path(made, "whole").rename(folder)
     return [folder]
 
 
