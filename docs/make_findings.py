@@ -1,9 +1,11 @@
 """Track a run for the documentation: its record, its page, and docs/findings.md, which is made from the record.
 
-    python docs/make_findings.py reports/latest    # track this run, a full one at paper scale, and write docs/findings.md
-    python docs/make_findings.py                   # write docs/findings.md again from the run that is tracked
+    python docs/make_findings.py reports/latest            # track this run, a full one at paper scale, and write docs/findings.md
+    python docs/make_findings.py reports/latest DEFAULT    # ... and what a default run from an empty store took
+    python docs/make_findings.py                           # write docs/findings.md again from the run that is tracked
 
-The record is report.json without the digests of stages, which are most of it; the page is report.html as the run wrote it.
+The record is report.json without the digests of stages, which are most of it; the page is report.html as the run wrote it. The
+tracked run may have found networks in its store, so that its time says nothing: README has that of the default run.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from harness.suite.records import Report
 
 DOCS = Path(__file__).resolve().parent
 RECORD, HTML, PAGE = DOCS / "run" / "report.json.xz", DOCS / "run" / "report.html.xz", DOCS / "findings.md"
+DEFAULT = DOCS / "run" / "default.json"
 EXAMPLE = "example-report.html"  # where the site has the page
 TOP = """# What the papers' sentences came to
 
@@ -52,8 +55,8 @@ def page(report: Report) -> str:
     return "\n".join(parts)
 
 
-def track(folder: Path) -> None:
-    """Keep the record and the page of a run.
+def full(folder: Path) -> Report:
+    """The report in the folder.
 
     Raises:
         InvalidInput: the run is not a full one at paper scale.
@@ -62,16 +65,29 @@ def track(folder: Path) -> None:
     if not report.complete or report.partial or report.scale != "paper":
         state = f"scale {report.scale}, {'complete' if report.complete else 'stopped'}, {'partial' if report.partial else 'full'}"
         raise InvalidInput(f"{folder} is a run at {state}: give a complete and full run at scale paper")
+    return report
+
+
+def track(folder: Path) -> None:
+    """Keep the record and the page of a run."""
+    report = full(folder)
     slim = dataclasses.replace(report, experiments=[dataclasses.replace(run, stages=[]) for run in report.experiments])
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_bytes(lzma.compress(json.dumps(slim.to_json()).encode(), preset=9))
     HTML.write_bytes(lzma.compress((folder / html.NAME).read_bytes(), preset=9))
 
 
+def track_default(folder: Path) -> None:
+    """Keep what a default run from an empty store took, seconds and MiB."""
+    report = full(folder)
+    took = {"created": report.created, "seeds": report.seeds, "seconds": report.seconds, "peak_memory": report.peak_memory}
+    DEFAULT.write_text(json.dumps(took, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     declare_papers(DOCS.parent / "claims")
-    if sys.argv[1:]:
-        track(Path(sys.argv[1]))
+    for keep, folder in zip((track, track_default), map(Path, sys.argv[1:3]), strict=False):
+        keep(folder)
     PAGE.write_text(page(record()), encoding="utf-8")
     print(f"{PAGE}: {len(record().claims)} claims")
 
