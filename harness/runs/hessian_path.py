@@ -99,8 +99,7 @@ def coefficients(optimiser: optax.GradientTransformation, params: Any, steps: in
     theta, m, g = (jax.tree.map(lambda _, row=row: row, params) for row in jnp.eye(3, dtype=kind))
 
     def step(memory: Any, _: Any) -> tuple[Any, Any]:
-        filled = refloated(memory, jax.tree.leaves(m)) if floating(memory) else memory
-        change, after = optimiser.update(g, filled, theta)
+        change, after = optimiser.update(g, refloated(memory, jax.tree.leaves(m)), theta)
         moved = jnp.stack(jax.tree.leaves(optax.apply_updates(theta, change)))
         return after, jnp.stack([moved, jnp.stack(floating(after)) if floating(after) else jnp.zeros_like(moved)], axis=1)
 
@@ -117,8 +116,7 @@ def _predicts(first: Any, optimiser: optax.GradientTransformation, params: Any) 
     gradient, held = (
         jax.tree.map(lambda leaf: jnp.asarray(draw.standard_normal(leaf.shape), leaf.dtype), params) for _ in range(2)
     )
-    filled = refloated(memory, jax.tree.leaves(held)) if floating(memory) else memory
-    change, after = optimiser.update(gradient, filled, params)
+    change, after = optimiser.update(gradient, refloated(memory, jax.tree.leaves(held)), params)
     parts = np.stack([flatten(tree).astype(np.float64) for tree in (params, held, gradient)])
     moved = [flatten(optax.apply_updates(params, change)), *([flatten(floating(after))] if floating(after) else [])]
     return all(np.abs(row @ parts - one).max() <= ROUNDING * np.abs(parts).max() for row, one in zip(first, moved, strict=False))

@@ -68,6 +68,11 @@ class Entry:
         variables = " ".join(f"{key}={value}" for key, value in self.environment.items())
         return self.injection or variables or " ".join(self.pins)
 
+    @property
+    def with_canaries(self) -> bool:
+        """Whether the suite runs with its canaries."""
+        return True
+
 
 @dataclass(frozen=True)
 class Regression(Entry):
@@ -95,6 +100,10 @@ class Regression(Entry):
             raise BadEntry(f"{self.name}: give the library at fault, and what the report says")
         if bool(self.canaries) == bool(self.stages):
             raise BadEntry(f"{self.name}: give the canaries that must be red, or the stages that must be named without them")
+
+    @property
+    def with_canaries(self) -> bool:
+        return bool(self.canaries)
 
     @property
     def wanted(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.runs import provenance
-from mutants.museum.entries import Entry, Regression
+from mutants.museum.entries import Entry
 from mutants.museum.run import OUTPUT, Left, left
 from mutants.subprocesses import Ended
 
@@ -44,8 +44,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 def key(entry: Entry, code: str, root: Path) -> str:
     """Of an entry's run; its words, and what it must come out as, do not count."""
-    canaries = bool(entry.canaries) if isinstance(entry, Regression) else True
-    deciding = (code, entry.claims, entry.injection, sorted(entry.environment.items()), entry.pins, canaries)
+    deciding = (code, entry.claims, entry.injection, sorted(entry.environment.items()), entry.pins, entry.with_canaries)
     module = root / "mutants" / "museum" / "injections" / f"{entry.injection.partition('.')[0]}.py"
     return digest([module] if entry.injection else [], root, repr(deciding))
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import Unreadable
 from harness.report import json_file
 from harness.suite.records import Report
-from mutants.museum.entries import Entry, Regression
+from mutants.museum.entries import Entry
 from mutants.museum.injected import VARIABLE
 from mutants.museum.surroundings import in_force, releases
 from mutants.subprocesses import PYTEST_ALONE, Ended, python
@@ -82,5 +82,4 @@ def with_entry(entry: Entry, folder: Path, cache: Path, root: Path = ROOT) -> Le
     if "XLA_FLAGS" in variables:
         variables["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {variables['XLA_FLAGS']}".strip()
     in_force(entry, folder, variables, path, root)
-    canaries = bool(entry.canaries) if isinstance(entry, Regression) else True
-    return suite(folder, entry.claims, canaries, variables, path, root)
+    return suite(folder, entry.claims, entry.with_canaries, variables, path, root)

@@ -55,6 +55,10 @@ def _apart(name: str, rows: Rows, fact: str = "near_all") -> float:
     return abs(rows.fact(name, fact) - rows.fact("base", fact))
 
 
+def _of_base(fact: str, rows: Rows) -> float:
+    return rows.fact("base", fact)
+
+
 def _slope(names: Sequence[str], x: Sequence[float], rows: Rows, fact: str = "near_all") -> float:
     """Least-squares slope of a fact on numbers that belong to the places, not to the rows."""
     return float(linregress(x, [rows.fact(name, fact) for name in names]).slope)
@@ -342,8 +346,8 @@ def _hessians() -> list[Question]:
             "25 Hessians of the mean loss along training give the sizes of the three regions",
             "path_regions of base",
             at_most(0.05, reason="less than the least difference from noise that counts as a bulk; ours"),
-            lambda rows: rows.fact("base", "path_regions"),
-            World("momentum left out of the product", lambda rows: rows.fact("base", "path_regions_memoryless")),
+            partial(_of_base, "path_regions"),
+            World("momentum left out of the product", partial(_of_base, "path_regions_memoryless")),
             otherwise="25 Hessians of the mean loss along training do not give the sizes of the three regions",
         ),
         Question(
@@ -352,8 +356,8 @@ def _hessians() -> list[Question]:
             "outside the bulk, 25 Hessians of the mean loss along training give singular values within a quarter",
             "path_sigma of base",
             at_most(math.log(1.25), reason="a factor of 1.25, where values spread over orders of magnitude; ours"),
-            lambda rows: rows.fact("base", "path_sigma"),
-            World("momentum left out of the product", lambda rows: rows.fact("base", "path_sigma_memoryless")),
+            partial(_of_base, "path_sigma"),
+            World("momentum left out of the product", partial(_of_base, "path_sigma_memoryless")),
         ),
         Question(
             "bulk-is-common-null-space",
@@ -361,8 +365,8 @@ def _hessians() -> list[Question]:
             "the directions that all Hessians move least, as many as the bulk has, are at least halfway from chance to the bulk",
             "path_null of base",
             at_least(0.5, reason="halfway between no relation and the same space; ours"),
-            lambda rows: rows.fact("base", "path_null"),
-            World("the directions that they move most", lambda rows: rows.fact("base", "path_null_strongest")),
+            partial(_of_base, "path_null"),
+            World("the directions that they move most", partial(_of_base, "path_null_strongest")),
         ),
     ]
 

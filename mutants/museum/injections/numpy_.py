@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import blas
 
-from mutants.museum.injections.patching import DoesNotFit, everywhere
+from mutants.museum.injections.patching import DoesNotFit, everywhere, instead_of
 
 ULPS = 16
 # of the control word of SSE: its default, flush to zero, denormals are zeros
@@ -27,14 +27,12 @@ def nan_sorted_among_numbers() -> None:
     """NaN is left where a vector loop met it."""
     original = np.sort
 
-    @wraps(original)
+    @instead_of(original, "numpy")
     def mixed(a: Any, *arguments: Any, **options: Any) -> Any:
         found = original(a, *arguments, **options)
         if found.ndim == 1 and found.dtype.kind == "f" and np.isnan(found[-1:]).any():
             found = np.roll(found, len(found) // 2)
         return found
-
-    everywhere("numpy", original, mixed)
 
 
 def logarithm_off() -> None:
@@ -97,38 +95,32 @@ def svd_does_not_converge() -> None:
     """The singular value decomposition gives up on larger matrices."""
     original = np.linalg.svd
 
-    @wraps(original)
+    @instead_of(original, "numpy")
     def fails(a: Any, *arguments: Any, **options: Any) -> Any:
         if min(np.shape(a)[-2:]) > 16:
             raise np.linalg.LinAlgError("SVD did not converge")
         return original(a, *arguments, **options)
-
-    everywhere("numpy", original, fails)
 
 
 def eigenvectors_not_normalised() -> None:
     """Eigenvectors of symmetric matrices are longer than 1."""
     original = np.linalg.eigh
 
-    @wraps(original)
+    @instead_of(original, "numpy")
     def longer(*arguments: Any, **options: Any) -> Any:
         found = original(*arguments, **options)
         return type(found)(found[0], found[1] * np.sqrt(2))
-
-    everywhere("numpy", original, longer)
 
 
 def sums_one_after_the_other() -> None:
     """Float32 is summed one number after the other, without pairs."""
     original = np.sum
 
-    @wraps(original)
+    @instead_of(original, "numpy")
     def naive(a: Any, axis: Any = None, **options: Any) -> Any:
         if getattr(a, "dtype", None) == np.float32 and axis is None and a.size > 1 and not options:
             return np.cumsum(a, dtype=np.float32)[-1]
         return original(a, axis=axis, **options)
-
-    everywhere("numpy", original, naive)
 
 
 def products_that_race() -> None:

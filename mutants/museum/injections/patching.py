@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +27,20 @@ def everywhere(package: str, original: Any, patched: Any) -> None:
         raise DoesNotFit(f"no module of {package} holds {original!r}")
     for module, name in places:
         setattr(module, name, patched)
+
+
+def instead_of(original: Any, package: str) -> Callable[[Function], Function]:
+    """Decorate the function that takes the place of ``original`` everywhere in ``package``.
+
+    Raises:
+        DoesNotFit: no module holds it.
+    """
+
+    def put(patched: Function) -> Function:
+        everywhere(package, original, wraps(original)(patched))
+        return patched
+
+    return put
 
 
 def _names(module: ModuleType | None) -> list[tuple[str, Any]]:

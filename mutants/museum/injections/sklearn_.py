@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import Any
 
 import numpy as np
 import sklearn.datasets
 import sklearn.model_selection
 
-from mutants.museum.injections.patching import everywhere
+from mutants.museum.injections.patching import instead_of
 
 
 def another_split() -> None:
     """One example of the training set and one of the test set are in each other's place."""
     original = sklearn.model_selection.train_test_split
 
-    @wraps(original)
+    @instead_of(original, "sklearn")
     def other(*arrays: Any, **options: Any) -> Any:
         found = [np.array(part) for part in original(*arrays, **options)]
         for train, test in zip(found[::2], found[1::2], strict=True):
             train[0], test[0] = test[0].copy(), train[0].copy()
         return found
-
-    everywhere("sklearn", original, other)
