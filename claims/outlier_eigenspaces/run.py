@@ -273,16 +273,18 @@ class Run(runs.Run):
         e = self.experiment
         if ("one-pass",) not in self._held:
             return [definition(e)]
-        group = next(self._groups())
-        few = slice(0, min(stages.FEW, group.stop))
 
         @with_exact_dtypes
         def replay() -> dict[str, Any]:
-            start = Params(*(np.asarray(self.trajectory[name][0][few], np.float64) for name in Params._fields))
-            examples = self._stream("examples", group).chunks(0, int(self._chunks[-1]))
-            return stages.replayed(e, start, examples, self._chunks, _trainer(e.task))
+            parts = []
+            for group in self._groups():
+                own = {name: self.trajectory[name][:, group] for name in Params._fields}
+                examples = self._stream("examples", group).chunks(0, int(self._chunks[-1]))
+                parts.append(stages.rounding(e, own, examples, self._chunks, _trainer(e.task)))
+            return {"snapshots": np.array(stages.looks(e.snapshots)), "rounding": np.concatenate(parts, axis=1)}
 
         again = self.lab.store.arrays("replay", {"experiment": e.fingerprint()}, replay, modules=(*CODE, stages))
+        group = next(self._groups())
         first = self._stream("examples", group).chunk(0)
         return [definition(e), *stages.records(e.precision, first, self.trajectory, self._chunks, again)]
 

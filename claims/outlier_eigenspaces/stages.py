@@ -1,6 +1,13 @@
 """Stage records of the third paper's runs: examples, theta_0, and the parameters after some of the snapshots.
 
-The first trajectories are taken again in float32 and in float64 on the same examples; what lies between is the rounding error.
+All trajectories are taken again in the other precision on the same examples; what lies between is the rounding error of each.
+Where the pre-activation of a ReLU is within rounding of zero, the two precisions may take different sides of the kink, and a
+trajectory goes another way from there on. So trajectories are sketched in groups, each with a rounding error of its own: one
+kink widens what one group is allowed, and a fault in all of them is still seen in the others.
+
+Two machines that take different sides of a kink cannot both take that of the other precision, which is nearly exact: one of
+their reports has the rounding error that covers it.
+
 Examples are drawn in the run's precision, so that a run in another precision sees others, and differs from there on.
 """
 
@@ -12,15 +19,18 @@ from typing import Any
 import numpy as np
 
 from harness.runs.experiment import PRECISIONS
-from harness.runs.sketch import rms, vector
+from harness.runs.sketch import WIDTH, folded, rms, whole_signs
 from harness.runs.stages import UNIT, Record, exact, record
 
 from .experiments import OnePass
 from .mixtures import Examples
 from .one_pass import CHUNK, Params
 
-FEW = 4  # trajectories that are taken again
+GROUPS = 16  # of trajectories, at most
 LOOKS = 4  # snapshots that are compared
+# A trajectory whose rounding error is so many times the median one took another side of a kink: without kinks, that of the
+# worst of 1,000 is a few times the median.
+KINKED = 30.0
 
 
 def records(
@@ -30,53 +40,80 @@ def records(
 
     Args:
         first: the first chunk of examples.
-        trajectory: parameters by name, (snapshots + 1, ...).
+        trajectory: parameters by name, (snapshots + 1, trajectories, ...).
         chunks: how many chunks were taken before each snapshot.
-        again: from :func:`replayed`.
+        again: ``snapshots`` looked at, and ``rounding`` (snapshots, trajectories) of a parameter there, that one from :func:`rounding`.
     """
     unit = UNIT[precision]
 
-    def parameters(snapshot: int) -> Any:
-        return np.concatenate([np.asarray(trajectory[name][snapshot]).ravel() for name in Params._fields])
+    def record_at(name: str, snapshot: int, moved: Any, **more: Any) -> Record:
+        theta = parameters(trajectory, snapshot)
+        groups = np.array_split(np.arange(len(theta)), min(GROUPS, len(theta)))
+        values = np.concatenate([_sketch(theta[group], -(-WIDTH // len(groups))) for group in groups])
+        sizes = [max(rms(moved[group]), unit * rms(theta[group])) for group in groups]
+        return record(
+            name, values, np.repeat(sizes, len(values) // len(groups)), {"": theta}, step=int(chunks[snapshot]) * CHUNK, **more
+        )
 
-    theta = parameters(0)
+    start = parameters(trajectory, 0)
     found = [
         exact("data", x=first[0], y=first[1]),
-        record("initial parameters", vector(theta), 2 * unit * rms(theta), {"": theta}, step=0),
+        record_at("initial parameters", 0, 2 * unit * np.abs(start).max(axis=1)),
     ]
-    for snapshot, moved in zip(again["snapshots"].tolist(), again["rounding"].tolist(), strict=True):
-        now = parameters(snapshot)
-        step = int(chunks[snapshot]) * CHUNK
-        found.append(record("parameters", vector(now), max(moved, unit * rms(now)), {"": now}, step=step))
+    for snapshot, moved in zip(again["snapshots"].tolist(), again["rounding"], strict=True):
+        kinks = int(np.count_nonzero(moved > KINKED * np.median(moved)))
+        note = f"{kinks} of {len(moved)} trajectories took another side of a kink in the other precision" if kinks else ""
+        found.append(record_at("parameters", snapshot, moved, **({"note": note} if note else {})))
     return found
 
 
-def replayed(
-    experiment: OnePass, start: Params, examples: Iterable[Examples], chunks: Any, train: Callable[..., Params]
-) -> dict[str, Any]:
-    """The first trajectories again in both precisions.
+def parameters(trajectory: Mapping[str, Any], snapshot: int) -> Any:
+    """The parameters of every trajectory after a snapshot, (trajectories, parameters)."""
+    return _flat(Params(*(trajectory[name][snapshot] for name in Params._fields)))
+
+
+def looks(snapshots: int) -> list[int]:
+    """The snapshots that are compared; the last one is among them."""
+    return sorted({round(part * snapshots / LOOKS) for part in range(1, LOOKS + 1)} - {0})
+
+
+def rounding(
+    experiment: OnePass,
+    trajectory: Mapping[str, Any],
+    examples: Iterable[Examples],
+    chunks: Any,
+    train: Callable[..., Params],
+) -> Any:
+    """Root mean square rounding error of a parameter after each of :func:`looks`, (snapshots looked at, trajectories).
+
+    The trajectories are taken again in the other precision. Theirs being float64, the error is that of float32 times the ratio of
+    both units of rounding.
 
     Args:
-        start: their initial parameters, float64.
-        examples: all chunks of examples.
+        trajectory: parameters of some trajectories by name, (snapshots + 1, trajectories, ...).
+        examples: all chunks of their examples.
         chunks: as in :func:`records`.
         train: (parameters, x, y, step size, ridge) -> the parameters after a chunk.
-
-    Returns:
-        ``snapshots`` looked at, and ``rounding`` (snapshots,) of a parameter there (root mean square over the trajectories).
     """
-    e, few = experiment, slice(0, len(start.rows))
-    looks = sorted({round(part * e.snapshots / LOOKS) for part in range(1, LOOKS + 1)} - {0})
-    now = {precision: Params(*(leaf.astype(precision) for leaf in start)) for precision in PRECISIONS}
-    moved: list[float] = []
+    e = experiment
+    other = next(precision for precision in PRECISIONS if precision != e.precision)
+    again = Params(*(np.asarray(trajectory[name][0]).astype(other) for name in Params._fields))
+    rates = np.array([e.step / e.dimension, e.ridge], other)
+    left, moved = looks(e.snapshots), []
     for done, (x, y) in enumerate(examples, start=1):
-        for precision in PRECISIONS:
-            rates = np.array([e.step / e.dimension, e.ridge], precision)
-            now[precision] = train(now[precision], x[:, few].astype(precision), y[:, few], *rates)
-        moved += [_distance(now)] * sum(int(chunks[look]) == done for look in looks)
-    return {"snapshots": np.array(looks), "rounding": np.maximum.accumulate(moved) * UNIT[e.precision] / UNIT["float32"]}
+        again = train(again, x.astype(other), y, *rates)
+        while left and int(chunks[left[0]]) == done:
+            apart = parameters(trajectory, left.pop(0)) - _flat(again)
+            moved.append(np.sqrt(np.mean(apart**2, axis=1)))
+    return np.maximum.accumulate(moved) * UNIT[e.precision] / UNIT["float32"]
 
 
-def _distance(now: dict[str, Params]) -> float:
-    low, high = (np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in now[precision]]) for precision in PRECISIONS)
-    return rms(low - high)
+def _flat(params: Params) -> Any:
+    """Leaves of a leading axis of trajectories as one row a trajectory, float64."""
+    return np.concatenate([np.asarray(leaf, np.float64).reshape(len(leaf), -1) for leaf in params], axis=1)
+
+
+def _sketch(theta: Any, width: int) -> Any:
+    """As :func:`harness.runs.sketch.vector`, in so many numbers."""
+    flat = np.ravel(theta)
+    return folded(flat[:, None] * whole_signs(len(flat), width)) / np.sqrt(len(flat))

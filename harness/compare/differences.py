@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ class Stage:
     values: tuple[float, ...] = ()
     rounding: tuple[float, ...] = ()
     failure: str = ""
+    note: str = ""
 
     @classmethod
     def of(cls, record: Json) -> Stage:
@@ -55,9 +56,10 @@ class Stage:
             sizes = record.get("rounding")
             rounding = () if sizes is None else tuple(map(float, sizes if isinstance(sizes, list) else [sizes]))
             values = tuple(math.nan if value is None else float(value) for value in record.get("values") or ())
-            name, digest, failure = str(record["name"]), str(record["digest"]), str(record.get("failure", ""))
+            name, digest = str(record["name"]), str(record["digest"])
+            failure, note = (str(record.get(field, "")) for field in ("failure", "note"))
             steps = tuple(record.get("steps") or ())
-            return cls(name, digest, bool(record.get("exact")), record.get("step"), steps, values, rounding, failure)
+            return cls(name, digest, bool(record.get("exact")), record.get("step"), steps, values, rounding, failure, note)
         except (KeyError, TypeError, ValueError) as error:
             what = f"stage record {str(record)[:80]!r} is not one ({type(error).__name__}: {error})"
             raise Unreadable(f"{what}: make the report again") from None
@@ -73,6 +75,7 @@ class Difference:
         relative: root mean square of the difference over that of the values (of the one number, in a series).
         ulps: the same in units in the last place of the coarser of both precisions.
         ratio: the difference over what the rounding-error model allows; NaN without one.
+        note: what the record of either run says of the stage besides.
     """
 
     stage: str
@@ -81,6 +84,7 @@ class Difference:
     relative: float = math.nan
     ulps: float = math.nan
     ratio: float = math.nan
+    note: str = ""
 
 
 def differences(a: Stage, b: Stage, precision: str) -> list[Difference]:
@@ -99,32 +103,36 @@ def differences(a: Stage, b: Stage, precision: str) -> list[Difference]:
     if len(a.values) != len(b.values) or a.steps != b.steps:
         return [Difference(f"{where} (of another shape)", State.MOVED, at)]
     if not a.steps:
-        return [_difference(where, at, a.values, b.values, _allowed(a, b, 0), precision)]
+        found = _difference(where, at, a.values, b.values, _allowed(a, b, slice(None)), precision)
+        return [replace(found, note=b.note or a.note)]
     each = [
-        _difference(f"{where} at step {step}", step, [x], [y], _allowed(a, b, i), precision)
+        _difference(f"{where} at step {step}", step, [x], [y], _allowed(a, b, slice(i, i + 1)), precision)
         for i, (step, x, y) in enumerate(zip(a.steps, a.values, b.values, strict=True))
         if x != y
     ]
     return each[:1] + [entry for entry in each[1:] if entry.state is State.MOVED][:1]
 
 
-def _allowed(a: Stage, b: Stage, index: int) -> float:
-    """What the model allows, NaN without one."""
-    if not (a.rounding and b.rounding):
-        return math.nan
-    return FACTOR * (a.rounding[index % len(a.rounding)] + b.rounding[index % len(b.rounding)])
+def _allowed(a: Stage, b: Stage, part: slice) -> Any:
+    """What the model allows of that part of the values, NaN without one."""
+    sizes = [np.resize(stage.rounding, len(stage.values))[part] if stage.rounding else math.nan for stage in (a, b)]
+    return FACTOR * (sizes[0] + sizes[1])
 
 
-def _difference(where: str, at: int, a: Sequence[float], b: Sequence[float], allowed: float, precision: str) -> Difference:
-    apart, size = _rms(np.subtract(a, b)), max(_rms(a), _rms(b))
-    state = State.ROUNDING if apart <= allowed else State.MOVED  # a difference that is NaN has moved
+def _difference(where: str, at: int, a: Sequence[float], b: Sequence[float], allowed: Any, precision: str) -> Difference:
+    difference = np.subtract(a, b)
+    apart, size = _rms(difference), max(_rms(a), _rms(b))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = _rms(np.where((difference == 0) & (allowed == 0), 0.0, difference / allowed))
+    unknown = bool(np.isnan(allowed).any())
+    state = State.ROUNDING if ratio <= 1 else State.MOVED  # a difference that is NaN has moved
     return Difference(
         where,
-        State.UNMODELLED if math.isnan(allowed) else state,
+        State.UNMODELLED if unknown else state,
         at,
         apart / size if size else 0.0,
         apart / spacing(size, precision),
-        apart / allowed if allowed else math.inf,
+        ratio,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -84,7 +84,8 @@ def wider(before: ExperimentRecord, after: ExperimentRecord) -> str:
 
 
 def _size(rounding: Sequence[float]) -> float:
-    return math.sqrt(sum(size * size for size in rounding) / len(rounding)) if rounding else 0.0
+    """The median: a fault widens all of a record's errors, a kink (a ReLU that takes its other side) one of them."""
+    return statistics.median(rounding) if rounding else 0.0
 
 
 def change(before: ExperimentRecord, after: ExperimentRecord, precision: str) -> RunChange:

@@ -116,7 +116,8 @@ def say(difference: Difference | None) -> str:
     far = "" if math.isnan(difference.relative) else f" by {difference.relative:.2g} ({difference.ulps:.3g} ULP"
     if far and not math.isnan(difference.ratio):
         far += f", {difference.ratio:.2g} x allowed"
-    return f"{difference.stage}{far}{')' if far else ''}"
+    note = f"; {difference.note}" if difference.note else ""
+    return f"{difference.stage}{far}{')' if far else ''}{note}"
 
 
 def unlocalised(runs: Sequence[RunChange]) -> list[str]:

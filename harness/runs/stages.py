@@ -8,7 +8,8 @@ A record names a stage and holds what two runs of it can be compared by, on any 
     steps     the step that each value belongs to, when the stage is a series
     step      the step at which the stage was taken, when it is a moment of training
     rounding  size of the rounding error of ``values``: measured, as the distance of the run from the same run in the other
-              precision; a list of one number, or of one a step; None where no model is known
+              precision; a list of one number, or of one a value; None where no model is known
+    note      what a reader should know who looks at the stage, in words
 
 Records are computed once and kept in the store beside what they describe.
 """

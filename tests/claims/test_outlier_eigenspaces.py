@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from claims.outlier_eigenspaces import eigenspaces, test_xor, theory, three_layers
+from claims.outlier_eigenspaces import eigenspaces, stages, test_xor, theory, three_layers
 from claims.outlier_eigenspaces.as_network import network
 from claims.outlier_eigenspaces.experiments import GMM_SMOKE, TILTED_SMOKE, XOR_SMOKE
 from claims.outlier_eigenspaces.mixtures import Mixture
 from claims.outlier_eigenspaces.one_pass import CHUNK, HEADS, Params, Stream, ahead, initial, loss, one_pass
+from harness.compare.localise import change
 from harness.engine.streams import numpy_stream
 from harness.errors import EmptyOutcome, InvalidInput, NotFinite
 from harness.runs.lab import Lab, open_run
 from harness.runs.store import Store
 from harness.suite.claim import World
+from harness.suite.records import ExperimentRecord
 
 EPS = float(np.finfo(float).eps)
 # Products and dense matrices of a few hundred float64 terms of order one.
@@ -473,3 +475,58 @@ def test_a_trajectory_as_a_network_ends_where_the_papers_run_does(base, compare)
 def test_a_trajectory_that_is_not_there_is_named():
     with pytest.raises(InvalidInput, match="trajectory = 40: gmm has 40, numbered from 0"):
         network(GMM_SMOKE, 40)
+
+
+def recorded(trajectory, moved):
+    """Stages of 64 trajectories whose parameters are off by ``moved`` each."""
+    again = {"snapshots": np.array([1]), "rounding": np.array([moved])}
+    found = stages.records("float32", (np.zeros(1), np.zeros(1)), trajectory, np.array([0, 4]), again)
+    return ExperimentRecord("many", 0, "", {}, found)
+
+
+@pytest.fixture
+def many(random):
+    """Parameters of 64 trajectories at the start and at the end, and the size of their rounding errors."""
+    shapes = Params((2, 64, 4, 8), (2, 64, 4))
+    trajectory = {name: random.normal(size=shape) for name, shape in shapes._asdict().items()}
+    return trajectory, np.full(64, 1e-6) * random.uniform(0.5, 2, size=64)
+
+
+def off(trajectory, which, by, random):
+    """The same with the final parameters of some trajectories off by so much."""
+    after = {name: leaf.copy() for name, leaf in trajectory.items()}
+    for leaf in after.values():
+        leaf[1, which] += by * random.normal(size=leaf[1, which].shape)
+    return after
+
+
+def test_a_trajectory_on_the_other_side_of_a_kink_is_no_fault(many, random):
+    trajectory, moved = many
+    kinked = np.where(np.arange(64) == 7, 1e-3, moved)
+    found = change(recorded(trajectory, moved), recorded(off(trajectory, [7], 1e-3, random), kinked), "float32")
+    assert (found.moved, found.wider) == (None, "")
+    assert found.bits.note == "1 of 64 trajectories took another side of a kink in the other precision"
+
+
+@pytest.mark.parametrize("which", [[7], slice(None)], ids=["one", "all"])
+def test_trajectories_that_move_without_a_kink_are_a_fault(many, random, which):
+    trajectory, moved = many
+    found = change(recorded(trajectory, moved), recorded(off(trajectory, which, 1e-3, random), moved), "float32")
+    assert found.moved.stage == "parameters after step 100"
+
+
+def test_one_kink_does_not_hide_a_fault_in_all(many, random):
+    trajectory, moved = many
+    kinked = np.where(np.arange(64) == 7, 1e-3, moved)
+    both = off(off(trajectory, [7], 1e-3, random), slice(None), 5e-5, random)
+    found = change(recorded(trajectory, moved), recorded(both, kinked), "float32")
+    assert found.moved.stage == "parameters after step 100"
+
+
+def test_the_rounding_of_every_trajectory_is_measured(lab):
+    run = open_run(replace(XOR_SMOKE, **{**SHORT, "trajectories": 5}), lab)
+    run.prepare()
+    *_, last = run.stage_records()
+    assert len(last["values"]) == len(last["rounding"]) == 20  # five groups of one, in four numbers each
+    assert len(set(last["rounding"])) == 5
+    assert 1e-9 < max(last["rounding"]) < 1e-4
