@@ -1,5 +1,5 @@
-"""Sessions: claims (the main job), tests, lint, typecheck, browser, docs, wheel, probe, mutants, museum, ensembles, bench, atlas,
-multihost, claims_on, claims_matrix."""
+"""Sessions: claims (the main job), tests, lint, typecheck, browser, docs, wheel, probe, mutants, museum, matrix, ensembles,
+bench, atlas, multihost."""
 
 import argparse
 import shutil
@@ -63,10 +63,12 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, format and common errors."""
-    session.install("ruff>=0.8")
+    """Style, format and common errors, and whether the GitHub action and the workflows are well formed."""
+    session.install("ruff>=0.8", "check-jsonschema>=0.30")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    for schema, files in (("github-actions", ["action.yml"]), ("github-workflows", sorted(Path(".github").rglob("*.yml")))):
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files))
 
 
 @nox.session
@@ -161,34 +163,11 @@ def multihost(session: nox.Session) -> None:
     session.run("pytest", *paths(session.posargs, "tests/multihost"))
 
 
-# JAX release: optax that goes with it. NumPy, SciPy and scikit-learn are the same in every row, so that only JAX moves.
-RELEASES = {
-    "0.4.35": "0.2.4",
-    "0.5.3": "0.2.5",
-    "0.6.2": "0.2.5",
-    "0.7.2": "0.2.6",
-    "0.8.3": "0.2.6",
-    "0.9.2": "0.2.8",
-    "0.10.2": "0.2.8",
-}
-FIXED = ("numpy==2.2.6", "scipy==1.15.3", "scikit-learn==1.6.1")
-
-
 @nox.session
-@nox.parametrize("jax", list(RELEASES))
-def claims_on(session: nox.Session, jax: str) -> None:
-    """The claims at smoke scale on one JAX release; other arguments go to pytest (--claims-scale paper)."""
-    session.install("-e", ".[claims]", f"jax=={jax}", f"jaxlib=={jax}", f"optax=={RELEASES[jax]}", *FIXED)
-    report = f"--claims-report=reports/matrix/{jax}"
-    # a claim that fails on a release is what the table is for
-    session.run("pytest", "claims", "--claims-scale=smoke", report, *session.posargs, success_codes=[0, 1])
+def matrix(session: nox.Session) -> None:
+    """Claims of each paper under one change at a time (releases, instruction sets, threads, Pythons); writes docs/matrix.md.
 
-
-@nox.session
-def claims_matrix(session: nox.Session) -> None:
-    """The claims on every release of RELEASES, and docs/matrix.md: versions by claims, verdict, margin, first moved stage."""
+    What was run with the same code is not run again; other arguments go to ``python -m mutants.matrix``.
+    """
     session.install("-e", ".[claims]")
-    for jax in RELEASES:
-        session.run("nox", "-s", f"claims_on(jax='{jax}')", "--", *session.posargs, external=True)
-    found = [max(Path(f"reports/matrix/{jax}").glob("*/report.json"), key=lambda path: path.stat().st_mtime) for jax in RELEASES]
-    session.run("python", "-m", "harness", "matrix", *map(str, found))
+    session.run("python", "-m", "mutants.matrix", "--table", "docs/matrix.md", *session.posargs)

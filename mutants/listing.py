@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
@@ -53,6 +55,19 @@ def _entry(path: Path, kind: type[Entry], values: dict[str, Any]) -> Entry:
         optional = f", and may have {', '.join(sorted(known - needed))}" if known - needed else ""
         raise BadEntry(f"{path}: {name} has {got}; it needs {', '.join(sorted(needed))}{optional}")
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def parser(module: str, description: str, path: Path, kept: Path) -> argparse.ArgumentParser:
+    """The arguments of a module that runs a list's entries, keeps their runs and writes a page."""
+    made = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    made.add_argument("names", nargs="*", help="only entries whose name contains one of these")
+    made.add_argument("--list", type=Path, default=path, help=f"the list (default: mutants/{path.name})")
+    made.add_argument("--again", action="store_true", help="run also what is kept")
+    made.add_argument("--minutes", type=float, default=math.inf, help="begin no entry after so many; the same command goes on")
+    made.add_argument("--show", action="store_true", help="only name the entries")
+    made.add_argument("--table", type=Path, help="write a page of Markdown")
+    made.add_argument("--kept", type=Path, default=kept, help="where runs are kept (default: %(default)s)")
+    return made
 
 
 def chosen(entries: Sequence[Entry], names: Sequence[str]) -> list[Entry]:

@@ -32,9 +32,15 @@ class Ended:
 
 
 def python(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], path: Sequence[Path], cwd: Path, limit: float
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    path: Sequence[Path],
+    cwd: Path,
+    limit: float,
+    interpreter: Sequence[str] = (sys.executable,),
 ) -> Ended:
-    """Run this Python with ``path`` before all that is installed, and nothing cached outside of ``folder``.
+    """Run a Python, by default this one, with ``path`` before all that is installed, and nothing cached outside of ``folder``.
 
     Args:
         limit: seconds after which it is stopped.
@@ -49,7 +55,7 @@ def python(
     whole.pop("PYTEST_ADDOPTS", None)
     try:
         done = subprocess.run(
-            [sys.executable, *arguments], cwd=cwd, env=whole, capture_output=True, text=True, timeout=limit, check=False
+            [*interpreter, *arguments], cwd=cwd, env=whole, capture_output=True, text=True, timeout=limit, check=False
         )
     except subprocess.TimeoutExpired:
         return Ended(None, f"stopped after {limit:.0f} s", "")

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.compare import baseline, history, history_page, html, matrix, text
+from harness.compare import baseline, history, history_page, html, text
 from harness.compare.comparison import MEANING, Comparison, Exit, compare
 from harness.errors import Incomparable, InvalidInput, Unreadable
 from harness.report import json_file
 from harness.suite import ensemble, evidence
 from harness.suite.audit import Known, audit, unlike_arrays
 from harness.suite.catalogue import declare_folder, declared
+from harness.suite.paper import fixtures
 from harness.suite.records import ClaimRecord, Evidence, Report
 from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_again, region_of, rejudge
 
@@ -44,10 +45,6 @@ BASELINE = """\
 Show how a report differs from the tracked baseline of its platform, scale and precision; with --accept, put it in its place.
 Make the report with a full run: nox -s claims -- --claims-scale smoke --claims-precision float32.
 """
-MATRIX = """\
-Claims by JAX releases: verdict, margin, and the first stage that moved against the newest release.
-`nox -s claims_matrix` makes the reports, one release after another, and calls this.
-"""
 HISTORY = """\
 Plot each claim's measurement over time, a line a platform, and rank claims by how much of their margin went.
 """
@@ -69,9 +66,6 @@ def add(commands: Any) -> None:
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a full run's report")
     _into(making, "folder of baselines (default: %(default)s)", baseline.FOLDER)
     making.add_argument("--accept", action="store_true", help="write it, after the difference was shown")
-    versions = _command(commands, "matrix", "reports of several JAX releases as one table", MATRIX, show_matrix, PAGED)
-    versions.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="a report of each release")
-    _into(versions, "the page to write (default: %(default)s)", Path("docs/matrix.md"))
     past = _command(commands, "history", "each measurement over time; claims whose margin erodes", HISTORY, show_history, PAGED)
     past.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders of reports (reports/), or report files")
     _into(past, f"where {history_page.NAME} is written (default: the first folder)", None)
@@ -81,7 +75,8 @@ def add(commands: Any) -> None:
 def compare_reports(options: argparse.Namespace) -> int:
     """A baseline and a report: table here, Markdown and HTML in a folder."""
     after = json_file.read(options.after)
-    before = json_file.read(baseline.matching(baseline.FOLDER, after) if str(options.before) == "auto" else options.before)
+    tracked = baseline.FOLDER if baseline.FOLDER.is_dir() else fixtures() / baseline.FOLDER.name
+    before = json_file.read(baseline.matching(tracked, after) if str(options.before) == "auto" else options.before)
     found = compare(before, after)
     for name, path, report in (("baseline", options.before, before), ("new report", options.after, after)):
         found.warnings.extend(f"{name}: {line}" for line in missing_evidence(path, report))
@@ -178,15 +173,6 @@ def show_history(options: argparse.Namespace) -> int:
     claims = len({track.id for track in tracks})
     print("\n".join([*lines, f"{into / history_page.NAME}: {claims} claims in {len(reports)} reports"]))
     return Exit.UNREADABLE if problems else Exit.SAME
-
-
-def show_matrix(options: argparse.Namespace) -> int:
-    """Claims by releases as a page."""
-    content = matrix.page([json_file.read(path) for path in options.reports])
-    options.into.parent.mkdir(parents=True, exist_ok=True)
-    options.into.write_text(content, encoding="utf-8")
-    print(f"{options.into}: {len(options.reports)} reports")
-    return Exit.SAME
 
 
 def write(found: Comparison, folder: Path) -> None:

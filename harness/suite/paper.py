@@ -56,3 +56,9 @@ def home() -> Path:
         return checkout / "claims"
     spec = importlib.util.find_spec(INSTALLED)
     return Path(spec.origin).parent if spec and spec.origin else checkout / "claims"
+
+
+def fixtures() -> Path:
+    """The folder of references that come with this package: in its checkout, or inside :func:`home` where it is installed."""
+    inside = home() / "fixtures"
+    return inside if inside.is_dir() else home().parent / "fixtures"

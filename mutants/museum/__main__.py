@@ -13,13 +13,13 @@ listed as known to do so and does not; with 2 if the list makes no sense.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.report import environment
+from mutants import listing
 from mutants.listing import BadEntry, chosen
 from mutants.museum.entries import LIST, Entry, Regression, read
 from mutants.museum.judgement import Outcome, Status
@@ -71,15 +71,8 @@ def _run(museum: Museum, picked: Sequence[Entry], limit: float, again: bool) -> 
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mutants.museum", description="Are known regressions of libraries caught?")
-    parser.add_argument("names", nargs="*", help="only entries whose name contains one of these")
-    parser.add_argument("--list", type=Path, default=LIST, help="the list (default: mutants/field.toml)")
+    parser = listing.parser("mutants.museum", "Are known regressions of libraries caught?", LIST, KEPT)
     parser.add_argument("--quarter", action="store_true", help="the quarter that CI runs")
-    parser.add_argument("--again", action="store_true", help="run also what is kept")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no entry after so many; the same command goes on")
-    parser.add_argument("--show", action="store_true", help="only name the entries")
-    parser.add_argument("--table", type=Path, help="write a page of Markdown")
-    parser.add_argument("--kept", type=Path, default=KEPT, help="where runs are kept (default: %(default)s)")
     return parser
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mutants import listing
 from mutants.listing import BadEntry
+from mutants.museum import emulated
 
 LIST = Path(__file__).parents[1] / "field.toml"
 REPORT = re.compile(r"[\w.-]+/[\w.-]+#\d+")
@@ -20,7 +21,8 @@ BROAD = (
     "tiny-subspace/top-preserved[digits,top,100]",
     *SMALLEST,
 )
-WAYS = ("injection", "environment", "pins")
+PYTHON = re.compile(r"3\.\d+")
+WAYS = ("injection", "environment", "pins", "python", "architecture")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Entry:
         injection: module and function below :mod:`mutants.museum.injections` that patches a library, before the suite imports it.
         environment: variables of the suite's process.
         pins: releases, ``distribution==version``, that come before the installed ones.
+        python: another Python, ``3.13``, with the newest releases of all libraries in an environment of its own.
+        architecture: another processor's, ``aarch64``, which is emulated.
         known: why the suite is known not to do as it should; "" where it must.
         quarter: whether the entry belongs to the quarter that CI runs.
     """
@@ -42,6 +46,8 @@ class Entry:
     injection: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     pins: tuple[str, ...] = ()
+    python: str = ""
+    architecture: str = ""
     known: str = ""
     quarter: bool = False
 
@@ -57,6 +63,10 @@ class Entry:
         bad = [pin for pin in self.pins if not PIN.fullmatch(pin)]
         if bad:
             raise BadEntry(f"{self.name}: pin {bad[0]!r}; give distribution==version")
+        if self.python and not PYTHON.fullmatch(self.python):
+            raise BadEntry(f"{self.name}: python is {self.python!r}; give a version such as 3.13")
+        if self.architecture and self.architecture not in emulated.KNOWN:
+            raise BadEntry(f"{self.name}: architecture is {self.architecture!r}; known: {', '.join(emulated.KNOWN)}")
         if not all(isinstance(value, str) for value in self.environment.values()):
             raise BadEntry(f"{self.name}: environment is {self.environment}; give texts")
         if not self.claims:
@@ -66,7 +76,8 @@ class Entry:
     def way(self) -> str:
         """How it is brought about, in one line."""
         variables = " ".join(f"{key}={value}" for key, value in self.environment.items())
-        return self.injection or variables or " ".join(self.pins)
+        another = f"Python {self.python}" if self.python else f"{self.architecture}, emulated"
+        return self.injection or variables or " ".join(self.pins) or another
 
     @property
     def with_canaries(self) -> bool:

@@ -15,8 +15,8 @@ from mutants.subprocesses import Ended
 
 # what decides a run, beside the entry and the module of its injection
 CODE = (
-    *("harness", "claims", "fixtures/ensembles", "mutants/subprocesses.py"),
-    *(f"mutants/museum/{name}" for name in ("run.py", "surroundings.py", "injected.py", "injections/patching.py")),
+    *("harness", "claims", "fixtures/ensembles", "mutants/subprocesses.py", "mutants/museum/injections/patching.py"),
+    *(f"mutants/museum/{name}.py" for name in ("run", "surroundings", "interpreters", "emulated", "injected")),
 )
 SUFFIXES = (".py", ".toml", ".json")
 NAME = "run.json"
@@ -44,7 +44,8 @@ def _files(root: Path) -> Iterator[Path]:
 
 def key(entry: Entry, code: str, root: Path) -> str:
     """Of an entry's run; its words, and what it must come out as, do not count."""
-    deciding = (code, entry.claims, entry.injection, sorted(entry.environment.items()), entry.pins, entry.with_canaries)
+    change = (entry.injection, sorted(entry.environment.items()), entry.pins, entry.python, entry.architecture)
+    deciding = (code, entry.claims, *change, entry.with_canaries)
     module = root / "mutants" / "museum" / "injections" / f"{entry.injection.partition('.')[0]}.py"
     return digest([module] if entry.injection else [], root, repr(deciding))
 

@@ -12,9 +12,9 @@ from harness.report import json_file
 from harness.suite.records import Report
 from mutants.museum import kept
 from mutants.museum.entries import Entry
+from mutants.museum.installing import NotThere
 from mutants.museum.judgement import Outcome, Status, judge
 from mutants.museum.run import OUTPUT, PLACE, Left, suite, with_entry
-from mutants.museum.surroundings import NotThere
 
 USED = ("store", "cache")  # folders of a run that nobody reads again
 
@@ -41,13 +41,18 @@ class Museum:
         Raises:
             NoReference: the suite fails without any change.
         """
+        run = self.left(entry, again, kept_alone)
+        if run is None:
+            return None
+        return Outcome(entry.name, Status.NOT_RUN, run) if isinstance(run, str) else judge(entry, run, self.reference)
+
+    def left(self, entry: Entry, again: bool = False, kept_alone: bool = False) -> Left | str | None:
+        """What the entry's run left behind, or why there is none to be had; arguments as for :meth:`outcome`."""
         key, folder = kept.key(entry, self.code, self.root), self.place(entry.name)
         run = None if again else kept.load(folder, key)
         if not kept_alone and (run is None or isinstance(run, str)):  # what could not be had may be there now
             run = self._run(entry, folder, key)
-        if run is None:
-            return None
-        return Outcome(entry.name, Status.NOT_RUN, run) if isinstance(run, str) else judge(entry, run, self.reference)
+        return run
 
     def place(self, name: str) -> Path:
         """The folder of an entry."""

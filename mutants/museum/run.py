@@ -15,6 +15,7 @@ from harness.report import json_file
 from harness.suite.records import Report
 from mutants.museum.entries import Entry
 from mutants.museum.injected import VARIABLE
+from mutants.museum.interpreters import Interpreter, interpreter
 from mutants.museum.surroundings import in_force, releases
 from mutants.subprocesses import PYTEST_ALONE, Ended, python
 
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 300.0  # seconds that a run may take; the smallest claims take ten
 SEEDS = 1
 OUTPUT = "output.txt"
+THIS = Interpreter()
 PLACE = Path("report/partial")  # of a report on some of the claims, in a run's folder
 
 
@@ -42,7 +44,13 @@ class Left:
 
 
 def suite(
-    folder: Path, claims: Sequence[str], canaries: bool, variables: dict[str, str], path: Sequence[Path], root: Path = ROOT
+    folder: Path,
+    claims: Sequence[str],
+    canaries: bool,
+    variables: dict[str, str],
+    path: Sequence[Path],
+    root: Path = ROOT,
+    by: Interpreter = THIS,
 ) -> Left:
     """Judge the claims at smoke scale, one seed, with an empty store."""
     began = time.monotonic()
@@ -55,7 +63,8 @@ def suite(
         f"--claims-report={folder / 'report'}",
         *ids,
     ]
-    ended = python(arguments, folder, variables, [*path, root], root, LONGEST)
+    variables = {**by.variables, **variables}
+    ended = python(arguments, folder, variables, [*path, root, *by.path], root, LONGEST * by.slower, by.command)
     (folder / OUTPUT).write_text(ended.output + ended.errors, encoding="utf-8")
     return Left(ended, *left(folder / "report"), time.monotonic() - began)
 
@@ -75,11 +84,12 @@ def with_entry(entry: Entry, folder: Path, cache: Path, root: Path = ROOT) -> Le
     """Run the suite with the entry in place.
 
     Raises:
-        NotThere: a release, flag or feature that cannot be had here.
+        NotThere: a release, flag, feature, Python or architecture that cannot be had here.
     """
+    by = interpreter(entry, cache, root)
     path = releases(entry, cache)
     variables = {VARIABLE: entry.injection} if entry.injection else dict(entry.environment)
     if "XLA_FLAGS" in variables:
         variables["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {variables['XLA_FLAGS']}".strip()
     in_force(entry, folder, variables, path, root)
-    return suite(folder, entry.claims, entry.with_canaries, variables, path, root)
+    return suite(folder, entry.claims, entry.with_canaries, variables, path, root, by)

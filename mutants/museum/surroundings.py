@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -12,10 +11,9 @@ from pathlib import Path
 
 from harness.runs import provenance
 from mutants.museum.entries import Entry
+from mutants.museum.installing import PIP, NotThere, install
 from mutants.subprocesses import Ended, python
 
-PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--no-compile")
-INSTALLING = 600.0
 PROBING = 120.0
 UNKNOWN = ("Unknown flag", "Unknown CPU ISA")  # how XLA says so; of a processor's name it does so and goes on
 # what is in force in a process, as JSON
@@ -38,10 +36,6 @@ print(json.dumps({"blas": blas, "numpy": said, "versions": versions}))
 """
 
 
-class NotThere(Exception):
-    """A release, flag or feature that cannot be had here; the message is one line that names it."""
-
-
 def releases(entry: Entry, cache: Path) -> list[Path]:
     """The folder in which the entry's pins are installed, without what they need; none where they are what is installed.
 
@@ -56,19 +50,9 @@ def releases(entry: Entry, cache: Path) -> list[Path]:
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-            _install([*PIP, "--target", f"{made}/whole", *entry.pins], entry)
+            install([*PIP, "--no-deps", "--target", f"{made}/whole", *entry.pins], entry.way)
             Path(made, "whole").rename(folder)
     return [folder]
-
-
-def _install(command: list[str], entry: Entry) -> None:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALLING, check=False)
-    except subprocess.TimeoutExpired:
-        raise NotThere(f"{' '.join(entry.pins)} was not installed within {INSTALLING:.0f} s") from None
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [f"exit code {done.returncode}"]
-        raise NotThere(f"{' '.join(entry.pins)} cannot be installed: {lines[-1]}")
 
 
 def in_force(entry: Entry, folder: Path, variables: Mapping[str, str], path: list[Path], root: Path) -> None:

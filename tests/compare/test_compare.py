@@ -675,27 +675,6 @@ class TestHistory:
         assert "empty holds no report" in capsys.readouterr().err
 
 
-class TestMatrix:
-    def test_versions_by_claims_with_verdict_margin_and_first_stage(self, stored, capsys):
-        older = dataclasses.replace(REFUTED, environment={**ENVIRONMENT, "jax": "0.4.35"})
-        middle = dataclasses.replace(BASE, environment={**ENVIRONMENT, "jax": "0.9.2"})
-        for name, made in {"older": older, "middle": middle}.items():
-            (stored / name).mkdir()
-            json_file.write(made, stored / name)
-        assert main(["matrix", "base", "older", "middle", "--into", "out/matrix.md"]) == 0
-        lines = (stored / "out/matrix.md").read_text().splitlines()
-        assert "| claim | 0.4.35 | 0.9.2 | 0.10.2 |" in lines
-        (row,) = [line for line in lines if line.startswith("| paper/size")]
-        assert row.startswith("| paper/size | **R 0.")
-        assert "~**" in row
-        assert any(line.startswith("| 0.4.35 |") and "digits[0]: loss at step 4 by" in line for line in lines)
-        assert any(line.startswith("| 0.9.2 |") and "| none | none |" in line for line in lines)
-
-    def test_one_release_is_no_matrix(self, stored, capsys):
-        assert main(["matrix", "base", "shifted"]) == Exit.INCOMPARABLE
-        assert "two JAX releases or more, and there is 0.10.2" in capsys.readouterr().err
-
-
 class TestSummary:
     def test_it_is_appended_where_ci_wants_it(self, tmp_path):
         target = tmp_path / "summary.md"
