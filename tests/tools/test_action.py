@@ -1,0 +1,98 @@
+"""The GitHub action: its inputs are those that its page lists, and its steps do in a shell what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+STEPS = {step["name"]: step for step in ACTION["runs"]["steps"] if "name" in step}
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """Run a step of the action in bash, in an empty folder of another project, with this Python first on PATH."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    executable(commands / "python", f'exec {sys.executable} "$@"')
+    (tmp_path / "project").mkdir()
+
+    def run(name: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        unset = STEPS[name]["env"].keys() - variables.keys()
+        assert not unset, f"the step needs {unset}"
+        environment = {**os.environ, "RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(tmp_path / "output"), **variables}
+        environment["PATH"] = f"{commands}:{environment['PATH']}"
+        script = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[name]["run"]]  # as the runner does
+        return subprocess.run(
+            script, cwd=tmp_path / "project", env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+
+    return run
+
+
+JUDGED = {"SCALE": "smoke", "PRECISION": "float64", "SEEDS": "1", "BASELINE": ""}
+
+
+def test_every_input_is_on_the_page_and_used() -> None:
+    page, text = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8"), (ROOT / "action.yml").read_text(encoding="utf-8")
+    listed = {name for row in re.findall(r"^\| (`.*?) \|", page, flags=re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert listed == ACTION["inputs"].keys() - {"token"}
+    assert all(f"inputs.{name}" in text for name in ACTION["inputs"])
+
+
+def test_no_script_has_an_expression_in_it() -> None:
+    """What comes from a pull request must reach a shell as a variable, never as text of the script."""
+    assert all("${{" not in step.get("run", "") for step in ACTION["runs"]["steps"])
+
+
+def test_claims_are_judged_and_the_report_is_named(shell: Shell, tmp_path: Path) -> None:
+    done = shell("Judge", **JUDGED, ARGUMENTS="--claims-id training-jacobian/quadratic-rank[flow] --claims-canaries=off")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = (tmp_path / "output").read_text(encoding="utf-8").splitlines()
+    report = Path(line.removeprefix("report="))
+    assert {"report.html", "report.md", "report.json", "junit.xml"} <= {path.name for path in report.iterdir()}
+    body, called = tmp_path / "claims-comment.md", tmp_path / "called"
+    assert comment(shell, tmp_path, report, f'printf "%s\\n" "$@" > {called}').returncode == 0
+    assert re.search(r"^1 of \d+ claims judged: 1 SUPPORTED", body.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert "<details>" not in body.read_text(encoding="utf-8")
+    assert called.read_text(encoding="utf-8").split()[:3] == ["pr", "comment", "7"]
+
+
+def test_a_run_that_fails_fails_the_step(shell: Shell) -> None:
+    done = shell("Judge", **JUDGED, ARGUMENTS="--claims-id no-such-claim")
+    assert done.returncode != 0
+    assert "no-such-claim" in done.stdout + done.stderr
+
+
+def test_a_comment_that_may_not_be_written_is_a_warning(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.md").write_text("# Claims\n\n1 claim\n", encoding="utf-8")
+    (tmp_path / "report" / "compare.md").write_text("# Comparison\n\nnone moved\n\n## Claims\n\nrows\n", encoding="utf-8")
+    done = comment(shell, tmp_path, tmp_path / "report", "exit 1")
+    assert done.returncode == 0
+    assert "::warning::the comment could not be written" in done.stdout
+    body = (tmp_path / "claims-comment.md").read_text(encoding="utf-8")
+    assert "none moved" in body
+    assert "rows" not in body
+
+
+def executable(path: Path, does: str) -> None:
+    """A command that does that."""
+    path.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def comment(shell: Shell, folder: Path, report: Path, does: str) -> Any:
+    """The step that comments, with a ``gh`` that does that."""
+    executable(folder / "bin" / "gh", does)
+    return shell("Comment", GH_TOKEN="", REPOSITORY="o/n", NUMBER="7", RUN="https://example.org", REPORT=str(report))
