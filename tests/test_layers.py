@@ -79,7 +79,7 @@ ORDER = {
         "measurements localise baseline",
         "comparison history",
         "text",
-        "matrix html history_page",
+        "html history_page",
         "commands",
     ),
     "harness.plugin": (
