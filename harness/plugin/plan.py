@@ -72,6 +72,10 @@ class Plan:
         left = sum(self._todo[kind] * (cost or 0.0) for kind, cost in costs.items())
         return max(0.0, left - min(elapsed, costs.get(running) or 0.0))
 
+    def expected(self, kind: str) -> float | None:
+        """Seconds that a task of this kind should take on this machine; None where nothing is known."""
+        return self._expected(kind, self.pace, self._unknown(), not self._computed)
+
     def _expected(self, kind: str, pace: float, unknown: float | None, all_held: bool) -> float | None:
         """Seconds of one task: what the last of its kind took here, else its cost at this machine's pace."""
         took, cost = self._took.get(kind), self._costs.get(kind)

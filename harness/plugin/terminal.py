@@ -88,7 +88,8 @@ class PrintedProgress(Progress):
     Elsewhere and not ``verbose``, a line a task when it is done, and one a minute of work that goes on.
 
     A thread looks at the clock, so that a stage which cannot be interrupted (a decomposition) is seen to be alive. ``seen`` is
-    told what is running, outermost first, whenever that changes.
+    told what is running, outermost first, and how many seconds the outermost should take: whenever that changes, and at most
+    every 10 s while a stage goes forward.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class PrintedProgress(Progress):
         plan: Plan | None = None,
         *,
         verbose: bool = True,
-        seen: Callable[[list[str]], None] = lambda running: None,
+        seen: Callable[[list[str], float | None], None] = lambda running, expected: None,
     ) -> None:
         self._seen = seen
         self.plan = plan or Plan({})
@@ -109,6 +110,7 @@ class PrintedProgress(Progress):
         self._frames: list[_Frame] = []
         self._phase: _Phase | None = None
         self._took: dict[str, float] = {}
+        self._told: tuple[float, float, str] = (clock(), 0.0, "")  # when, and how far the innermost stage was
         self._printed = clock()
         self._dirty = False
         self._midline = False
@@ -170,6 +172,8 @@ class PrintedProgress(Progress):
             if not self._frames:
                 return
             frame, now = self._frames[-1], self._clock()
+            if now - self._told[0] >= LINE_EVERY and (frame.done, frame.known) != self._told[1:]:
+                self._tell()
             if self._quiet:
                 due = now - self._printed >= QUIET_EVERY
             elif frame.shown:
@@ -193,14 +197,19 @@ class PrintedProgress(Progress):
         self._start_clock()
         with self._lock:
             self._frames.append(frame)
-            self._seen([one.label for one in self._frames])
+            self._tell()
         try:
             yield frame
         finally:
             with self._lock:
                 self._frames.remove(frame)
-                self._seen([one.label for one in self._frames])
+                self._tell()
                 self._finished(frame)
+
+    def _tell(self) -> None:
+        frames = self._frames
+        self._told = (self._clock(), frames[-1].done, frames[-1].known) if frames else (self._clock(), 0.0, "")
+        self._seen([one.label for one in frames], self.plan.expected(frames[0].kind) if frames else None)
 
     def _finished(self, frame: _Frame) -> None:
         took = self._clock() - frame.started

@@ -1,7 +1,8 @@
-"""What is written of a process that ends unexpectedly, by a signal or for want of memory: what ran, and with which libraries.
+"""What is written of a process that dies (by a signal, or for want of memory) or hangs: what ran, and with which libraries.
 
-The process itself can write nothing then. So a small process of its own listens on a pipe, reads what is running, and writes it
-down when the pipe ends before the message that says so. It runs this file alone, without the harness and its libraries.
+The process itself can write nothing then. So a small process of its own listens on a pipe and reads what is running. The
+listener writes that down when the pipe ends before the message that says so, and when no message comes for far longer than the
+work should take. The listener runs this file alone, without the harness and its libraries, and ends no process.
 """
 
 from __future__ import annotations
@@ -10,29 +11,40 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import IO, Any
+
+# Work that makes no step forward hangs after so many seconds, or after so many times what the task should take, if that is more.
+SILENT, TIMES = 1800.0, 10.0
 
 
 class Witness:
     """Sends what is running to a process of its own, which is started with the first message.
 
     Args:
-        folder: where ``died-<process>.json`` is written, if it comes to that.
+        folder: where ``died-<process>.json`` or ``hung-<process>.json`` is written, if it comes to that.
+        silent: seconds without a step forward that are no hang.
         stream: where that is printed, with a descriptor that pytest does not redirect; None prints it nowhere.
     """
 
-    def __init__(self, folder: Path, stream: IO[Any] | None = None) -> None:
-        self._folder, self._stream = folder, stream
+    def __init__(self, folder: Path, stream: IO[Any] | None = None, silent: float = SILENT) -> None:
+        self._folder, self._stream, self._silent = folder, stream, silent
         self._child: subprocess.Popen[bytes] | None = None
         self._known: dict[str, str] = {}
         self._collected: tuple[str, bool] | None = None  # the task, and whether JAX had its devices
 
-    def running(self, running: list[str]) -> None:
-        """The tasks and stages that are running, outermost first; [] between them."""
+    def running(self, running: list[str], expected: float | None = None) -> None:
+        """What is running has changed or made a step forward.
+
+        Args:
+            running: tasks and stages, outermost first; [] between them.
+            expected: seconds that the task should take, where that is known.
+        """
         if self._child is None:
             self._child = _listener(self._folder, self._stream)
-        self._send({"running": running, **self._environment(running)})
+        allowed = max(self._silent, TIMES * (expected or 0.0))
+        self._send({"running": running, "allowed": allowed, **self._environment(running)})
 
     def close(self) -> None:
         """The process ends as it should."""
@@ -78,20 +90,53 @@ def _listener(folder: Path, stream: IO[Any] | None) -> subprocess.Popen[bytes]:
 
 
 def listen(stream: IO[bytes], folder: Path, process: str) -> Path | None:
-    """Read messages until the pipe ends; the file that was written, None if the process ended as it should."""
+    """Read messages until the pipe ends; the file of a process that died, None if it ended as it should."""
     known: dict[str, Any] = {"process": int(process), "running": [], "environment": {}}
+    silence = _Silence(folder, known)
     for line in stream:
         message = json.loads(line)
+        allowed = message.pop("allowed", None)
+        known |= message
+        silence.broken(allowed if known["running"] else None)
         if message.get("end"):
             return None
-        known |= message
+    silence.broken(None)
+    return _written(folder, "died", known, "ended unexpectedly")
+
+
+class _Silence:
+    """Writes what is running when no message has come for as long as is allowed; takes it back when one comes after all."""
+
+    def __init__(self, folder: Path, known: dict[str, Any]) -> None:
+        self._folder, self._known = folder, known
+        self._timer: threading.Timer | None = None
+        self._told: Path | None = None
+
+    def broken(self, allowed: float | None) -> None:
+        """A message has come; the next one must within so many seconds, or may when it likes."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._told is not None:
+            self._told.unlink(missing_ok=True)
+            print(f"claims: process {self._known['process']} goes on", flush=True)
+        self._timer = self._told = None
+        if allowed is not None:
+            self._timer = threading.Timer(allowed, self._tell, (allowed,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _tell(self, allowed: float) -> None:
+        said = f"has made no step forward for {allowed:.0f} s and may hang"
+        self._told = _written(self._folder, "hung", {**self._known, "silent": allowed}, said)
+
+
+def _written(folder: Path, what: str, known: dict[str, Any], said: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"died-{process}.json"
+    path = folder / f"{what}-{known['process']}.json"
     path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    print(f"claims: process {known['process']} {said}; its tasks and libraries: {path}", flush=True)
     return path
 
 
 if __name__ == "__main__":
-    written = listen(sys.stdin.buffer, Path(sys.argv[1]), sys.argv[2])
-    if written is not None:
-        print(f"claims: process {sys.argv[2]} ended unexpectedly; what ran, and its libraries: {written}")
+    listen(sys.stdin.buffer, Path(sys.argv[1]), sys.argv[2])

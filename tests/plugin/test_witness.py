@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from harness.plugin.plan import Plan
 from harness.plugin.terminal import PrintedProgress
 from harness.plugin.witness import Witness, listen
 from harness.report import environment
@@ -96,7 +99,7 @@ def test_a_run_that_ends_leaves_none(project):
 
 def test_what_runs_is_sent_outermost_first():
     sent = []
-    progress = PrintedProgress(io.StringIO(), seen=sent.append)
+    progress = PrintedProgress(io.StringIO(), seen=lambda running, expected: sent.append(running))
     with progress.task("digits[0]"), progress.stage("digits[0]: spectrum"):
         pass
     progress.close()
@@ -107,6 +110,50 @@ def test_the_last_message_counts(tmp_path):
     lines = [{"running": ["a"], "environment": {"jax": "1"}}, {"running": ["a", "b"]}]
     path = listen(io.BytesIO(b"".join(json.dumps(line).encode() + b"\n" for line in lines)), tmp_path, "7")
     assert json.loads(path.read_text()) == {"process": 7, "running": ["a", "b"], "environment": {"jax": "1"}}
+
+
+def test_a_step_forward_is_told_and_how_long_a_task_should_take():
+    now, sent = [0.0], []
+    progress = PrintedProgress(
+        io.StringIO(), clock=lambda: now[0], plan=Plan({"digits": 40.0}), seen=lambda *told: sent.append(told)
+    )
+    with progress.task("digits, seed 0", "digits"), progress.stage("Jacobian", 100) as stage:
+        for now[0] in (5.0, 20.0, 40.0):  # too early; a step forward; none since
+            stage.advance(10 * (now[0] < 30))
+            progress.beat()
+    progress.close()
+    inside = [told for told in sent if told[0] == ["digits, seed 0", "Jacobian"]]
+    assert inside == [(["digits, seed 0", "Jacobian"], 40.0)] * 2
+
+
+def test_silence_is_told_and_taken_back_when_it_is_broken(tmp_path, capsys):
+    reading, writing = os.pipe()
+    stream = os.fdopen(reading, "rb")
+    listener = threading.Thread(target=listen, args=(stream, tmp_path, "7"))
+    listener.start()
+    os.write(writing, b'{"running": ["a", "b"], "allowed": 0.05}\n')
+    path, end = tmp_path / "hung-7.json", time.monotonic() + 20
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < end, "nothing was written"
+        time.sleep(0.01)
+    assert json.loads(path.read_text())["running"] == ["a", "b"]
+    os.write(writing, b'{"running": ["a"], "allowed": 100.0}\n{"running": [], "allowed": 0.01}\n{"end": true}\n')
+    os.close(writing)
+    listener.join(20)
+    stream.close()
+    assert not list(tmp_path.iterdir())
+    said = capsys.readouterr().out
+    assert "process 7 has made no step forward for 0 s and may hang" in said
+    assert "process 7 goes on" in said
+
+
+def test_a_task_may_take_ten_times_as_long_as_it_should(tmp_path):
+    sent = []
+    witness = Witness(tmp_path, silent=60.0)
+    witness._child = SimpleNamespace(stdin=SimpleNamespace(write=sent.append, flush=lambda: None))
+    for expected in (None, 1.0, 100.0):
+        witness.running(["a"], expected)
+    assert [json.loads(line)["allowed"] for line in sent] == [60.0, 60.0, 1000.0]
 
 
 def test_a_process_that_says_it_ends_leaves_nothing(tmp_path):
