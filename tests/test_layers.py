@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: what each floor may import stands before it.
 FLOORS = (
     *("errors", "progress", "mnist", "engine", "datasets", "closed_form", "measure"),
-    *("runs", "suite", "report", "compare", "plugin", "commands", "__main__"),
+    *("runs", "suite", "report", "compare", "cluster", "plugin", "commands", "__main__"),
 )
 # Data sets for users' networks: the harness names no data set but there, so that nothing in it may rest on one.
 DATA_SETS = {"harness.datasets", "harness.mnist"}
@@ -82,6 +82,7 @@ ORDER = {
         "html history_page",
         "commands",
     ),
+    "harness.cluster": ("entries", "work", "refusal", "scheduler"),
     "harness.plugin": (
         "plan",
         "hooks options terminal interrupt scheduling junit verdict_table witness",

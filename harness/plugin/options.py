@@ -31,6 +31,11 @@ VALUES: dict[str, tuple[str, str, str]] = {
         "COLUMNS",
         "columns of a Jacobian that a device computes at once (default: as many as fit its cache or memory)",
     ),
+    "scheduler": (
+        "",
+        "ADDRESS",
+        "compute on a Dask cluster: its scheduler's address, or local:N for N processes of this machine",
+    ),
     "canaries": ("on", "{on,off}", "check the libraries first, in seconds; a wrong answer fails the run"),
     "baseline": ("", "FILE", "compare with this report, or with this platform's tracked one (auto); a changed verdict fails"),
 }

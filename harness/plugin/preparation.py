@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from harness.errors import HarnessError
@@ -43,6 +44,11 @@ class PreparedRuns:
             return
         self._progress.say(f"preparing {', '.join(new)}")
         self._prepare_runs([(name, run) for name in new for run in self._opened(name)])
+
+    def unprepared(self, names: Iterable[str]) -> list[Run]:
+        """The runs of every named experiment that can be opened and lacks no data; nothing is computed."""
+        found = [run for name in dict.fromkeys(names) for run in self._attempt(name, partial(self._runs, name)) or []]
+        return [run for run in found if not run.missing]
 
     def of(self, name: str, seeds: int | None = None) -> list[Run]:
         """The runs of the experiment, prepared now if they were not: those of the session, or of so many seeds.

@@ -144,7 +144,25 @@ class Judging:
             self.progress.plan = Plan({**known, **costs}, {claim.id: claim.on for claim in claims})
             self.progress.plan.add(claim.id for claim in claims)
             with self._warnings_said():
+                if self.settings.scheduler:
+                    self._compute_elsewhere(session.config, claims)
                 self.runs.prepare(name for claim in claims for name in claim.on)
+
+    def _compute_elsewhere(self, config: pytest.Config, claims: list[Claim]) -> None:
+        """Let a cluster fill the store with what the claims need."""
+        from harness.cluster.scheduler import Wanted, compute
+        from harness.cluster.work import Session
+
+        s, plan = self.settings, self.progress.plan
+        lab = {
+            **{"scale": s.scale, "seeds": s.seeds, "first_seed": s.first_seed, "precision": s.override},
+            **{"every_seed": s.ensemble, "chunk": s.chunk, "options": dict(s.papers or of_papers(config))},
+        }
+        elsewhere = Session(str(s.claims), str(s.root), tuple(config.getini("python_files")), str(s.store), "", lab)
+        needed = [run.experiment for run in self.runs.unprepared(name for claim in claims for name in claim.on)]
+        runs = {(one.name, one.seed): plan.expected(one.name) or 0.0 for one in needed}
+        wanted = Wanted(runs, {claim.id: (claim.on, plan.expected(claim.id) or 0.0) for claim in claims})
+        _usage(compute, s.scheduler, elsewhere, wanted, self.progress, self.progress.say)
 
     @contextmanager
     def _warnings_said(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ class Settings:
     store: Path
     fresh: bool
     chunk: int | None
+    scheduler: str
     canaries: bool
     baseline: Path | None
     ids: tuple[str, ...]
@@ -79,6 +81,7 @@ class Settings:
             store=store,
             fresh=bool(config.getoption("claims_fresh") or config.getini("claims_fresh")),
             chunk=_chunk(value["chunk"]),
+            scheduler=_scheduler(value["scheduler"], getattr(config.option, "dist", "no") != "no"),
             canaries=_one_of("--claims-canaries", value["canaries"], ("on", "off")) == "on",
             baseline=None,
             ids=tuple(config.getoption("claims_id")),
@@ -91,6 +94,10 @@ class Settings:
             papers=of_papers(config),
         )
         settings = replace(settings, baseline=_baseline(config, settings, value))
+        if settings.scheduler and settings.fresh:
+            raise InvalidInput(
+                "--claims-fresh would not take what the cluster computes: give an empty folder with --claims-store"
+            )
         writable("--claims-report", settings.report)
         writable("--claims-store", settings.store)
         return settings
@@ -127,6 +134,16 @@ def _first_seed(got: str, seeds: int) -> int:
         allowed = f"give a whole number from 0 to {SEEDS - seeds}"
         raise InvalidInput(f"--claims-first-seed {got!r} is no seed that {seeds} seed(s) can start at; {allowed}")
     return int(got)
+
+
+def _scheduler(got: str, divided: bool) -> str:
+    if got and divided:
+        raise InvalidInput(f"--claims-scheduler {got} and xdist's -n both divide the work: give one of them")
+    if got and not re.fullmatch(r"local:[1-9]\d*|(\w+://)?[\w.\[\]:-]+:\d+", got):
+        raise InvalidInput(
+            f"--claims-scheduler {got!r} is no address: give host:port, tls://host:port, or local:N for N processes"
+        )
+    return got
 
 
 def _chunk(got: str) -> int | None:

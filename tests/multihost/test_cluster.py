@@ -1,0 +1,212 @@
+"""Claims on a Dask cluster: the same values as without one, whoever dies, and nobody who does not fit."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.cluster import entries, work
+from harness.report import json_file
+from harness.runs.store import Store
+from harness.suite.catalogue import PATTERNS
+
+ROOT = Path(__file__).resolve().parents[2]
+# N = 640, three blocks of columns of some seconds each
+PROJECT = {
+    "pytest.ini": "[pytest]\nclaims_paths = claims\nclaims_canaries = off\naddopts = --import-mode=importlib\n",
+    "claims/test_it.py": """
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from harness import Control, Network, at_least, claim
+
+
+def init(key):
+    hidden, output = jax.random.split(key)
+    return {"hidden": jax.random.normal(hidden, (13, 40)) / 4, "output": jax.random.normal(output, (40, 3)) / 6}
+
+
+def apply(params, x):
+    return jnp.tanh(x @ params["hidden"]) @ params["output"]
+
+
+def loss(logits, y):
+    return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+
+def net():
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(140, 13)), random.integers(0, 3, 140)
+    data, optimiser = (x[:100], y[:100], x[100:], y[100:]), optax.sgd(0.05)
+    return Network(init=init, apply=apply, loss=loss, data=data, optimiser=optimiser, epochs=EPOCHS, batch=10, name="net")
+
+
+@claim(
+    "mine/bulk", where="here", says="some directions stay", reading="share of sigma within 0.5 of one",
+    accept=at_least(0.0, reason="any"), controls=[Control("untrained", lambda run: run.untrained)], on=net,
+)
+def test_bulk(run):
+    return float(np.mean(np.abs(run.spectrum.sigma - 1) < 0.5))
+""",
+}
+LONG, SHORT = 1500, 50  # epochs
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[[int], Path]:
+    """The project in a folder, with a network that trains for so many epochs."""
+
+    def made(epochs: int) -> Path:
+        for name, text in PROJECT.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text.replace("EPOCHS", str(epochs)), encoding="utf-8")
+        return tmp_path
+
+    return made
+
+
+def environment(**more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "XLA_"))}
+    return {**clean, "PYTHONPATH": str(ROOT), "XLA_FLAGS": "--xla_force_host_platform_device_count=1", **more}
+
+
+def begun(project: Path, *arguments: str, store: str = "store", report: str = "reports") -> subprocess.Popen[str]:
+    """The project's claims, being judged."""
+    command = [sys.executable, "-m", "pytest", "claims", "-v", "--claims-seeds=3", f"--claims-store={project / store}"]
+    command += [f"--claims-report={project / report}", *arguments]
+    return subprocess.Popen(command, cwd=project, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    return process.communicate(timeout=280)[0]
+
+
+def values(folder: Path) -> list[float | None]:
+    (record,) = json_file.read(folder / "latest").claims
+    return record.measurements[0].values
+
+
+@contextmanager
+def serving(*command: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """A scheduler or worker of Dask's own command line."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dask", *command],
+        env=environment(**more),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def scheduler() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Its address, and its process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with serving("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard") as process:
+        yield f"tcp://127.0.0.1:{port}", process
+
+
+def worker(address: str, **more: str) -> Any:
+    return serving("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", **more)
+
+
+def first_block(project: Path) -> None:
+    """Wait until a worker has kept a block of columns and is at the next one."""
+    end = time.monotonic() + 120
+    while not list(project.glob("store/*.blocks/*/manifest.json")):
+        assert time.monotonic() < end, "no block of a Jacobian was kept"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_any_number_of_workers_gives_the_same_bits(project: Callable[[int], Path], workers: int) -> None:
+    folder = project(SHORT)
+    with_cluster = said(begun(folder, f"--claims-scheduler=local:{workers}"))
+    assert re.search(r"cluster: tcp://127\.0\.0\.1:\d+, dashboard http://127\.0\.0\.1:\d+/status", with_cluster), with_cluster
+    assert "1 of 1 claims judged: 1 SUPPORTED" in with_cluster
+    said(begun(folder, store="alone", report="alone-reports"))
+    assert values(folder / "reports") == values(folder / "alone-reports")
+    assert not list(folder.glob("store/cluster-*"))
+
+
+def test_what_a_killed_worker_was_at_is_done_by_another(
+    project: Callable[[int], Path], scheduler: tuple[str, subprocess.Popen[str]]
+) -> None:
+    folder, (address, _) = project(LONG), scheduler
+    with worker(address) as first, worker(address):
+        running = begun(folder, f"--claims-scheduler={address}")
+        first_block(folder)
+        first.send_signal(signal.SIGKILL)
+        output = said(running)
+    assert "1 of 1 claims judged: 1 SUPPORTED" in output
+    assert "is left to the run" not in output
+    assert values(folder / "reports")
+
+
+def test_a_run_goes_on_without_its_scheduler(
+    project: Callable[[int], Path], scheduler: tuple[str, subprocess.Popen[str]]
+) -> None:
+    folder, (address, process) = project(LONG), scheduler
+    with worker(address):
+        running = begun(folder, f"--claims-scheduler={address}")
+        first_block(folder)
+        process.kill()
+        output = said(running)
+    assert "the run goes on alone" in output
+    assert "1 of 1 claims judged: 1 SUPPORTED" in output
+
+
+OTHER = "import importlib.metadata as m\nown = m.version\nm.version = lambda name: '0.0.1' if name == 'optax' else own(name)\n"
+
+
+def test_a_worker_with_other_libraries_is_refused_by_name(
+    project: Callable[[int], Path], scheduler: tuple[str, subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    folder, (address, _) = project(SHORT), scheduler
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "sitecustomize.py").write_text(OTHER, encoding="utf-8")
+    with worker(address, PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}"):
+        alone = said(begun(folder, f"--claims-scheduler={address}"))
+        assert "optax 0.0.1 in place of" in alone
+        assert "1 of 1 claims judged" not in alone
+        with worker(address):
+            output = said(begun(folder, f"--claims-scheduler={address}"))
+    assert "1 of 1 claims judged: 1 SUPPORTED" in output
+
+
+def test_nobody_there_is_named(project: Callable[[int], Path]) -> None:
+    output = said(begun(project(SHORT), "--claims-scheduler=tcp://127.0.0.1:9"))
+    assert "--claims-scheduler tcp://127.0.0.1:9: no scheduler answers there" in output
+
+
+def test_a_worker_that_does_not_see_the_store_sends_what_it_made(tmp_path: Path) -> None:
+    there, here = Store(tmp_path / "there"), Store(tmp_path / "here")
+    made = there.arrays("sums", {"of": 1}, lambda: {"sum": np.arange(3.0)}, modules=(np.sum,))
+    entries.unpack(entries.pack(there.root, entries.names(there.root)), here.root)
+    found = here.arrays("sums", {"of": 1}, lambda: pytest.fail("computed again"), modules=(np.sum,))
+    np.testing.assert_array_equal(found["sum"], made["sum"])
+    session = work.Session(str(tmp_path / "none"), str(tmp_path), PATTERNS, str(tmp_path / "gone"), "no-token", {"scale": "smoke"})
+    done = work.prepare(session, "gmm-late", 0)
+    assert not done.problem
+    assert any(name.startswith("one-pass-") for name in done.packed)
