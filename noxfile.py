@@ -158,7 +158,7 @@ def atlas(session: nox.Session) -> None:
 
 @nox.session
 def multihost(session: nox.Session) -> None:
-    """One Jacobian by several processes: blocks of columns claimed in a store, and shards of a jax.distributed job."""
+    """Claims on a Dask cluster, and one Jacobian by several processes: claimed in a store, or sharded by jax.distributed."""
     session.install("-e", ".[dev]")
     session.run("pytest", *paths(session.posargs, "tests/multihost"))
 
