@@ -7,19 +7,26 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from harness.report.figures.registry import Source, optional
-from harness.report.figures.style import BLUE, ORANGE
+from harness.report.figures.registry import Data, Source, optional
+from harness.report.figures.style import BLUE, ORANGE, judged
 
 PAPER = "tiny-subspace"
 K = 10  # classes
 DATA = {"mnist": "MNIST", "digits": "digits (port)"}
 STYLES: dict[str, tuple[str, Any, str]] = {"mnist": (BLUE, "-", "o"), "digits": (ORANGE, "--", "s")}
 SPREAD = "median over seeds, band from the lowest to the highest"
+UNEVEN = "The axis of steps is linear up to 50 and logarithmic beyond."
 
 
 def on_both(arrays: str, statement: str, *readings: str) -> dict[str, Source]:
     """A source for each data set: the first of the statement's readings that has the arrays."""
     return {data: optional(arrays, *(f"{PAPER}/{statement}[{data},{reading}]" for reading in readings)) for data in DATA}
+
+
+def as_judged(data: Data) -> str:
+    """What the claim judged and of what it was taken, in brackets; "" where it was not judged."""
+    counted = data.record.measurements[0].counted if data.judged.size else ""
+    return f" (judged: {judged(data, '.2f')}, {counted})" if counted else ""
 
 
 def from_step_0(axes: Axes, last: float) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from harness.report.figures.registry import Data, figure, quoted
 from harness.report.figures.style import INK, LINES, legend, log_axis, one_scale, published, seeds, span, whole_numbers
 
-from .data import DATA, PAPER, SPREAD, STYLES, K, from_step_0, nothing, on_both
+from .data import DATA, PAPER, SPREAD, STYLES, UNEVEN, K, as_judged, from_step_0, nothing, on_both
 
 
 @figure(
@@ -16,7 +16,7 @@ from .data import DATA, PAPER, SPREAD, STYLES, K, from_step_0, nothing, on_both
     "1",
     "Fraction of the gradient in the top subspace",
     caption=f"f_top = |P g|² / |g|² along training, P the projection on the top ten Hessian eigenvectors: {SPREAD}. A random "
-    "gradient would have 10 / N.",
+    f"gradient would have 10 / N. {UNEVEN} The paper's figure shows training loss and accuracy as well.",
     sources=on_both("steps f_top", "gradient-in-top", "training", "start"),
 )
 def in_top(axes: Axes, **found: Data | None) -> str:
@@ -26,7 +26,8 @@ def in_top(axes: Axes, **found: Data | None) -> str:
             steps, f_top = data.stack("steps")[0], data.stack("f_top")
             seeds(axes, steps, f_top, DATA[name], *STYLES[name])
             last = max(last, float(steps[-1]))
-            said.append(f"{DATA[name]} {span(f_top[:, 0], '.2f')} at step 0, {span(f_top[:, -1], '.2f')} at step {steps[-1]:.0f}")
+            ends = f"{span(f_top[:, 0], '.2f')} at step 0, {span(f_top[:, -1], '.2f')} at step {steps[-1]:.0f}"
+            said.append(f"{DATA[name]} {ends}{as_judged(data)}")
     from_step_0(axes, last)
     axes.set(ylabel="f_top", ylim=(0, 1.03))
     legend(axes)
@@ -46,9 +47,9 @@ SUMS = {
     PAPER,
     "11",
     "The gradient over the Hessian's eigenvectors",
-    caption="Left and middle: cᵢ², the share of the gradient's squared norm along the i-th eigenvector, at some of the measured steps: "
-    "median over seeds; dotted: the number of classes; shares below 10⁻⁵ are not shown. Right: the sums that the paper gives "
-    "(diamonds), and ours on MNIST with the 95 % interval of their mean over seeds.",
+    caption="Panels of cᵢ²: the share of the gradient's squared norm along the i-th eigenvector, at the paper's four steps: "
+    "median over seeds; dotted: the number of classes; shares below 10⁻⁵ are not shown; all have one scale. Panel of sums: those "
+    "that the paper gives (diamonds), and ours on MNIST with the 95 % interval of their mean over seeds.",
     sources={
         **on_both("steps shares", "gradient-in-top", "training", "start"),
         **{tag: quoted(f"{PAPER}/gradient-in-top[mnist,{tag}]") for tag in SUMS},
@@ -62,13 +63,14 @@ def over_eigenvectors(axes: list[Axes], **found: Data | None) -> str:
         if data is None:
             nothing(panel)
             continue
-        steps, shares = data.stack("steps")[0], np.median(data.stack("shares"), axis=0)
-        for step, (color, line, marker) in zip((0, 50, 200, steps[-1]), LINES, strict=False):
+        steps, shares = data.stack("steps")[0], data.stack("shares")
+        for step, (color, line, marker) in zip((0, 50, 100, 200), LINES, strict=False):
             nearest = np.argmin(np.abs(steps - step))
-            row, label = shares[nearest], f"step {steps[nearest]:.0f}"
+            row, label = np.median(shares[:, nearest], axis=0), f"step {steps[nearest]:.0f}"
             look = {"color": color, "linestyle": line, "marker": marker, "markerfacecolor": "white", "linewidth": 0.9}
             panel.plot(np.arange(1, len(row) + 1), row, label=label, **look)
-            said.append(f"{DATA[name]}, {label}: {row[:K].sum():.2f} and {row[K : 2 * K].sum():.2f}")
+            first, following = (np.median(shares[:, nearest, part].sum(axis=1)) for part in (slice(K), slice(K, 2 * K)))
+            said.append(f"{DATA[name]}, {label}: {first:.2f} and {following:.2f}")
         panel.axvline(K + 0.5, color="#757575", linestyle=":", linewidth=1)
         whole_numbers(panel.xaxis)
         panel.set(xlabel="i", ylabel=f"{DATA[name]}: cᵢ²", yscale="log")
@@ -78,7 +80,7 @@ def over_eigenvectors(axes: list[Axes], **found: Data | None) -> str:
         shown.append(panel)
     one_scale(shown)
     words = _sums(axes[-1], {SUMS[tag]: found[tag] for tag in SUMS})
-    return f"Sums of the first ten and of the next ten. {'; '.join(said)}.{words}"
+    return f"Sums of the first ten and of the next ten, median over seeds. {'; '.join(said)}.{words}"
 
 
 def _sums(axes: Axes, sums: dict[str, Data | None]) -> str:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from harness.report.figures.registry import Data, Source, figure, optional, quoted, source
 from harness.report.figures.style import GREY, INK, LINES, legend, one_scale, seeds
 
-from .data import DATA, PAPER, SPREAD, STYLES, nothing
+from .data import DATA, PAPER, SPREAD, STYLES, as_judged, nothing
 
 FAMILY = f"{PAPER}/hessian-gradient-overlap"
 # experiment: the table's row, and the claim that has the paper's number, if it gives one
@@ -40,7 +40,7 @@ def _source(data: str, row: str) -> Source:
     "Table 1",
     "Mean Hessian-gradient overlap",
     caption="g·Hg / (|g| |Hg|), mean over the last 1000 steps, with the 95 % interval of the mean over seeds. Diamonds: the "
-    "paper's numbers (ConvNet rows: its CIFAR10 ones, beside a port to digits).",
+    "paper's numbers (ConvNet rows: its CIFAR10 ones, beside a port to digits). Its row with dropout and batch-norm (0.93) is not run.",
     sources={
         **{f"{data}_{row}": _source(data, row) for row in ALONG for data in DATA},
         **{f"digits_{row}": _source("digits", row) for row in ("convnet-random-labels", "convnet-adam")},
@@ -58,7 +58,7 @@ def table(axes: Axes, **found: Data | None) -> str:
             interval = data.record.measurements[0].interval if data is not None and data.record.measurements else None
             if interval is not None:
                 _interval(axes, y + shift, interval, kind)
-                ours.append(f"{interval[0]:.2f} to {interval[1]:.2f} ({KINDS[kind]})")
+                ours.append(f"{interval[0]:.2f} to {interval[1]:.2f} on {KINDS[kind]}")
         number = None if paper is None else paper.published
         if number is not None:
             label = "" if "the paper" in axes.get_legend_handles_labels()[1] else "the paper"
@@ -81,8 +81,10 @@ def _interval(axes: Axes, y: float, interval: list[float], kind: str) -> None:
     PAPER,
     "12",
     "The gradient along other trainings",
-    caption=f"Above: f_top, which the paper shows, at the steps whose eigenvectors were computed; dotted: 0.9. Below: the overlap that it "
-    f"uses as a proxy for it (Eq. 3), over the last 1000 steps. Left MNIST, right digits: {SPREAD}. Panels side by side have one scale.",
+    caption="f_top, which the paper shows, at the steps whose eigenvectors were computed (dotted: 0.9), and the overlap that it uses as "
+    f"a proxy for it (Eq. 3), over the last 1000 steps: {SPREAD}. Panels of one quantity have one scale. The paper's network under Adam "
+    "is a ConvNet on CIFAR10; here it is the fully connected one. The claims judge the smaller of two means of f_top: up to step 600, and "
+    "from step 1000 on.",
     sources={
         **{
             f"top_{data}_{row}": optional("steps f_top", f"{PAPER}/gradient-in-top[{data},{row},stays]")
@@ -103,8 +105,8 @@ def along_training(axes: list[Axes], **found: Data | None) -> str:
             shown = steps > (0 if kind == "top" else steps[-1] - LAST)
             seeds(panel, steps[shown], values[:, shown], ROWS[row][0], color, line, marker if kind == "top" else "")
             ends = np.median(values[:, shown][:, [0, -1]], axis=0)
-            what = "f_top" if kind == "top" else "overlap"
-            said.append(f"{DATA[name]}, {ROWS[row][0]}, {what}: {ends[0]:.2f}, {ends[1]:.2f}")
+            what, beside = ("f_top", as_judged(data)) if kind == "top" else ("overlap", "")
+            said.append(f"{DATA[name]}, {ROWS[row][0]}, {what}: {ends[0]:.2f}, {ends[1]:.2f}{beside}")
         if rows:
             panel.set(xlabel="step", ylabel=f"{DATA[name]}: {'f_top' if kind == 'top' else 'overlap'}", ylim=(None, 1.03))
             if kind == "top":
@@ -121,8 +123,8 @@ def along_training(axes: list[Axes], **found: Data | None) -> str:
     PAPER,
     "E",
     "Overlap against the batch size",
-    caption=f"Hessian-gradient overlap, mean over every 20th of the steps 200 to 600: {SPREAD}. The first paper says that the "
-    "effect disappears as the batch grows, this one that it does not.",
+    caption=f"Hessian-gradient overlap, mean over every 20th of the steps 200 to 600: {SPREAD}. The training-Jacobian paper "
+    "says that the effect disappears as the batch grows, this one that it does not.",
     sources={data: Source((f"{PAPER}/batch-size[{data},disappears]",), ("overlap by batch",), required=False) for data in DATA},
     about=[f"{PAPER}/batch-size"],
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from harness.report.figures.registry import Data, figure, optional
-from harness.report.figures.style import BLUE, GREY, LINES, legend, log_axis, one_scale, seeds, span, whole_numbers
+from harness.report.figures.registry import Data, figure, optional, quoted
+from harness.report.figures.style import BLUE, GREY, LINES, judged, legend, log_axis, one_scale, seeds, span, whole_numbers
 
-from .data import DATA, PAPER, SPREAD, STYLES, K, from_step_0, nothing, on_both
+from .data import DATA, PAPER, SPREAD, STYLES, UNEVEN, K, from_step_0, nothing, on_both
 
 SPECTRA = {"figure-4": "ten classes", "parity": "even or odd", "permuted": "permuted labels"}
 
@@ -19,7 +19,8 @@ SPECTRA = {"figure-4": "ten classes", "parity": "even or odd", "permuted": "perm
     "Largest Hessian eigenvalues",
     caption="At the last step, in units of the largest, for ten classes (32-32 network), for digits labelled even or odd, and "
     "for permuted labels that are learned: median over seeds and networks, band from the lowest to the highest. Dotted: after the "
-    "second and the tenth, the numbers of large ones in the paper. Both panels have one scale.",
+    "second and the tenth, the numbers of large ones in the paper. Values below 10⁻⁶ are drawn there. Both panels have one scale. "
+    "The claims count the eigenvalues beyond a line that is fitted to the bulk.",
     sources={
         f"{data}_{tag}": optional("eigenvalues", *(f"{PAPER}/k-outliers[{data},{tag},{count}]" for count in ("k", "k-minus-one")))
         for data in DATA
@@ -39,7 +40,7 @@ def eigenvalues(axes: list[Axes], **found: Data | None) -> str:
                 relative, rank = np.maximum(values / values[:, :1], 1e-6), np.arange(1, values.shape[1] + 1)
                 middle = seeds(panel, rank, relative, words, *style)
                 gap = int(np.argmax(middle[:-1] / middle[1:])) + 1
-                said.append(f"{DATA[name]}, {words}: after {gap}")
+                said.append(f"{DATA[name]}, {words}: after {gap}{_outliers(data)}")
         if panel.lines:
             for edge in (2.5, K + 0.5):
                 panel.axvline(edge, color=GREY, linestyle=":", linewidth=1)
@@ -53,16 +54,26 @@ def eigenvalues(axes: list[Axes], **found: Data | None) -> str:
     return f"Largest gap of the median spectrum: {'; '.join(said)}."
 
 
+def _outliers(data: Data) -> str:
+    """How many eigenvalues the claim counts beyond the bulk, by seed."""
+    counts = [entry.values for entry in data.record.measurements[1:] if entry.name == "outliers, median"]
+    return f" ({span(np.array(counts[0], float))} beyond the bulk)" if counts else ""
+
+
 @figure(
     PAPER,
     "6",
     "The leading Hessian eigenvector",
     caption="Its coefficients in the order of the parameters, from the first layer's to the last layer's, at the last measured "
-    "step of the first seed. Both panels have one scale.",
-    sources=on_both("steps leading", "not-localised", "spread"),
+    "step of the first seed. Both panels have one scale. The paper shows steps 0, 100, 200 and 400, with a colour for each layer.",
+    sources={
+        **on_both("steps leading", "not-localised", "spread"),
+        "typical": quoted(f"{PAPER}/not-localised[mnist,typical]"),
+        "largest": quoted(f"{PAPER}/not-localised[mnist,largest-with-largest]"),
+    },
     panels=2,
 )
-def leading(axes: list[Axes], **found: Data | None) -> str:
+def leading(axes: list[Axes], typical: Data | None, largest: Data | None, **found: Data | None) -> str:
     said = []
     for panel, (name, data) in zip(axes, found.items(), strict=True):
         if data is None:
@@ -78,14 +89,16 @@ def leading(axes: list[Axes], **found: Data | None) -> str:
         share = f"; {', '.join(layers)} of the squared norm" if layers else ""
         said.append(f"{DATA[name]} at step {step}: largest coefficient {np.abs(vector).max():.2f}{share}")
     one_scale([panel for panel in axes if panel.get_visible()])
-    return f"{'. '.join(said)}."
+    ratios = [f"{judged(data)} ({words})" for words, data in (("typical", typical), ("largest", largest)) if judged(data)]
+    times = f" On MNIST, coefficients of the last layer over those of the first: {', '.join(ratios)}; the paper: about 4."
+    return f"{'. '.join(said)}.{times if ratios else ''}"
 
 
 @figure(
     PAPER,
     "8",
     "Largest Hessian eigenvalue along training",
-    caption=f"{SPREAD[0].upper()}{SPREAD[1:]}. Dotted: 1 / t from the largest value on, as in the toy model.",
+    caption=f"{SPREAD[0].upper()}{SPREAD[1:]}. Dotted: 1 / t from the largest value on, as in the toy model. {UNEVEN}",
     sources=on_both("steps eigenvalue", "lambda-max-decays", "grows", "decays"),
 )
 def largest(axes: Axes, **found: Data | None) -> str:
@@ -101,7 +114,6 @@ def largest(axes: Axes, **found: Data | None) -> str:
         peak = f"{middle[top]:.3g} at step {steps[top]:.0f}"
         said.append(f"{DATA[name]} {span(values[:, 0])} at step 0, {peak}, {span(values[:, -1])} at the end")
     from_step_0(axes, last)
-    axes.set(ylabel="largest eigenvalue", yscale="log")
-    log_axis(axes.yaxis)
+    axes.set(ylabel="largest eigenvalue", ylim=(0, None))
     legend(axes)
     return f"Largest eigenvalue: {'; '.join(said)}."

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from harness.report.figures.registry import Array, Data, figure, optional, quoted
-from harness.report.figures.style import GREY, LINES, legend, log_axis, seeds, whole_numbers
+from harness.report.figures.style import GREY, LINES, legend, seeds, whole_numbers
 
-from .data import DATA, PAPER, SPREAD, STYLES, nothing, on_both
+from .data import DATA, PAPER, SPREAD, STYLES, as_judged, nothing, on_both
 
 STARTS = (100, 200)
 
@@ -18,7 +18,7 @@ STARTS = (100, 200)
     "2",
     "Overlap of Hessian subspaces along training",
     caption=f"Tr(P P′) / 10 of the subspaces at steps t₁ and t₂, for the top ten eigenvectors and for the next ten: {SPREAD}. "
-    "Subspaces that have nothing to do with each other overlap by 10 / N.",
+    "Subspaces that have nothing to do with each other overlap by 10 / N. The claims judge means over the steps up to 600.",
     sources={
         f"{data}_{part}_{start}": optional("steps cross", f"{PAPER}/top-preserved[{data},{part},{start}]")
         for data in DATA
@@ -36,10 +36,10 @@ def preserved(axes: list[Axes], **found: Data | None) -> str:
             if data is not None:
                 apart, overlaps = _overlaps(data, start)
                 middle = seeds(panel, apart, overlaps, f"{part} ten, t₁ = {start}", *style)
-                said.append(f"{DATA[name]}, {part} ten from step {start}: {middle[0]:.2f} to {middle[-1]:.2f}")
+                said.append(f"{DATA[name]}, {part} ten from step {start}: {middle[0]:.2f} to {middle[-1]:.2f}{as_judged(data)}")
         if panel.lines:
-            panel.set(xlabel="t₂ − t₁", ylabel=f"{DATA[name]}: overlap", ylim=(0, 1.03), xscale="log")
-            log_axis(panel.xaxis)
+            panel.set(xlabel="t₂ − t₁, steps", ylabel=f"{DATA[name]}: overlap", ylim=(0, 1.03), xlim=(0, None))
+            whole_numbers(panel.xaxis)
             legend(panel)
         else:
             nothing(panel)
