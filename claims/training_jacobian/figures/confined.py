@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from harness.report.figures.registry import Array, Data, figure, quoted, source
-from harness.report.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, legend, log_axis, published, seeds
+from harness.report.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, judged, legend, log_axis, published, seeds
 
 PAPER = "training-jacobian"
 FAILS, WORKS = f"{PAPER}/bulk-training-fails", f"{PAPER}/active-training-works"
@@ -28,7 +28,7 @@ SAID = {
 READ = (
     "Test loss after training in θ₀ + the span of k directions: median over seeds, band from the lowest to the highest. "
     "Dashed: unrestricted; dotted: 1.25 times that, where training counts as working. Random subspaces (Li et al. 2018) "
-    "are not in the paper. Figures 6a and 6b have one scale."
+    "are not in the paper. Figures 6a and 6b have one scale; losses below 0.45 times the unrestricted one are not shown."
 )
 STYLES: dict[str, tuple[str, Any, str]] = {
     "bulk": (BLUE, "-", "o"),
@@ -44,16 +44,29 @@ STYLES: dict[str, tuple[str, Any, str]] = {
     "6a",
     "Training confined to the bulk, and to its complement",
     caption=f"{READ} Verticals: the k from which the bulk works according to the paper, and the size of its bulk's complement.",
-    sources={"held": HELD, "bulk": quoted(f"{FAILS}[bulk]"), "complement": quoted(f"{FAILS}[complement-38]")},
+    sources={
+        "held": HELD,
+        "bulk": quoted(f"{FAILS}[bulk]"),
+        "complement": quoted(f"{FAILS}[complement-38]"),
+        "progress": quoted(f"{FAILS}[no-progress,share]"),
+    },
     about=[FAILS],
 )
-def bulk_and_complement(axes: Axes, held: Data, bulk: Data | None, complement: Data | None) -> str:
-    found = _confined(axes, held, ("bulk", "complement", "random"))
+def bulk_and_complement(axes: Axes, held: Data, bulk: Data | None, complement: Data | None, progress: Data | None) -> str:
+    found = [_confined(axes, held, ("bulk", "complement", "random"))]
     works = published(bulk)
     for k, region in ((works, "bulk"), (_size(complement), "complement")):
         if k is not None:
             axes.axvline(k, color=STYLES[region][0], linestyle=STYLES[region][1], linewidth=0.8)
-    return found if works is None else f"{found} The paper: bulk from about {works:.0f} on."
+    if judged(bulk):
+        paper = "" if works is None else f" (the paper: about {works:.0f})"
+        found.append(f"Interpolated, by seed: bulk from k = {judged(bulk, '.0f')} on{paper}.")
+    if judged(complement):
+        at = "" if _size(complement) is None else f" at k = {_size(complement):.0f}"
+        found.append(f"The complement{at} ends at {judged(complement, '.2f')} of the unrestricted loss.")
+    if judged(progress):
+        found.append(f"A bulk of the paper's size gives {judged(progress, '.0%')} of the fall in test loss.")
+    return " ".join(found)
 
 
 @figure(
@@ -74,6 +87,9 @@ def chaotic_and_stable(axes: Axes, held: Data, **said: Data | None) -> str:
             y, text = 0.02 if region == "chaotic" else 0.09, where[0].upper()
             axes.text(k, y, text, ha="center", color=STYLES[region][0], transform=axes.get_xaxis_transform())
             words.append(f"{region} {'at' if where == 'caption' else 'from'} {k:.0f} ({where})")
+    first = {region: judged(said.get(f"text_{region}"), ".0f") for region in ("chaotic", "stable")}
+    ours = [f"{region} from {number}" for region, number in first.items() if number]
+    found += f" Interpolated, by seed: {', '.join(ours)}." if ours else ""
     return f"{found} The paper: {', '.join(words)}." if words else found
 
 

@@ -35,7 +35,8 @@ NEAR = 1e-4  # hardly a direction lies between here and rounding
     "A",
     "Density of the singular values",
     caption="Number of singular values under a Gaussian kernel of a tenth of a decade, structural directions left out: median over "
-    "seeds, band from the lowest to the highest. Dotted: one. Three distinct regions would be three modes with valleys between.",
+    "seeds, band from the lowest to the highest. Dotted: one. Three distinct regions would be three modes with valleys between. "
+    "Heights below 1 are not shown.",
     sources={
         "regions": Source((f"{REGIONS}[valleys]",), ("log sigma", "density")),
         "peak": quoted(f"{REGIONS}[peak]"),
@@ -59,7 +60,7 @@ def density(axes: Axes, regions: Data, peak: Data | None) -> str:
     "B",
     "How far each direction is moved",
     caption="|J vᵢ − vᵢ| by index, every seed (points), and each seed's running median (lines). Shaded: |σ − 1| < 0.1. Dotted: 0.1. "
-    f"Values below {NEAR:g}, mostly along directions that training carries exactly, are not shown.",
+    "Values below 10⁻⁴, mostly along directions that training carries exactly, are not shown.",
     sources={
         "moved": source("shift sigma", f"{UNMOVED}[median]", f"{UNMOVED}[each]", anywhere=f"{UNMOVED}[median]"),
         "median": quoted(f"{UNMOVED}[median]", anywhere=f"{UNMOVED}[median]"),
@@ -80,7 +81,7 @@ def unmoved(axes: Axes, moved: Data, median: Data | None, each: Data | None) -> 
     "C",
     "Singular values of J − I",
     caption="Descending: median over seeds, band from the lowest to the highest. Dotted: 0.1. Dashed: the number of directions that "
-    f"the paper's bulk leaves. Values below {FLOOR:g} are rounding and are not shown.",
+    "the paper's bulk leaves. Values below 10⁻⁶ are rounding and are not shown.",
     sources={
         "departure": source("departure", f"{DIMENSION}[0.1]", f"{DIMENSION}[0.001]"),
         "strict": quoted(f"{DIMENSION}[0.001]"),
@@ -159,6 +160,6 @@ def low_rank(axes: Axes, updates: Data) -> str:
     at = re.match(r"(\d+) of", updates.record.measurements[0].counted) if updates.record.measurements else None
     if at:
         axes.axvline(float(at[1]), color=GREY, linestyle=":", linewidth=1)
-    axes.set(xlabel="r", ylabel="share of the squared norm", ylim=(0, 1.02), xlim=(1, None))
+    axes.set(xlabel="r, number of singular directions", ylabel="share of the squared norm", ylim=(0, 1.02), xlim=(1, None))
     enough = rank[np.argmax(middle >= 0.9)]
     return f"{judged(updates, '.0%')} in the first {at[1] if at else '?'} of {len(rank)} directions; nine tenths in the first {enough}."

@@ -12,6 +12,7 @@ PAPER = "training-jacobian"
 TOP = ("leaves", "overtakes", "rapidly")
 LINEAR = [f"{PAPER}/linear-bulk[{which},{how}]" for which in ("nontrivial", "all") for how in ("strict", "lenient")]
 SURGICAL = f"{PAPER}/surgical-bulk[strict,amplitude]"
+SIZES = (1e-6, 1e5)  # of responses: what both figures show, so that they can be compared
 
 
 @figure(
@@ -21,7 +22,8 @@ SURGICAL = f"{PAPER}/surgical-bulk[strict,amplitude]"
     caption="How far a step λ along bulk directions vᵢ moves the final parameters; directions drawn at random, structural ones "
     "left out. Lines: median over all directions of all seeds; bands: 5 % to 95 % of them. Linear training would respond with "
     "λσᵢ along uᵢ (dashed), and with nothing orthogonal to it. Below λ = 0.01 the orthogonal part is float32 rounding of θ_T. The paper "
-    "speaks of seven orders of magnitude up to 10³; six of them are drawn, and trainings in float64 judge the seventh, from 10⁻⁴ on.",
+    "speaks of seven orders of magnitude up to 10³; six of them are drawn, and trainings in float64 judge the seventh, from 10⁻⁴ on. "
+    "Figures 2a and 2b have one scale.",
     sources={
         "bulk": source("stimulus along orthogonal sigma", *LINEAR, anywhere=f"{PAPER}/linear-bulk[lenient]"),
         "strict": quoted(LINEAR[0], anywhere=f"{PAPER}/linear-bulk[strict]"),
@@ -57,7 +59,8 @@ def along_the_bulk(axes: Axes, bulk: Data, strict: Data | None, surgical: Data |
     "2b",
     "Response along the top singular direction",
     caption="The same along v₁, mean over both signs: median over seeds, band from the lowest to the highest. Shaded: where the "
-    "paper sees training leave the linear regime. Vertical: from where on, in the paper, the orthogonal part is the larger one.",
+    "paper sees training leave the linear regime. Vertical: from where on, in the paper, the orthogonal part is the larger one. "
+    "Figures 2a and 2b have one scale.",
     sources={
         "top": source("stimulus along orthogonal linear", *(f"{PAPER}/nonlinear-top[{reading}]" for reading in TOP)),
         "leaves": quoted(f"{PAPER}/nonlinear-top[leaves]"),
@@ -73,14 +76,18 @@ def along_the_top(axes: Axes, top: Data, leaves: Data | None, overtakes: Data | 
     if larger is not None:
         axes.axvline(larger, color=INK, linestyle=":", linewidth=1)
     along = seeds(axes, stimulus, np.abs(top.stack("along")), "along u₁", BLUE, "-", "o")
-    orthogonal = seeds(axes, stimulus, top.stack("orthogonal"), "orthogonal to u₁", ORANGE, "-.", "s")
+    seeds(axes, stimulus, top.stack("orthogonal"), "orthogonal to u₁", ORANGE, "-.", "s")
     linear = seeds(axes, stimulus, top.stack("linear"), "linear: λσ₁", INK, "--")
     _response_axes(axes)
     at = [f"{np.interp(x, stimulus, along / linear):.2f} at λ = {x:g}" for x in (0.01, 0.1, 1, 10)]
-    over = np.flatnonzero(orthogonal > along)
-    first = f"from λ = {stimulus[over[0]]:.2g} on" if over.size else "nowhere"
-    paper = "" if larger is None else f" (the paper: from {larger:g} on)"
-    return f"Response along u₁ relative to the linear one: {', '.join(at)}. The orthogonal part exceeds it {first}{paper}."
+    found = [f"Response along u₁ relative to the linear one: {', '.join(at)}."]
+    if judged(leaves):
+        paper = "" if low is None or high is None else f" (the paper: between {low:g} and {high:g})"
+        found.append(f"By seed, it is 20% smaller at λ = {judged(leaves, '.2g')}{paper}.")
+    if judged(overtakes):
+        paper = "" if larger is None else f" (the paper: from {larger:g} on)"
+        found.append(f"By seed, the orthogonal part exceeds it from λ = {judged(overtakes, '.2g')} on{paper}.")
+    return " ".join(found)
 
 
 def _power(data: Data | None, pattern: str) -> float | None:
@@ -91,6 +98,8 @@ def _power(data: Data | None, pattern: str) -> float | None:
 
 def _response_axes(axes: Axes) -> None:
     axes.set(xlabel="size of the step, λ", ylabel="size of the response", xscale="log", yscale="log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, SIZES[0]), max(high, SIZES[1]))
     log_axis(axes.xaxis)
     log_axis(axes.yaxis)
     legend(axes)

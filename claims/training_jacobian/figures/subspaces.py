@@ -49,7 +49,7 @@ def function_spectrum(axes: Axes, digits: Data, noise: Data | None) -> str:
         null.append(_null_space(axes, noise, "white noise", ORANGE, "-."))
     axes.axhline(1e-5, color=GREY, linestyle=":", linewidth=1)
     descending(axes, "singular value / largest", ROUNDING / 2, 2)
-    return f"{' and '.join(null)} have less than 1e-5 of the largest singular value."
+    return f"{' and '.join(null)} have less than 10⁻⁵ of the largest singular value."
 
 
 def _null_space(axes: Axes, data: Data, name: str, color: str, line: str) -> str:

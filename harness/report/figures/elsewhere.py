@@ -52,10 +52,11 @@ def _side_by_side(figure: Figure, on: Mapping[str, Sources], explained: bool) ->
             said.append(f"On {name}: {figure.draw(panel, **data)}")
         return " ".join(said)
 
-    names = ", ".join(on)
+    names, scales = ", ".join(on), " Panels may differ in scale." if len(on) > 1 else ""
     return replace(
         figure,
-        caption=f"As {figure.label}, which explains the lines, on {names}." if explained else f"On {names}. {figure.caption}",
+        caption=(f"As {figure.label}, which explains the lines, on {names}." if explained else f"On {names}. {figure.caption}")
+        + scales,
         sources={f"{name}/{key}": source for name, sources in on.items() for key, source in sources.items()},
         draw=draw,
         panels=len(on),
