@@ -291,7 +291,7 @@ class TestPapers:
         [
             ("G", "2.3 d at d = 50, 2.3 d at d = 100"),  # 1 - e^(-t) = 0.9 at t = 2.30
             ("I", "0.50 at the start"),
-            ("J", "hessian, optimal: 3 of 3 have four outliers; hessian, suboptimal: 1 of 7"),
+            ("J", "Hessian, optimal: 3 of 3 have four outliers; Hessian, suboptimal: 1 of 7"),
             ("M", "two layers, first: median 0.900, 5% of the neurons below 0.800; three layers, first: median 0.800"),
             ("K", "K = 4: 0.400 to 0.600, predicted 0.094"),
         ],

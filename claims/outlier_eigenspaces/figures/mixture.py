@@ -9,7 +9,7 @@ from harness.report.figures.registry import Array, Data, figure, optional, sourc
 from harness.report.figures.style import BLUE, GREY, LINES, ORANGE, legend, log_axis, one_scale, seeds, span, whole_numbers
 
 PAPER = "outlier-eigenspaces"
-MATRICES = ("hessian", "gradients")
+MATRICES = {"hessian": "Hessian", "gradients": "gradients"}
 
 
 @figure(
@@ -18,7 +18,7 @@ MATRICES = ("hessian", "gradients")
     "Alignment comes in O(d) steps",
     caption="Softmax regression on a Gaussian mixture: alignment of the first class's parameters with the outlier eigenspace "
     "of its block of the Hessian, mean over trajectories; median over seeds, band from the lowest to the highest. Left against "
-    "steps, right against steps / d, where all dimensions fall on one curve; thin: the second moment of gradients in the "
+    "steps, right against steps / d, where all dimensions would fall on one curve; thin: the second moment of gradients in the "
     "Hessian's place, at the largest d. Dotted: 0.9.",
     sources={
         "hessian": source("", f"{PAPER}/gmm-alignment-time[hessian]"),
@@ -66,7 +66,7 @@ def collapse(axes: list[Axes], hessian: Data, gradients: Data | None) -> str:
 )
 def outliers(axes: list[Axes], **found: Data | None) -> str:
     said = []
-    for panel, matrix in zip(axes, MATRICES, strict=True):
+    for panel, (matrix, words) in zip(axes, MATRICES.items(), strict=True):
         start, end = found[f"{matrix}_start"], found[f"{matrix}_end"]
         for data, label, shift, color, marker in (
             (start, "before the first step", -0.1, ORANGE, "s"),
@@ -74,10 +74,10 @@ def outliers(axes: list[Axes], **found: Data | None) -> str:
         ):
             if data is not None:
                 middle = _by_rank(panel, data.stack("eigenvalues"), label, shift, color, marker)
-                said.append(f"{matrix} {label}: {', '.join(f'{value:.3g}' for value in middle)}")
+                said.append(f"{words} {label}: {', '.join(f'{value:.3g}' for value in middle)}")
         panel.axhline(2, color=GREY, linestyle=":", linewidth=1)
         whole_numbers(panel.xaxis)
-        panel.set(xlabel="rank", ylabel=f"{matrix}: eigenvalue / edge", yscale="log")
+        panel.set(xlabel="rank", ylabel=f"{words}: eigenvalue / edge", yscale="log")
         log_axis(panel.yaxis)
         legend(panel)
     one_scale(axes)

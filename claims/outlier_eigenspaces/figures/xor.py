@@ -12,7 +12,7 @@ from harness.report.figures.style import BLUE, GREY, INK, LINES, ORANGE, legend,
 
 PAPER = "outlier-eigenspaces"
 OUTCOMES = ("optimal", "suboptimal")
-MATRICES = {"hessian": (BLUE, "o"), "gradients": (ORANGE, "s")}
+MATRICES = {"hessian": ("Hessian", BLUE, "o"), "gradients": ("gradients", ORANGE, "s")}
 
 
 @figure(
@@ -61,7 +61,7 @@ def last_layer(axes: list[Axes], hessian: Data) -> str:
 )
 def contingency(axes: Axes, **found: Data | None) -> str:
     said: list[str] = []
-    for matrix, (color, marker) in MATRICES.items():
+    for matrix, (words, color, marker) in MATRICES.items():
         data = found[matrix]
         if data is None:
             continue
@@ -69,8 +69,8 @@ def contingency(axes: Axes, **found: Data | None) -> str:
         for (outcome, (full, less)), interval in zip(outcomes, data.runs[0]["rank-4-interval"], strict=True):
             y = -len(said)
             _interval(axes, full / (full + less), y, interval, color=color, fmt=marker)
-            axes.text(0.5, y + 0.12, f"{matrix}, {outcome}: {full} of {full + less}", ha="center", color="#444444")
-            said.append(f"{matrix}, {outcome}: {full} of {full + less} have four outliers")
+            axes.text(0.5, y + 0.12, f"{words}, {outcome}: {full} of {full + less}", ha="center", color="#444444")
+            said.append(f"{words}, {outcome}: {full} of {full + less} have four outliers")
     axes.set(xlabel="share with four outliers", xlim=(-0.04, 1.04), ylim=(0.5 - len(said), 0.6), yticks=[])
     axes.spines["left"].set_visible(False)
     return f"{'; '.join(said)}."
