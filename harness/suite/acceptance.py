@@ -1,4 +1,4 @@
-"""What a new reference ensemble would change, before it is accepted: claims that come and go, verdicts, shifted values."""
+"""Show what a new reference ensemble would change before it is accepted: added and lost claims, verdicts, shifted values."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.rejudge import bounds_of, ensemble_interval, region_of
 from harness.suite.verdict import ROUNDING, Ensemble, judge
 
-UNNOTICED = 0.01  # standard deviations between seeds: a change of code that moves no value further keeps the ensemble
-REPLAYED = 2  # seeds that are enough to tell
-NOTABLE = 0.5  # standard deviations between seeds that a mean has to move to be named
+UNNOTICED = 0.01  # standard deviations between seeds: code that moves no value by more than this keeps the ensemble
+REPLAYED = 2  # seeds that must be measured again to confirm an ensemble
+NOTABLE = 0.5  # standard deviations between seeds: a mean that moved further is named
 
 
 def changes(report: Report, known: Ensembles, content: Json) -> list[str]:
@@ -29,10 +29,13 @@ def changes(report: Report, known: Ensembles, content: Json) -> list[str]:
 
 
 def confirmed(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
-    """The known ensembles, confirmed for the code that measured the report, and a line for each that it does not confirm.
+    """Confirm known ensembles by a report that newer code measured.
 
-    Two seeds of the ensemble, or more, measured again by other code, confirm it if no value moves by more than
-    :data:`UNNOTICED` of a standard deviation between seeds, or by rounding.
+    The report confirms an ensemble if it measured two or more of its seeds again and no value moved by more than
+    :data:`UNNOTICED` standard deviations between seeds, or by more than rounding where that is larger.
+
+    Returns:
+        The content of the ensemble file with the confirmed ensembles, and a line for each ensemble that is not confirmed.
     """
     claims, lines = dict(known.claims), []
     for record in report.claims:

@@ -1,8 +1,8 @@
-"""Is a stored report what a run of the declared claims can have left behind? Everything in it that can be known otherwise.
+"""Check a stored report against the declared claims, the tracked files and its own arrays.
 
-The region, the controls, what is expected and the reference ensemble are known from the claims and the tracked files; the values
-from the arrays that the report was written with; whether a claim passed from all of these. Whoever makes up values and writes the
-arrays and the digest anew is found out by a new run alone.
+The claims and the tracked files give the region, the controls, the expected verdict and the reference ensemble. The arrays that
+were written with the report give the values. All of these decide whether a claim passed. Values that were made up together with
+new arrays and a new digest are revealed only by a new run.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from harness.suite.verdict import Interval, Verdict, equal, exact, judge
 
 Array = np.ndarray[Any, Any]
 Floats = NDArray[np.float64]
-VALUES = "values"  # the arrays of all measured values of a report
+VALUES = "values"  # name of the file of all measured values of a report
 RUNS = "runs"  # the kind of array that names the runs behind values
-VALUES_ALONE = ("measurements", "controls")  # the kinds that were there first
+VALUES_ALONE = ("measurements", "controls")  # the kinds of array that the oldest reports have
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,10 @@ class Known:
 
 
 def measured_arrays(report: Report) -> dict[str, Array]:
-    """What was measured, by claim, kind and position.
+    """All measured numbers of a report as arrays, by ``<claim>/<kind>/<position>``.
 
-    Values, the runs behind them, trials, the ends that a claim over an interval measured itself, and the same of each control.
+    The kinds are values, the runs behind them, trials, the ends of intervals that a claim measured itself, and the values and
+    intervals of controls.
     """
     found: dict[str, Array] = {}
     for record in report.claims:
@@ -62,9 +63,9 @@ def measured_arrays(report: Report) -> dict[str, Array]:
 
 
 def unlike_arrays(report: Report, arrays: Mapping[str, Any]) -> list[str]:
-    """A line for each claim whose values are not those of the arrays, or that the arrays alone have.
+    """A line for each claim whose values differ from the arrays, or that only the arrays have; [] if all agree.
 
-    Arrays that were written before runs were among them hold values alone, and only these are compared.
+    The arrays of old reports have no runs. Then only values are compared.
     """
     here = measured_arrays(report)
     if not any(_kind(key) == RUNS for key in arrays):
@@ -75,7 +76,7 @@ def unlike_arrays(report: Report, arrays: Mapping[str, Any]) -> list[str]:
 
 
 def audit(report: Report, known: Known) -> list[str]:
-    """A line for each thing in the report that is not as the declared claims and the tracked files have it; [] if all is."""
+    """A line for each entry of the report that differs from the declared claims or the tracked files; [] if none differs."""
     lines, tests = [], _tests(report, known)
     for record in report.claims:
         claim = known.claims.get(record.id)
@@ -85,7 +86,7 @@ def audit(report: Report, known: Known) -> list[str]:
 
 
 def _tests(report: Report, known: Known) -> int:
-    """How many claims of the run share its false alarms: those that were selected, are of its scale and have an ensemble."""
+    """Number of claims that share the run's false alarms: those that are selected, of its scale, and have an ensemble."""
     selected = {*(record.id for record in report.claims), *report.unreached}
     at_scale = {id for id in selected if id in known.claims and report.scale in known.claims[id].scales}
     return len(at_scale & known.ensembles.claims.keys())
@@ -167,7 +168,7 @@ def _runs(report: Report, record: ClaimRecord, claim: Claim) -> Iterator[str]:
 
 
 def _experiments(report: Report, record: ClaimRecord, claim: Claim) -> Iterator[str]:
-    """They decide which ensemble counts; the papers' own options change none of them."""
+    """A line for each experiment of another fingerprint. Fingerprints decide which ensemble counts; papers' options do not."""
     for name, there in fingerprints(claim, report.scale, report.precision).items():
         here = record.experiments.get(name, "none")
         if here != there:

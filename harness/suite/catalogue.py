@@ -1,4 +1,4 @@
-"""All claims there are: found below a folder by their file names, imported, and known by id and by the place that runs them."""
+"""Find the files of claims below a folder, import them, and name each claim by its id and by its pytest node."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def item_name(claim: Claim) -> str:
 
 
 def node_id(claim: Claim, root: Path) -> str:
-    """What runs this claim alone when given to pytest in ``root``."""
+    """The node id with which pytest, started in ``root``, judges this claim alone."""
     path = Path(claim.place)
     return f"{path.relative_to(root).as_posix() if path.is_relative_to(root) else path}::{item_name(claim)}"
 
@@ -34,14 +34,18 @@ def base(id: str) -> str:
 
 
 def declared(folder: Path) -> dict[str, Claim]:
-    """The claims that files below ``folder`` have judged, by id: those that were only imported are another project's."""
+    """The claims whose file lies below ``folder``, by id. Claims that were only imported belong to another project."""
     root = folder.resolve()
     files = {place: Path(place).resolve().is_relative_to(root) for place in {claim.place for claim in REGISTRY.values()}}
     return {id: claim for id, claim in REGISTRY.items() if files[claim.place]}
 
 
 def check_ids(ids: Sequence[str]) -> None:
-    """Raises InvalidInput for an id that no declared claim has, naming those that are near."""
+    """Check that declared claims have these ids.
+
+    Raises:
+        InvalidInput: an id that no declared claim has; the message names similar ids.
+    """
     known = {name for id in REGISTRY for name in (id, base(id))}
     for id in ids:
         if id not in known:
@@ -49,7 +53,7 @@ def check_ids(ids: Sequence[str]) -> None:
 
 
 def declare_all(folder: Path, root: Path, patterns: Sequence[str] = PATTERNS) -> None:
-    """Import every claims module below ``folder``, so that the registry knows the claims that were not collected.
+    """Import every claims module below ``folder``, so that the registry also has claims that pytest did not collect.
 
     Args:
         root: modules outside any package are named relative to it.
@@ -66,10 +70,10 @@ def declare_all(folder: Path, root: Path, patterns: Sequence[str] = PATTERNS) ->
 
 
 def declare_folder(claims: Path) -> Deviations:
-    """Import the claims of the folder and read what is expected of them.
+    """Import the claims of the folder and read its deviations file.
 
     Raises:
-        InvalidInput: it is no folder, or a module in it cannot be imported.
+        InvalidInput: the path is no folder, or a module in it cannot be imported.
     """
     if not claims.is_dir():
         raise InvalidInput(f"{claims} is not a folder: run this where the claims are, or give --claims DIR")
@@ -80,7 +84,7 @@ def declare_folder(claims: Path) -> Deviations:
 
 
 def declare_papers(folder: Path) -> None:
-    """Import the packages directly below ``folder``: each makes its paper and its experiments known.
+    """Import the packages directly below ``folder``. Each package registers its paper and its experiments.
 
     Raises:
         InvalidInput: a package that cannot be imported.
@@ -92,7 +96,7 @@ def declare_papers(folder: Path) -> None:
 
 
 def _module_name(path: Path, root: Path) -> str:
-    """Dotted, from the outermost package that the file is in; relative to ``root`` where it is in none."""
+    """The dotted name of a module: from its outermost package, or relative to ``root`` if the file is in no package."""
     top = path.parent
     while (top / "__init__.py").is_file():
         top = top.parent

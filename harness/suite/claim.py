@@ -14,7 +14,7 @@ from harness.suite.quotations import fragments
 from harness.suite.verdict import Region, Verdict
 
 Over = Literal["seeds", "pairs", "trials", "share", "once", "interval"]
-ANY_NETWORK = "any network"  # what a claim is on that is judged on every network of one's own
+ANY_NETWORK = "any network"  # the ``on`` of a claim that can be judged on every user's network
 _ID = re.compile(r"[a-z0-9-]+/[a-z0-9-]+(\[[a-z0-9.,-]+\])?")
 
 
@@ -24,9 +24,8 @@ class Control:
 
     Attributes:
         name: what the world is, in words ("white-noise inputs").
-        world: the run of the control, made from the claim's run; called as ``world(run)`` (``world(a, b)`` over pairs,
-            ``world()`` for a claim without runs); for pairs it returns a pair. What it returns takes the run's place.
-            A claim without runs gets the mapping that ``world()`` returns as keyword arguments.
+        world: ``world(run)`` returns the run of the control, which takes the place of the claim's run. Over pairs,
+            ``world(a, b)`` returns a pair. For a claim without runs, ``world()`` returns a mapping of keyword arguments.
         expect: REFUTED; or SUPPORTED for a claim that fails as published.
     """
 
@@ -72,7 +71,7 @@ class Claim:
 
     @property
     def place(self) -> str:
-        """The file that has it judged: where it is declared, or where it was asked for on a network."""
+        """The file that the claim belongs to: the file that declares it, or that asks for it on a network."""
         return self.file or self.function.__code__.co_filename
 
     @property
@@ -90,7 +89,7 @@ class Claim:
         return {name: run if name == "run" else getattr(run, name) for name in names}
 
     def measure(self, *runs: Any) -> Any:
-        """Call the function on one run, on a pair of runs (over pairs: its first two parameters), or on none."""
+        """Call the function on one run, on no run, or over pairs on two runs, which are its first two parameters."""
         if self.over == "pairs":
             return self.function(*runs, **self.given)
         if not runs:
@@ -99,7 +98,7 @@ class Claim:
 
 
 REGISTRY: dict[str, Claim] = {}
-PORTABLE: dict[str, Claim] = {}  # claims on ANY_NETWORK, which harness.suite.portable binds to one
+PORTABLE: dict[str, Claim] = {}  # claims on ANY_NETWORK, which harness.suite.portable binds to a network
 
 
 def claim(
@@ -132,16 +131,19 @@ def claim(
         controls: at least one world in which the claim must come out otherwise.
         on: what the function is called on: name(s) of experiment(s), a :class:`harness.Network` or several, or ANY_NETWORK;
             () for a claim without runs.
-        over: ``seeds``: called once a seed, Student t over seeds; ``pairs``: called once an unordered pair of runs,
-            jackknife; ``trials``: the measurement is a proportion of ``Measurement.trials``, Clopper-Pearson on the pooled
-            trials; ``share``: the function says True or False of each seed, and the region judges the share of seeds with True,
-            Clopper-Pearson (for counts with few plausible values); ``once``: deterministic, judged against its bound;
-            ``interval``: one run, whose measurement is an estimate that brings its own ``Measurement.interval``.
-        given: static arguments that tell this reading from the others.
-        scales: scales at which it can be judged, ``paper`` unless others are named; elsewhere it is declared NOT_RUN.
+        over: how values are sampled, and the method of their interval.
+            ``seeds``: one call a seed; Student t over seeds.
+            ``pairs``: one call an unordered pair of runs; jackknife over seeds.
+            ``trials``: the measurement is a proportion of ``Measurement.trials``; Clopper-Pearson on the pooled trials.
+            ``share``: the function returns True or False for each seed, and the region judges the share of True;
+            Clopper-Pearson. It suits counts with few plausible values.
+            ``once``: a deterministic value, judged against its bound.
+            ``interval``: one run, whose measurement is an estimate with its own ``Measurement.interval``.
+        given: static arguments that distinguish this reading from the others.
+        scales: scales at which the claim can be judged, by default ``paper``; at other scales it is declared NOT_RUN.
         unit: unit of the measured value.
         published: the paper's own number, if it has one, for the report's figures.
-        quotes: the paper's own words, verbatim; fragments are joined with " ... ". "" where the text does not have them.
+        quotes: the paper's own words, verbatim; fragments are joined with " ... ". "" without a quotation.
         derived: the statement is our own theorem or derivation, not the paper's.
         calibrated: the region, or the threshold it is measured with, was chosen so that the paper's number comes out.
         bounds: the lowest and highest value that the quantity can have, (0, 1) for a share, (0, math.inf) for a
@@ -204,7 +206,7 @@ def claim(
 
 
 def known_name(on: Any) -> str:
-    """An experiment's name; a network becomes known by its own."""
+    """The name of an experiment; a network is registered under its own name."""
     if isinstance(on, str):
         return on
     from harness.runs.network_experiment import known

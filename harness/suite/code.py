@@ -1,7 +1,7 @@
-"""What decides a claim's values, as one hash: its function, what that uses of its module, and the code of its runs.
+"""One hash of the code that decides a claim's values: its function, the names of its module that it uses, the code of its runs.
 
-Comments, docstrings, other claims of the module, what is declared of a claim and whatever judges or reports do not count: they
-move no value.
+Comments, docstrings, other claims of the module, the claim's declaration, and code that judges or reports do not count: they move
+no value.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def code_of(claim: Claim, runs: Iterable[Any]) -> str:
 
 
 def _static(value: Any) -> Any:
-    """A static argument; a function by its name."""
+    """A static argument; for a function its name."""
     return f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else value
 
 
 def _without_addresses(text: str) -> str:
-    """What functions inside of other values are shown with, another one in each process."""
+    """The text without memory addresses, which differ from process to process; functions within values show them."""
     return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
@@ -62,7 +62,7 @@ def _closure_hash(modules: tuple[str, ...]) -> str:
 
 @functools.cache
 def _module(module: ModuleType) -> tuple[Mapping[str, list[ast.stmt]], Mapping[str, str]]:
-    """The statements of the module that give each name its value, and which module each imported name is of."""
+    """The statements that give each name of the module its value, and the module that each imported name comes from."""
     tree = ast.parse(inspect.getsource(module))
     definitions: dict[str, list[ast.stmt]] = {}
     for node in _statements(tree.body):
@@ -73,7 +73,7 @@ def _module(module: ModuleType) -> tuple[Mapping[str, list[ast.stmt]], Mapping[s
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements at the top of a module, also those below an ``if``, a ``try`` or a ``with``."""
+    """The statements at the top level of a module, including those below an ``if``, a ``try`` or a ``with``."""
     for node in body:
         yield node
         if isinstance(node, ast.If | ast.Try | ast.With):
@@ -81,7 +81,7 @@ def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _used(module: ModuleType, start: str, given: Iterable[str] = ()) -> tuple[list[str], set[str]]:
-    """What a function, and those given to it, use of its module in normal form by name, and the project's modules they use."""
+    """The definitions that ``start`` and ``given`` use, in normal form, ordered by name; the project's modules that they use."""
     definitions, imports = _module(module)
     todo, seen, modules = [start, *given], set[str](), set[str]()
     while todo:
@@ -100,7 +100,7 @@ def _used(module: ModuleType, start: str, given: Iterable[str] = ()) -> tuple[li
 
 
 def _body(node: ast.stmt, declared: bool) -> ast.stmt:
-    """In normal form; what is declared of a claim, the decorators of its function, is no part of it."""
+    """The statement in normal form; a claim's function loses its decorators, which only declare the claim."""
     body = meaning(node)
     if declared and isinstance(body, ast.FunctionDef):
         body.decorator_list = []
@@ -120,7 +120,7 @@ def _defines(node: ast.stmt) -> Iterator[str]:
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[tuple[str, str]]:
-    """Each imported name with the module that it is, or that it is of."""
+    """Each imported name with its module: the module that it is, or that it comes from."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.asname or alias.name.partition(".")[0], alias.name) for alias in node.names)

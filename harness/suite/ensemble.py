@@ -1,6 +1,6 @@
 """Reference ensembles: a claim's values over at least 8 seeds, tracked with their provenance.
 
-They say what is expected of the claim and which values belong to it, and give a spread to runs that have none of their own.
+An ensemble says which verdict is expected and which values belong to the claim. It lends its spread to runs that have none.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from harness.suite.claim import Claim
 from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.verdict import ENOUGH, Ensemble
 
-OVER = ("seeds", "pairs", "trials", "share")  # what is random over seeds, and has an ensemble
+OVER = ("seeds", "pairs", "trials", "share")  # kinds of claims that are random over seeds, and can have an ensemble
 MAKE = f"make it again from a run with --claims-seeds {ENOUGH} --claims-ensemble and `python -m harness ensemble DIR --accept`"
-HELD = 0.1  # of what an experiment took before: a run that took less found it in the store
+HELD = 0.1  # share of the time that an experiment took before: a run that took less read it from the store
 OTHER_CODE = (
     "measured by other code than this run's; two of its seeds, measured again, confirm it (python -m harness ensemble --confirm)"
 )
@@ -33,7 +33,7 @@ def reference_fingerprint(experiment: Any) -> str:
 
 
 def fingerprints(claim: Claim, scale: str, precision: str) -> dict[str, str]:
-    """Of the experiments that a run in that precision would measure the claim on, at seed 0."""
+    """Fingerprints, at seed 0 and by name, of the experiments that a run in that precision would measure the claim on."""
     changes = {} if precision == PRECISIONS[0] else {"precision": precision}
     names = [name for name in claim.on if scale in CATALOGUE.get(name, {})]
     found = [dataclasses.replace(find(name, scale), **changes) for name in names]
@@ -46,7 +46,7 @@ class Reference:
 
     Attributes:
         ensemble: None unless it was measured on the experiments that run now, by the claim's rule.
-        unconfirmed: why an ensemble that there is does not count, or that other code measured it; else "".
+        unconfirmed: why an existing ensemble does not count, or a note that other code measured it; else "".
     """
 
     ensemble: Ensemble | None = None
@@ -62,8 +62,8 @@ class Reference:
 class Ensembles:
     """The ensembles of one scale and precision; an empty one knows no claim.
 
-    ``seconds`` is what a seed of each experiment took to prepare, by its name, and a value of each claim to judge, by its id, on
-    the machine that measured them: what progress estimates the time left from.
+    ``seconds`` has the time to prepare one seed of each experiment, by its name, and to judge one value of each claim, by its id,
+    on the machine that measured the ensembles. Progress estimates the time left from it.
     """
 
     path: Path | None = None
@@ -76,7 +76,7 @@ class Ensembles:
 
         Args:
             fingerprints: of each experiment that the claim is measured on now, at seed 0.
-            code: hash of the code that measures it now; "" if nobody asks whether it is the ensemble's.
+            code: hash of the code that measures the claim now; "" skips the comparison with the ensemble's code.
         """
         entry = self.claims.get(claim.id)
         if entry is None:
@@ -93,7 +93,7 @@ class Ensembles:
 
     @property
     def _where(self) -> str:
-        """In the repository, whatever the machine."""
+        """The file's path within the repository, which is the same on every machine."""
         return "/".join(self.path.parts[-3:]) if self.path else ""
 
 
@@ -116,9 +116,10 @@ def load(folder: Path, scale: str, precision: str) -> Ensembles:
 
 
 def make(report: Report, known: Ensembles) -> Json:
-    """The ensemble file's content: every claim of the report that was measured on at least 8 seeds, and what was known of others.
+    """The content of a new ensemble file.
 
-    A report of all claims drops ensembles of claims that are no more.
+    It has each claim that the report measured on at least 8 seeds, and the known ensembles of other claims. A report of all
+    claims drops the ensembles of claims that no longer exist.
 
     Raises:
         InvalidInput: the report is incomplete or no claim has 8 seeds.
@@ -139,12 +140,12 @@ def make(report: Report, known: Ensembles) -> Json:
 
 
 def seconds_of(report: Report, known: Ensembles) -> dict[str, float]:
-    """What each experiment took a seed, and each claim, in the report where it was computed there, else as known before."""
+    """Seconds for one seed of each experiment and one value of each claim: from the report if computed there, else as known."""
     seconds = dict(known.seconds)
     names = {entry.name for entry in report.experiments}
     for name in names:
         took = [entry.prepared for entry in report.experiments if entry.name == name]
-        if max(took) > HELD * seconds.get(name, 0.0):  # else the store had it
+        if max(took) > HELD * seconds.get(name, 0.0):  # a shorter time means that the store had the result
             seconds[name] = round(max(took), 1)
     judged = {record.id: record.seconds / len(record.measurements[0].values) for record in report.claims if record.judged}
     seconds |= {id: round(took, 2) for id, took in judged.items() if took >= 0.05}
@@ -152,7 +153,7 @@ def seconds_of(report: Report, known: Ensembles) -> dict[str, float]:
 
 
 def _checked(entry: Json, runs: Mapping[str, Json]) -> Json:
-    """The entry, its lists as tuples."""
+    """The entry, with its lists as tuples."""
     if entry["created"] not in runs:
         raise ValueError(f"no run of {entry['created']}")
     values, named = tuple(float(value) for value in entry["values"]), tuple(tuple(names) for names in entry["runs"])

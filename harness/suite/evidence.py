@@ -57,7 +57,7 @@ def by_run(arrays: Mapping[str, Array], values: int = 0) -> list[Mapping[str, Ar
     """``{"0/sigma": ..., "1/sigma": ...}`` as a list of mappings, one a run or pair of runs that has arrays.
 
     Args:
-        values: of the claim; with it the list has one mapping for each, empty where there is no array.
+        values: number of the claim's values. If given, the list has one mapping a value, empty for a value without arrays.
     """
     runs: dict[int, dict[str, Array]] = defaultdict(dict)
     for key, array in arrays.items():

@@ -1,6 +1,6 @@
-"""Which verdict is expected of a claim: its ensemble's; without one, SUPPORTED, unless the deviations file lists another.
+"""Which verdict is expected of a claim: that of its ensemble; without an ensemble the listed verdict, else SUPPORTED.
 
-The deviations file says in prose what is true instead of what a paper says. :func:`disagreements` holds it against the ensembles.
+The deviations file lists verdicts, and says in prose what is true instead. :func:`disagreements` compares it with the ensembles.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from harness.suite.records import LedgerEntry
 from harness.suite.rejudge import ensemble_interval
 from harness.suite.verdict import Ensemble, Interval, Verdict, judge
 
-NEAR = 0.75  # of difflib's ratio, from which a name may have been meant
+NEAR = 0.75  # difflib's ratio at which a name is similar enough to be suggested
 _FIELDS = {"id", "scale", "verdict", "reason"}
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """The verdict that is documented; ``reason`` says what is true instead when it is not SUPPORTED.
+    """The documented verdict; ``reason`` says what is true instead when the verdict is not SUPPORTED.
 
     ``verdict`` is None where nothing is expected: a paper's claim on a network of one's own, whose verdict is a finding.
     """
@@ -44,7 +44,7 @@ Deviations = Mapping[tuple[str, str], Expectation]
 
 
 def expected(claim: Claim, scale: str, deviations: Deviations) -> Expectation:
-    """What is expected of the claim: as listed; else that it holds, but nothing of a paper's on a network of one's own."""
+    """The listed expectation; else SUPPORTED, or nothing for a paper's claim on a network of one's own."""
     return deviations.get((claim.id, scale), Expectation(None) if claim.portable else Expectation())
 
 
@@ -64,7 +64,7 @@ def read_deviations(path: Path, registry: Mapping[str, Claim]) -> Deviations:
 
 
 def of_ensemble(claim: Claim, ensemble: Ensemble) -> tuple[Verdict, Interval]:
-    """What the ensemble says of the claim by the claim's own rule, and its interval."""
+    """The verdict that the ensemble gives by the claim's own rule, and the ensemble's interval."""
     interval = ensemble_interval(claim.over, ensemble).within(claim.bounds)
     return judge(interval, claim.accept), interval
 
@@ -76,13 +76,13 @@ def disagreements(
     scale: str,
     fingerprints: Callable[[Claim], Mapping[str, str]],
 ) -> list[str]:
-    """Where prose and ensemble say different things, a line each.
+    """A line for each claim whose deviations entry and ensemble disagree.
 
-    A claim whose ensemble says REFUTED needs an entry that says so, one whose ensemble says SUPPORTED must have none. Nothing
-    disagrees with an ensemble that is INCONCLUSIVE, or of another version of the experiments.
+    A claim whose ensemble says REFUTED needs an entry that says so. A claim whose ensemble says SUPPORTED must have no entry. An
+    ensemble that is INCONCLUSIVE, or of another version of the experiments, disagrees with nothing.
 
     Args:
-        fingerprints: of the experiments that a claim is measured on now, at seed 0.
+        fingerprints: gives, for a claim, the fingerprints at seed 0 of the experiments that it is measured on now.
     """
     claims = [claim for id, claim in registry.items() if id in ensembles.claims and scale in claim.scales and not claim.portable]
     found = [(claim, ensembles.of(claim, fingerprints(claim)).ensemble) for claim in claims]
@@ -101,7 +101,7 @@ def _disagreement(claim: Claim, ensemble: Ensemble, listed: Expectation | None) 
 
 
 def read_ledger(path: Path) -> list[LedgerEntry]:
-    """What the papers say and no claim judges; an absent file lists nothing.
+    """The sentences of papers that no claim judges; an absent file lists nothing.
 
     Raises:
         InvalidInput: not TOML, or an entry without exactly id, where, says and reason.

@@ -1,4 +1,4 @@
-"""Measure one claim on its runs, judge it, run its controls: everything about a verdict that pytest need not know."""
+"""Measure one claim on its runs, judge it, run its controls: everything about a verdict that does not need pytest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from harness.suite.rejudge import deciding_seeds, interval_of
 from harness.suite.verdict import CONFIDENCE, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, spent
 
 Run = Any
-FEW = 3  # seeds that have a spread of their own
+FEW = 3  # fewest seeds that have a spread of their own
 DECIDED = {Verdict.SUPPORTED.name, Verdict.REFUTED.name}
 
 
@@ -37,13 +37,13 @@ class Terms:
 
     Attributes:
         scale: of the run.
-        expected: the documented verdict, which counts where no ensemble says what to expect.
+        expected: the documented verdict, which counts where there is no ensemble.
         ensembles: of this scale and precision.
         open_runs: gives an experiment's runs by its name.
         tests: number of claims of this run whose values are tested against their ensemble; they share its false alarms.
         first_seed: of the run, for the command in a message.
-        called: whether a function call asks for the verdict, so that messages name its argument in place of options of pytest.
-        more_runs: gives so many runs of an experiment, or all that it can have; with it, claims that are open take more seeds.
+        called: whether a function call, and not pytest, asks for the verdict: messages then name the call's argument.
+        more_runs: gives a number of runs of an experiment, or all that it can have; if given, open claims take more seeds.
     """
 
     scale: str
@@ -58,7 +58,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The record of a judged claim, the npz of arrays its figures need, and the traceback of an error nobody foresaw."""
+    """The record of a judged claim, the npz of arrays that its figures need, and the traceback of an unexpected error."""
 
     record: ClaimRecord
     evidence: bytes = b""
@@ -66,7 +66,7 @@ class Outcome:
 
 
 def judge_claim(claim: Claim, terms: Terms, node: str) -> Outcome:
-    """Judge one claim; whatever goes wrong becomes NOT_RUN with its reason. Only KeyboardInterrupt and its like get out."""
+    """Judge one claim. An error becomes NOT_RUN with its reason; only KeyboardInterrupt and similar exceptions are raised."""
     started = time.perf_counter()
     blank = _blank(claim, terms, node)
     try:
@@ -116,7 +116,7 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
 
 @dataclass(frozen=True)
 class _Sample:
-    """What a claim measured on so many runs, and the interval of it."""
+    """What a claim measured on a number of runs, and its interval."""
 
     groups: list[tuple[Run, ...]]
     measured: list[Measurement]
@@ -129,7 +129,7 @@ class _Sample:
 
 
 def _sample(claim: Claim, terms: Terms, seeds: int | None = None) -> _Sample:
-    """Measure the claim on the runs of its experiments; with ``seeds``, on so many of each, as one of several looks.
+    """Measure the claim on the runs of its experiments; with ``seeds``, on that number of each, as one of several looks.
 
     Raises:
         NotRun: too few seeds for a spread, and no ensemble that has one.
@@ -158,7 +158,7 @@ def _more(terms: Terms) -> Callable[[str, int], Sequence[Run]]:
 
 
 def _decided(claim: Claim, terms: Terms) -> _Sample:
-    """The sample at the first of the looks that decides, or at the last; an experiment of a fixed seed has one look."""
+    """The sample at the first look that decides, else at the last look. An experiment of a fixed seed has one look."""
     sample = _sample(claim, terms, LOOKS[0])
     for seeds in LOOKS[1:]:
         if judge(sample.interval, claim.accept) is not Verdict.INCONCLUSIVE:
@@ -187,7 +187,7 @@ def _power(claim: Claim, terms: Terms, ensemble: Ensemble, sample: _Sample) -> P
 
 
 def _refuse_blind(record: ClaimRecord) -> None:
-    """Raise NotRun where a paper's claim holds on a network of one's own, but its control does as well."""
+    """Raise NotRun where a paper's claim holds on a network of one's own and in its control as well."""
     blind = [control.name for control in record.controls if control.message and control.expect == Verdict.REFUTED.name]
     if blind:
         raise NotRun(f"on this network it comes out no different in its control: {'; '.join(blind)}")
@@ -210,8 +210,9 @@ def groups_of(claim: Claim, runs: Sequence[Run]) -> list[tuple[Run, ...]]:
 
 
 def run_control(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]]) -> ControlRecord:
-    """Measure the claim in the control's world on all seeds that the world has, against the same region and by the claim's own
-    rule: an interval where three values or more differ, a point where all are equal or fewer; a crash proves nothing."""
+    """Measure the claim in the control's world, on all seeds that the world has, and judge it by the claim's region and rule.
+
+    Three or more values that differ give an interval; fewer values, or equal ones, give a point. A crash proves nothing."""
     blank = ControlRecord(control.name, control.expect.name, None, None)
     try:
         found = [_finite_measurement(world, claim) for world in _worlds(claim, control, groups)]
@@ -220,7 +221,7 @@ def run_control(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]
         return replace(blank, message=f"control '{control.name}' crashed, which proves nothing: {_cause(error)}")
     values = [one.value for one in found]
     verdict, value = judge(interval, claim.accept), float(np.mean(values))
-    # an interval across the edge is for want of seeds, as a claim's is, where its middle is on the side that it must be on
+    # an interval across the edge only lacks seeds, as a claim's does, if its middle is on the required side
     held = verdict is control.expect or (
         verdict is Verdict.INCONCLUSIVE and claim.over != "interval" and judge(exact(value), claim.accept) is control.expect
     )
@@ -230,14 +231,14 @@ def run_control(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]
 
 
 def _worlds(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]]) -> Iterator[Any]:
-    """The world of each seed (or pair), one after the other; a run that stands in for several seeds' comes once."""
+    """The world of each seed (or pair), one after the other. A run that is the world of several seeds comes once."""
     seen: list[tuple[Any, ...]] = []
     for group in groups:
         world = control.world(*group)
         parts = world if isinstance(world, tuple) else (world,)
         if not any(all(map(operator.is_, parts, before)) for before in seen):
             yield world
-        if not any(isinstance(part, World | Mapping) for part in parts):  # those are made anew for each, and may be large
+        if not any(isinstance(part, World | Mapping) for part in parts):  # these are made anew for each seed, and may be large
             seen.append(parts)
 
 
@@ -313,7 +314,7 @@ def complaints(claim: Claim, listed: Expectation, record: ClaimRecord) -> list[s
 
 
 def _contradiction(record: ClaimRecord) -> str:
-    """Whom the verdict contradicts."""
+    """What the verdict contradicts: the ensemble, or the list of deviations."""
     if record.ensemble is not None:
         return f"expected {record.expected}, which its reference ensemble of {len(record.ensemble.values)} values gives"
     if record.verdict == Verdict.SUPPORTED.name:
@@ -335,7 +336,7 @@ def _remedy(claim: Claim, terms: Terms, record: ClaimRecord) -> str:
 
 
 def _more_seeds(claim: Claim, terms: Terms, seeds: int) -> str:
-    """What gives the claim so many seeds, the call's argument or options; one fixed seed has more in an ensemble run only."""
+    """The call's argument, or the options, that give the claim this number of seeds; a fixed seed needs an ensemble run."""
     from harness.runs.experiment import CATALOGUE
 
     if terms.called:

@@ -1,14 +1,15 @@
-"""Is this run one of the ensemble? A test of a claim's values against those of the ensemble's seeds that the run does not have.
+"""Is this run one of the ensemble? A claim's values are tested against the ensemble's seeds that the run does not have.
 
-It is an alarm if two things come together.
+An alarm needs two things together.
 
-- Student's t, two-sided, of the run's mean over its n seeds against the mean of the m other seeds, with the ensemble's spread and
-  m - 1 degrees of freedom, so that one seed will do; of logarithms where the ensemble has a long tail. The level is the claim's
-  part of the error of a run, :data:`FALSE_ALARMS` over the number of claims that are tested (Bonferroni; Holm would fail the same
-  runs, Benjamini-Hochberg more of them).
-- So many of the n values lie outside of all m others as would by chance, whatever their distribution, in :data:`FALSE_ALARMS` of
-  runs; all n where even that is more frequent. This is for skewed quantities and for counts with few values, in whose tails
-  Student's p is too small: one seed of three that counts 8 where the others count 9 proves nothing.
+- Student's t is significant. The two-sided test compares the mean of the run's n seeds with the mean of the m other seeds. It
+  uses the ensemble's spread and m - 1 degrees of freedom, so one seed is enough. It takes logarithms where the ensemble has a
+  long tail. The level is :data:`FALSE_ALARMS` over the number of tested claims (Bonferroni; Holm would fail the same runs,
+  Benjamini-Hochberg more of them).
+- Enough of the n values lie outside the range of the m others. Enough is the least number that occurs by chance in at most
+  :data:`FALSE_ALARMS` of runs, for any distribution; it is all n if even that is more frequent. Skewed quantities and counts
+  with few values need this condition, because Student's p is too small in their tails: one seed of three that counts 8 where
+  the others count 9 proves nothing.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from harness.suite.ensemble import Reference
 from harness.suite.records import MeasurementRecord, MembershipRecord
 from harness.suite.verdict import ROUNDING, Ensemble
 
-FALSE_ALARMS = 0.01  # share of runs of the ensemble's own kind with any alarm, at most
-FEWEST = 3  # seeds, to have a spread
+FALSE_ALARMS = 0.01  # largest share of runs with an alarm, if all runs are of the ensemble
+FEWEST = 3  # seeds that a spread needs
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Independent values: those of seeds, or what a mean over pairs of seeds is worth.
+    """Statistics of independent seeds. Values of pairs are reduced to the seeds behind them.
 
     Attributes:
         mean: of all values.
@@ -69,7 +70,7 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
 
 
 def others_of(over: str, ensemble: Ensemble, seeds: int, here: Collection[str] = ()) -> Sample | None:
-    """The ensemble as what a run of so many seeds is tested against: without the runs ``here``; None if too few are left."""
+    """The ensemble without the runs ``here``, to test a run of ``seeds`` seeds against; None if too few seeds are left."""
     rest, known = _rest(ensemble, here)
     if len(known) < FEWEST:
         return None
@@ -77,21 +78,21 @@ def others_of(over: str, ensemble: Ensemble, seeds: int, here: Collection[str] =
 
 
 def _rest(ensemble: Ensemble, here: Collection[str]) -> tuple[list[int], set[str]]:
-    """Positions of the values that none of the runs ``here`` is behind, and the runs behind these."""
+    """Positions of the values that were measured on none of the runs ``here``, and the runs behind these values."""
     rest = [i for i, runs in enumerate(ensemble.runs) if not set(here) & set(runs)]
     return rest, {run for i in rest for run in ensemble.runs[i]}
 
 
 def _least(ensemble: Ensemble, seeds: int, others: int) -> float:
-    """The least spread of a quantity that is counted, by what one step more in one more seed would give."""
+    """The least spread of a counted quantity: about the spread if one more seed were one step away."""
     return _grain(ensemble) / (1 if seeds < FEWEST else math.sqrt(others + 1))
 
 
 def outside(seeds: int, others: int) -> int:
-    """Of so many seeds, the least number that lies outside of all others in at most :data:`FALSE_ALARMS` of runs; at most all.
+    """The least number of seeds outside the range of the others that occurs in at most :data:`FALSE_ALARMS` of runs; at most all.
 
-    Under exchangeability k of n values lie above or below all of m others in (k + 1) C(n - k + m - 2, m - 2) of the C(n + m, n)
-    orders; equal values make it rarer.
+    If values are exchangeable, k of n lie above or below all of m others in (k + 1) C(n - k + m - 2, m - 2) of the C(n + m, n)
+    orders. Equal values make this rarer.
     """
     orders, tail, least = math.comb(seeds + others, seeds), 0.0, seeds
     for k in range(seeds, 0, -1):
@@ -103,7 +104,7 @@ def outside(seeds: int, others: int) -> int:
 
 
 def student(mean: float, seeds: int, others: Sample) -> tuple[float, float]:
-    """The shift of the mean of so many seeds from the others', in standard deviations between seeds, and its two-sided p."""
+    """The shift of a mean over ``seeds`` seeds from the others' mean, in standard deviations between seeds; its two-sided p."""
     from scipy import stats
 
     if mean == others.mean:
@@ -130,13 +131,15 @@ def _tested(values: Sequence[float], seeds: int, others: Sample, level: float, l
 
 
 def _sample(over: str, values: Sequence[float], seeds: int, least: float) -> Sample:
-    """The other seeds' values, with a spread of at least ``least`` and of rounding, since equal values are equal but for that.
+    """Statistics of the other seeds' values. Their spread is at least ``least``, and at least rounding: equal values differ by
+    it.
 
-    Of a quantity that is counted, one more seed that is one step away from the others is always possible, and one or two seeds of
-    a run may be of that kind.
+    A counted quantity needs ``least``: one more seed may always lie one step away from the others, and one or two seeds of a run
+    may be such seeds.
 
-    Pairs: the variance of a mean over all pairs of n seeds is at most 2 var / n, var that of one pair, with equality for what is
-    linear in the seeds (Hoeffding 1948); var over m seeds' pairs is biased by (m - 1) / (m + 1) in that case.
+    Pairs: a mean over all pairs of n seeds has a variance of at most 2 var / n, where var is the variance of one pair.
+    Quantities that are linear in the seeds reach this bound (Hoeffding 1948), and their var over m seeds' pairs is biased by (m
+    - 1) / (m + 1).
     """
     spread = float(np.std(values, ddof=1))
     if over == "pairs":
@@ -146,7 +149,7 @@ def _sample(over: str, values: Sequence[float], seeds: int, least: float) -> Sam
 
 
 def _grain(ensemble: Ensemble) -> float:
-    """The smallest step between two values of a quantity that is counted, 0 for one that is measured."""
+    """The smallest step between two values of a counted quantity; 0 for a measured quantity."""
     if ensemble.trials is not None:
         return 1 / min(ensemble.trials)
     return 1.0 if all(float(value).is_integer() for value in ensemble.values) else 0.0

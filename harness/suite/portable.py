@@ -1,6 +1,6 @@
-"""A paper's claims on any network: what the paper says without naming a number of its own, bound to one network.
+"""Bind a paper's claims for any network to one network. These claims name no number of the paper's own.
 
-A paper declares them in its module ``any_network``, on ``ANY_NETWORK``. Their worlds are those of the network itself.
+A paper declares them in its module ``any_network``, on ``ANY_NETWORK``. Their controls take the worlds of the network itself.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def paper_claims(paper: str, *, on: Any, scales: Sequence[str] = SCALES) -> Call
 
     Args:
         paper: id of a paper that has claims for any network.
-        on: a :class:`harness.Network`, a function that makes one when it is first needed, or the name of a known one.
-        scales: scales of a run at which they are judged.
+        on: a :class:`harness.Network`, a function that makes a network when it is first needed, or a registered network's name.
+        scales: scales at which the claims are judged.
 
     Returns:
-        A function that pytest collects as one test a claim; their ids end in the network's name.
+        A function that pytest collects as one test a claim. The claims' ids end in the network's name.
 
     Raises:
         InvalidInput: unknown paper, or a name that another network has.
@@ -66,10 +66,10 @@ def _on(id: str, tag: str) -> str:
 
 
 def of_paper(paper: str) -> list[Claim]:
-    """The paper's claims that are for any network, as declared.
+    """The paper's claims for any network, as declared.
 
     Raises:
-        InvalidInput: there is no such paper, or it has none.
+        InvalidInput: there is no such paper, or it has no such claims.
     """
     if paper not in PAPERS:
         declare_papers(home())

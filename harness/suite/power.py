@@ -1,4 +1,4 @@
-"""What a claim can detect: how far its measured value has to move before a run says so, in standard deviations between seeds."""
+"""What a claim can detect: how far its value must move before a run reports a change, in standard deviations between seeds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.suite.membership import FALSE_ALARMS, others_of, outside
 from harness.suite.records import PowerRecord
 from harness.suite.verdict import CONFIDENCE, Ensemble, Region, on_log_scale, quantile
 
-SEEN = 0.8  # share of runs in which a shift of the named size is an alarm, or turns the verdict
-NORMAL_SEEN = 0.8416  # its quantile of the normal distribution
+SEEN = 0.8  # share of runs in which a detected shift raises an alarm, or turns the verdict
+NORMAL_SEEN = 0.8416  # the normal distribution's quantile at SEEN
 DRAWS = 4000  # simulated runs
 FINE = 0.01  # standard deviations between seeds
-ABSURD = 2  # times the value itself and its distance from the region's edge, whichever is more
+ABSURD = 2  # times the larger of the value itself and its distance from the region's edge
 TENFOLD = math.log(10)
 MEANS_ABSURD = (
     "a change of twice the value and of twice its distance from the region's edge; tenfold, where logarithms are judged; "
@@ -50,12 +50,12 @@ def power(
     here: Collection[str] = (),
     confidence: float = CONFIDENCE,
 ) -> PowerRecord | None:
-    """The power of a claim in a run of ``seeds`` seeds; None where too few of the ensemble's seeds are not in the run.
+    """The power of a claim in a run of ``seeds`` seeds; None if too few of the ensemble's seeds are outside the run.
 
     Args:
         over: ``seeds``, ``pairs``, ``trials`` or ``share``.
         tests: number of claims of the run, which share its false alarms.
-        here: the run's own names: those that the ensemble has as well are not tested against.
+        here: names of the run's own runs; the ensemble's values of these are not tested against.
         confidence: of the interval that the verdict is taken from.
     """
     logarithms = over == "seeds" and ensemble.skewed
@@ -64,7 +64,7 @@ def power(
         return None
     scale = _Scale(others.mean, others.spread, on_log_scale(region) if logarithms else region, logarithms)
     alarm = alarm_shift(seeds, others.seeds, FALSE_ALARMS / max(1, tests))
-    # no interval of truths or of trials is Student's
+    # verdict_shift assumes Student's interval, and those of shares and of trials are others
     verdict = None if over in ("share", "trials") else verdict_shift(scale, seeds, others.seeds, confidence)
     seen = min((shift for shift in (alarm, verdict) if shift is not None), default=math.inf)
     return PowerRecord(alarm, verdict, scale.spread, _blind(over, scale, seen))
@@ -72,11 +72,11 @@ def power(
 
 @functools.cache
 def alarm_shift(seeds: int, others: int, level: float) -> float | None:
-    """The smallest shift of ``seeds`` seeds that is an alarm against ``others`` others at this level in four of five runs.
+    """The smallest shift of ``seeds`` seeds that raises an alarm in four of five runs, against ``others`` seeds at this level.
 
-    In standard deviations between seeds, of normal values; None beyond 8192.
+    The shift is in standard deviations between seeds, for normal values; None beyond 8192.
 
-    By simulation with a fixed stream, since an alarm asks for two things at once: to 0.05 of the shift.
+    An alarm needs two things at once, so the shift is found by simulation with a fixed stream, to 0.05 of the shift.
     """
     draw = numpy_stream(0, "power")
     here, there = (draw.standard_normal((DRAWS, count)) for count in (seeds, others))
@@ -100,9 +100,9 @@ def alarm_shift(seeds: int, others: int, level: float) -> float | None:
 def verdict_shift(scale: _Scale, seeds: int, others: int, confidence: float = CONFIDENCE) -> float | None:
     """The smallest shift that takes the whole interval across the region's nearest edge in four of five runs.
 
-    In standard deviations between seeds, with the half-width of an interval of that spread.
+    The shift is in standard deviations between seeds; the interval's half-width follows from the ensemble's spread.
 
-    None where the region is narrower than the interval, so that no interval can be inside.
+    None where the region is narrower than the interval: then no interval can lie inside.
     """
     error = scale.spread / math.sqrt(seeds)
     half = quantile(seeds - 1 if seeds >= 3 else others - 1, confidence) * error
@@ -113,7 +113,7 @@ def verdict_shift(scale: _Scale, seeds: int, others: int, confidence: float = CO
 
 
 def _blind(over: str, scale: _Scale, shift: float) -> str:
-    """Why a claim that sees shifts of this size and larger ones alone sees nothing short of absurd; "" if it sees others."""
+    """Why a claim that sees only shifts of this size or more sees nothing short of absurd; "" if it sees smaller changes."""
     change = shift * scale.spread
     if over == "share":
         return "not even all seeds coming out the other way would be seen" if change > 1 else ""

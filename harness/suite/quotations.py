@@ -1,8 +1,8 @@
-"""What counts as quoted: the words of a text, and hashes of runs of them, by which a quotation is checked without the text.
+"""Check quotations without the text, by hashes of runs of its words.
 
 A quotation holds where every run of eight of its words occurs in the text; a fragment of fewer words is one run.
 
-The hashes are short. They tell an honest slip, not a forgery, and the text cannot be read back from them.
+The hashes are short. They reveal an honest slip, not a forgery, and the text cannot be read back from them.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ WORD = re.compile(r"\d+(?:\.\d+)+|[^\W_]+")
 
 
 def words(text: str) -> list[str]:
-    """The text without markup, LaTeX, punctuation, case and hyphens, white space or line breaks of any kind.
+    """The words of a text in lower case, without markup, LaTeX, punctuation, hyphens and white space.
 
-    Greek letters and LaTeX commands are their names, indices and exponents belong to what they stand at, so that
+    Greek letters and LaTeX commands become their names. Indices and exponents are joined to the word that they stand at. So
     ``$\\theta_0$``, a Greek theta with a subscript and ``theta_0`` are the same word.
     """
     plain = LINK.sub(r"\1", TAG.sub("", html.unescape(text)))
@@ -68,7 +68,7 @@ def windows(text: str) -> dict[int, frozenset[bytes]]:
 
 
 def unquoted(quotes: str, known: Windows) -> list[str]:
-    """The runs of words of a quotation that the text does not have; [] where it is word for word.
+    """The runs of words of a quotation that the text does not have; [] for a verbatim quotation.
 
     Raises:
         InvalidInput: a fragment of fewer than three words.
@@ -108,7 +108,7 @@ def _split(joined: bytes) -> frozenset[bytes]:
 
 
 def _name(letter: re.Match[str]) -> str:
-    """``theta`` for either case, as LaTeX and this project write it; a word of its own among letters."""
+    """The letter's name, such as ``theta``, for either case; among letters the name is a word of its own."""
     around = letter.string[max(letter.start() - 1, 0) : letter.start()], letter.string[letter.end() : letter.end() + 1]
     before, after = (" " if neighbour.isalpha() else "" for neighbour in around)
     name = unicodedata.name(letter.group(), letter.group()).rpartition(" ")[2].lower()

@@ -38,8 +38,8 @@ class MeasurementRecord:
 class EnsembleRecord:
     """The claim's reference ensemble: a value for each of its seeds or pairs of seeds.
 
-    ``spread`` says whether the interval took its spread from it: few seeds ran, or they gave equal values. ``verdict`` is what
-    the ensemble itself gives by the claim's rule. ``unconfirmed`` says so where other code measured it.
+    ``spread`` says whether the interval took its spread from the ensemble, since few seeds ran or they gave equal values.
+    ``verdict`` is that of the ensemble itself by the claim's rule. ``unconfirmed`` is a note if other code measured the ensemble.
     """
 
     values: list[float]
@@ -56,8 +56,8 @@ class MembershipRecord:
     """Whether the values of this run belong to the claim's reference ensemble.
 
     ``state`` is ``belongs``, ``alarm``, or why there was no test: ``unconfirmed`` (the ensemble is of another version of the
-    experiment or of the rule), ``absent`` (the claim has none), ``few`` (too few seeds of it are not in this run).
-    ``p`` is compared with ``level``, which shares the error of the run between its claims. ``shift`` is in standard deviations
+    experiment or of the rule), ``absent`` (the claim has none), ``few`` (too few of its seeds are outside this run).
+    ``p`` is compared with ``level``, the claim's part of the run's error. ``shift`` is in standard deviations
     between seeds; ``others`` is the number of the ensemble's seeds that this run does not have.
     """
 
@@ -73,10 +73,10 @@ class MembershipRecord:
 class PowerRecord:
     """What a run of so many seeds detects of a claim; shifts are in standard deviations between the ensemble's seeds.
 
-    In four of five runs ``alarm`` is the smallest shift of the mean, to either side, that is an alarm, None where there is none,
-    and ``verdict`` the smallest that turns the verdict into its opposite, None where none does or nobody knows. ``spread`` is one
-    standard deviation, of the logarithms for a quantity that is judged by them. ``blind`` says why the claim detects nothing
-    short of absurd, "" if it does.
+    ``alarm`` is the smallest shift of the mean, to either side, that raises an alarm in four of five runs; None if no shift does.
+    ``verdict`` is the smallest shift that turns the verdict into its opposite in four of five runs; None if no shift does, or if
+    the shift is not known. ``spread`` is one standard deviation, of the logarithms for a quantity that is judged by them.
+    ``blind`` says why the claim detects nothing short of absurd; "" if it detects less.
     """
 
     alarm: float | None
@@ -89,8 +89,9 @@ class PowerRecord:
 class RuleRecord:
     """The accepted region; None stands for an infinite bound.
 
-    ``bounds`` are the values that the quantity can have, if known, None again for no bound. ``looks`` says that more seeds were
-    taken while the claim was open, so that the interval is wider: the error of all looks together is that of one.
+    ``bounds`` are the lowest and highest value that the quantity can have, if known; None again stands for no bound. ``looks``
+    says that the run took more seeds while the claim was open. The interval is then wider, which keeps the error of all looks
+    together at that of one look.
     """
 
     accept: list[float | None]
@@ -103,8 +104,8 @@ class RuleRecord:
 class ControlRecord:
     """A world in which the claim had to come out as ``expect``; ``verdict`` is None when it crashed.
 
-    ``value`` is the mean of ``values``, one a seed (or pair) that the world has. ``interval`` is the one that the world's own
-    measurement gave, of a claim that is judged by such; reports made before it was there have none.
+    ``value`` is the mean of ``values``, which has one value for each seed (or pair) of the world. ``interval`` is the interval
+    that the world's own measurement gave, for a claim over intervals; older reports do not have it.
     """
 
     name: str
@@ -117,12 +118,12 @@ class ControlRecord:
 
     @property
     def by_middle(self) -> bool:
-        """Whether it held although its interval is open: its middle is on the side that it must be on."""
+        """Whether the control held although its interval is open: the middle is on the required side."""
         return not self.message and self.verdict == "INCONCLUSIVE" != self.expect
 
     @property
     def constant(self) -> bool:
-        """Whether it is the same on several seeds, whatever the run: it proves nothing alone."""
+        """Whether the control has the same value on several seeds: then it proves nothing alone."""
         return len(self.values) > 1 and max(self.values) == min(self.values)
 
 
@@ -138,11 +139,11 @@ class Evidence:
 class ClaimRecord:
     """One claim: what the paper says, what was measured, the verdict, and why it passed or failed.
 
-    ``quotes``, ``derived`` and ``calibrated`` are those of the claim; reports made before they were there have none.
-    ``declared`` tells a NOT_RUN that was declared (a skip) from one by failure; ``experiments`` maps each experiment's
-    name to its fingerprint at seed 0; ``node`` runs the claim alone when given to pytest; ``code`` is the hash of the code that
-    decides the values, where seeds decide them. ``complaints`` are why a judged claim fails, as in ``message`` after the
-    measurement; reports made before they were there have none.
+    ``quotes``, ``derived`` and ``calibrated`` are those of the claim; older reports do not have them. ``declared``
+    distinguishes a NOT_RUN that was declared (a skip) from a failure. ``experiments`` maps each experiment's name to its
+    fingerprint at seed 0. ``node`` is the pytest node id of the claim. ``code`` is the hash of the code that decides the
+    values, where seeds decide them. ``complaints`` say why a judged claim fails; ``message`` has them after the measurement.
+    Older reports have no complaints.
     """
 
     id: str
@@ -182,7 +183,7 @@ class ClaimRecord:
 
     @property
     def deviates(self) -> bool:
-        """Whether the claim is listed, with what is true instead, and its ensemble does not say that it holds."""
+        """Whether the claim is listed as a deviation, and its ensemble does not say that it holds."""
         return self.expected_reason is not None and self.expected not in ("SUPPORTED", "")
 
     @classmethod
@@ -203,7 +204,7 @@ class ClaimRecord:
 class ExperimentRecord:
     """One run of one experiment: what it was, how long it took, the digest of each stage.
 
-    ``seconds`` are those of each stage that was computed, by claims too; ``prepared`` those of its preparation, before claims.
+    ``seconds`` has the time of each stage that was computed, also by claims. ``prepared`` is the time of the preparation alone.
     """
 
     name: str
@@ -227,10 +228,10 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class RedCanary:
-    """A check of a library with a known answer that came out otherwise.
+    """A known-answer check of a library that gave another answer.
 
-    ``error`` is None where the check broke, which ``failure`` tells, or gave no number. ``known`` is the public report and a line
-    where the release is listed for it, "" where the red fails the run.
+    ``error`` is None if the check broke, as ``failure`` says, or gave no number. ``known`` is the public report and a line, if
+    the release is listed for the failure; "" if the red canary fails the run.
     """
 
     name: str
@@ -256,7 +257,7 @@ class CanariesRecord:
 
     @property
     def failing(self) -> list[RedCanary]:
-        """The reds that no list knows."""
+        """The red canaries that are not listed."""
         return [red for red in self.red if not red.known]
 
     @classmethod
@@ -268,11 +269,10 @@ class CanariesRecord:
 class Report:
     """Everything a run leaves behind.
 
-    Its seeds are ``first_seed``, ``first_seed + 1`` and so on, ``seeds`` of them, or more where it went on ``until_decided``.
-    ``unreached`` are the ids of selected claims that the run stopped before; ``peak_memory`` is in MiB;
-    ``values`` is the file of all measured values, None in reports that were made before there was one and in baselines;
-    ``canaries`` is None in reports that were made before there were any, or that stopped before;
-    ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it.
+    The run has ``seeds`` seeds, from ``first_seed`` on, or more if it went on ``until_decided``. ``unreached`` are the ids of
+    selected claims that the run did not reach before it stopped. ``peak_memory`` is in MiB. ``values`` is the file of all
+    measured values; None in older reports and in baselines. ``canaries`` is None in older reports, and if the run stopped
+    before them. ``evidence`` (file name -> npz bytes) is stored beside the JSON, not in it.
     """
 
     complete: bool
@@ -297,7 +297,7 @@ class Report:
 
     @property
     def called(self) -> bool:
-        """Whether :func:`harness.judge` made it in a script: no test runs its claims, and they are their own names for that."""
+        """Whether :func:`harness.judge` made the report in a script. Its claims have no test; their node is their id."""
         return bool(self.claims) and all(record.node == record.id for record in self.claims)
 
     def to_json(self) -> Json:
@@ -318,14 +318,14 @@ class Report:
 
 
 def sealed(data: Json) -> Json:
-    """The report's JSON with the SHA-256 of all that is in it, whatever digest it had."""
+    """The report's JSON with the SHA-256 of its content, in place of any earlier digest."""
     content = {key: value for key, value in data.items() if key != DIGEST}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return {**content, DIGEST: hashlib.sha256(text.encode()).hexdigest()}
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON knows it: NumPy's scalars as Python's, None for what is not finite."""
+    """The value as JSON has it: NumPy's scalars become Python's, numbers that are not finite become None."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -60,7 +60,7 @@ def ensemble_of(record: ClaimRecord) -> Ensemble | None:
 
 
 def bounds_of(record: ClaimRecord) -> Bounds | None:
-    """The values that the quantity can have, if the claim says so."""
+    """The lowest and highest value that the quantity can have; None if the claim does not say."""
     if record.rule.bounds is None:
         return None
     low, high = record.rule.bounds
@@ -97,7 +97,7 @@ def interval_of(
 
 
 def ensemble_interval(over: str, ensemble: Ensemble) -> Interval:
-    """What the ensemble itself measured, by the claim's own rule."""
+    """The ensemble's own interval, by the claim's rule."""
     trials = None if ensemble.trials is None else list(ensemble.trials)
     measured = MeasurementRecord("ensemble", "", "", [list(runs) for runs in ensemble.runs], list(ensemble.values), trials)
     return _interval(over, list(ensemble.values), measured, None, CONFIDENCE, ensemble.skewed)
@@ -121,7 +121,7 @@ def _interval(
         return proportion_interval(_true(values), len(values), confidence)
     if over == "pairs":
         return pairs_interval(_pairs(values, measured), ensemble, confidence)
-    if skewed and min(values) > 0:  # a value that is not positive is none of the ensemble, and its test says so
+    if skewed and min(values) > 0:  # a value that is not positive does not belong to the ensemble: the membership test reports it
         return log_scale_interval(values, ensemble, confidence)
     return mean_interval(values, ensemble, confidence)
 
@@ -144,7 +144,7 @@ def finite_values(measured: MeasurementRecord) -> list[float]:
     """The judged values.
 
     Raises:
-        InvalidInput: none, or one that is not finite.
+        InvalidInput: there is no value, or a value is not finite.
     """
     values = [value for value in measured.values if value is not None and math.isfinite(value)]
     if not values or len(values) < len(measured.values):

@@ -18,11 +18,11 @@ import numpy as np
 from harness.errors import InvalidInput
 
 CONFIDENCE = 0.95
-LOOKS = (3, 6, 12, 24)  # numbers of seeds at which a run that goes on until claims are decided looks at them
-ENOUGH = 8  # seeds that agree: fewer equal values are no proof that the others are equal too
-LARGEST_LOGARITHM = 700.0  # of what float64 holds
-SKEWED = 0.01  # p of an ensemble's skewness at which it is judged on a log scale
-ROUNDING = 1e-6  # of the largest value: seeds that differ by less are equal but for rounding
+LOOKS = (3, 6, 12, 24)  # numbers of seeds at which open claims are judged, one after the other
+ENOUGH = 8  # seeds: fewer equal values do not prove that all seeds are equal
+LARGEST_LOGARITHM = 700.0  # largest logarithm of a float64, roughly
+SKEWED = 0.01  # largest p of an ensemble's skewness for which it is judged on a log scale
+ROUNDING = 1e-6  # share of the largest value: seeds that differ by less are equal but for rounding
 
 
 class Verdict(enum.Enum):
@@ -77,7 +77,7 @@ def at_most(high: float, *, reason: str) -> Region:
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % confidence interval, with the method that made it; infinite bounds where the values say nothing of the others."""
+    """A 95 % confidence interval, with the method that made it; infinite ends where the values give no spread."""
 
     low: float
     high: float
@@ -88,7 +88,7 @@ class Interval:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     def within(self, bounds: tuple[float, float] | None) -> Interval:
-        """Cut to what the quantity can be. The truth is inside, so the interval covers it as often as before."""
+        """The interval cut to ``bounds``, which the quantity cannot leave. They hold the truth, so coverage is unchanged."""
         if bounds is None or not self.bounded:
             return self
         low, high = (float(min(max(end, bounds[0]), bounds[1])) for end in (self.low, self.high))
@@ -106,7 +106,7 @@ class Ensemble:
 
     Attributes:
         values: one a seed, or one a pair of seeds.
-        provenance: where it is from, in words.
+        provenance: where the values come from, in words.
         runs: the runs behind each value, as in a measurement's record; () where they are not known.
         trials: numbers of trials behind each value, if the values are proportions.
     """
@@ -127,8 +127,8 @@ class Ensemble:
 
     @functools.cached_property
     def skewed(self) -> bool:
-        """Whether the values are positive and have a long tail to the right that their logarithms have less of: p <= 0.01 in
-        D'Agostino's test of skewness. Whole numbers are counts, whose mean is what is asked for."""
+        """Whether the values are positive and have a long right tail, p <= 0.01 in D'Agostino's test of skewness, and their
+        logarithms are less skewed. Whole numbers are never skewed: they are counts, which are judged by their mean."""
         if (
             len(self.values) < ENOUGH
             or min(self.values) <= 0
@@ -160,7 +160,7 @@ def exact(value: float) -> Interval:
 
 
 def spent(looks: int) -> float:
-    """The confidence of each of so many looks that keeps the error of all together at 5 % (Bonferroni, in equal parts)."""
+    """The confidence of each look that keeps the error of all ``looks`` together at 5 % (Bonferroni, in equal parts)."""
     return 1 - (1 - CONFIDENCE) / looks
 
 
@@ -180,9 +180,9 @@ def _student(center: float, standard_error: float, dof: int, confidence: float, 
 def mean_interval(values: Sequence[float], ensemble: Ensemble | None = None, confidence: float = CONFIDENCE) -> Interval:
     """Student-t interval of the mean over seeds; below three seeds the ensemble gives the spread.
 
-    With an ensemble of m seeds the standard error is s_m / sqrt(n) with m - 1 degrees of freedom. So it is for equal values of
-    fewer than :data:`ENOUGH` seeds; without an ensemble they have no interval: three equal seeds of one that differs in a
-    quarter of all cases come in 42 of 100 runs.
+    With an ensemble of m seeds the standard error is s_m / sqrt(n) with m - 1 degrees of freedom. Equal values of fewer than
+    :data:`ENOUGH` seeds take the ensemble's spread too; without an ensemble they have no interval. Equal values prove little: if
+    one seed in four differs, three equal seeds come in 42 of 100 runs.
 
     Raises:
         InvalidInput: no value, a value that is not finite, or fewer than three without an ensemble.
@@ -203,7 +203,7 @@ def mean_interval(values: Sequence[float], ensemble: Ensemble | None = None, con
 
 
 def log_scale_interval(values: Sequence[float], ensemble: Ensemble | None, confidence: float = CONFIDENCE) -> Interval:
-    """Interval of the geometric mean over seeds: Student's of the logarithms, for a positive quantity with a long tail.
+    """Interval of the geometric mean over seeds: Student's t of the logarithms, for a positive quantity with a long tail.
 
     Raises:
         InvalidInput: as for :func:`mean_interval`, or a value that is not positive.
@@ -241,7 +241,7 @@ def pairs_interval(
     if n < ENOUGH and equal(list(values.values())):
         if ensemble is None:
             return _spreadless(f"equal pairs of {n} seeds")
-        error = ensemble.spread * math.sqrt(2 / n)  # at most: a mean over pairs that are linear in their seeds
+        error = ensemble.spread * math.sqrt(2 / n)  # an upper bound, which pairs that are linear in their seeds reach
         m = _seeds_of_pairs(ensemble)
         return _student(mean, error, m - 1, confidence, f"{n} seeds, spread of the reference ensemble of {m}")
     without = [float(np.mean([v for pair, v in values.items() if seed not in pair])) for seed in seeds]
@@ -250,7 +250,7 @@ def pairs_interval(
 
 
 def _seeds_of_pairs(ensemble: Ensemble) -> int:
-    """Seeds that make so many pairs; the pairs are no more independent than they are."""
+    """Number of seeds behind the ensemble's pairs: only seeds are independent."""
     return round((1 + math.sqrt(1 + 8 * len(ensemble.values))) / 2)
 
 
@@ -271,7 +271,7 @@ def proportion_interval(successes: int, trials: int, confidence: float = CONFIDE
     """
     if not 0 <= successes <= trials or trials < 1:
         raise InvalidInput(f"{successes} successes in {trials} trials: need 0 <= successes <= trials, trials >= 1")
-    from scipy import stats  # a second's import that other projects' test runs need not wait for
+    from scipy import stats  # this import takes a second, for which other projects' tests need not wait
 
     low, high = stats.binomtest(successes, trials).proportion_ci(confidence, method="exact")
     return Interval(float(low), float(high), f"Clopper-Pearson, {successes} of {trials}")
