@@ -10,7 +10,7 @@ from harness.runs import provenance
 from harness.suite.records import CanariesRecord, RedCanary
 
 OFF = "turned off by --claims-canaries=off"
-ON_BLAS = ("numpy", "scipy")  # libraries whose products and decompositions are those of a BLAS
+ON_BLAS = ("numpy", "scipy")  # libraries whose products and decompositions a BLAS computes
 
 
 def collect() -> CanariesRecord:
@@ -81,7 +81,7 @@ def said(found: CanariesRecord | None) -> str:
 
 
 def _names(reds: list[RedCanary]) -> list[str]:
-    """By library and public report, each with its canaries."""
+    """A text for each library and public report, with its canaries."""
     kinds = dict.fromkeys((red.library, red.version, red.known.partition(": ")[0]) for red in reds)
     found = []
     for library, version, known in kinds:

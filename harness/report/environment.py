@@ -16,7 +16,7 @@ def collect(precision: str, *, devices: bool = True) -> dict[str, str]:
 
     Args:
         precision: of the run.
-        devices: ask JAX for its devices, if it is imported, which starts it.
+        devices: ask JAX for its devices, if JAX is imported. This starts JAX.
     """
     return {
         "python": platform.python_version(),
@@ -37,7 +37,7 @@ def collect(precision: str, *, devices: bool = True) -> dict[str, str]:
 
 
 def pools() -> dict[str, str]:
-    """The BLAS and thread pools that are loaded, with their kernels (``openblas 0.3.30 Haswell``); the threads of each, and the
+    """The loaded BLAS and thread pools with their kernels (``openblas 0.3.30 Haswell``), the threads of each, and the number of
     cores that this process may use."""
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
@@ -74,13 +74,13 @@ def device() -> str:
 
 
 def started() -> bool:
-    """Whether JAX has started, so that it can be asked for its devices at no cost."""
+    """Whether JAX has started: then asking for its devices costs nothing."""
     bridge = sys.modules.get("jax._src.xla_bridge")
     return bool(getattr(bridge, "backends_are_initialized", lambda: False)())
 
 
 def peak_memory() -> int | None:
-    """Largest resident size so far of this process or of one that it started, MiB; None where the system does not say."""
+    """Largest resident size so far of this process or of a process that it started, MiB; None where the system gives none."""
     try:
         import resource
     except ImportError:

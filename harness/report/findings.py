@@ -22,10 +22,10 @@ def lines(report: Report) -> list[str]:
 
 
 def by_paper(report: Report, page: str = "") -> list[tuple[str, str, list[str]]]:
-    """Title, tally and the lines of a table for each paper of which a sentence was judged.
+    """Title, tally and the lines of a table for each paper that has a judged sentence.
 
     Args:
-        page: a file of the report's page; each verdict leads to its card there. Without one there are no links.
+        page: file of the report's page, where each verdict links to its card; "" makes no links.
     """
     found, records = [], [natural(record) for record in report.claims]
     for paper in said.papers(records):

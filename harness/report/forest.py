@@ -1,7 +1,7 @@
-"""All judged claims on one scale: how far each lies inside or outside of what is accepted, in half-widths of its interval.
+"""All judged claims on one scale: how far each lies inside or outside its accepted region, in half-widths of its interval.
 
-One half-width inside or more is SUPPORTED, one outside or more is REFUTED, and what lies between is INCONCLUSIVE: the plot shows
-the rule by which verdicts are given. Each row is a small SVG of its own, so that rows wrap and link as text does.
+One half-width inside or more is SUPPORTED, one outside or more is REFUTED, anything between is INCONCLUSIVE: the plot shows the
+rule that gives the verdicts. Each row is a small SVG of its own, and so rows wrap and link like text.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ def distance(record: ClaimRecord) -> float | None:
 
 
 def position(far: float) -> float:
-    """Of a distance on the drawing: linear between -1 and 1, logarithmic beyond, cut at the ends."""
+    """Where a distance lies on the drawing: linear between -1 and 1, logarithmic beyond, cut at the ends."""
     size = min(abs(far), MOST)
     scaled = size if size <= 1 else 1 + math.log10(size)
     return MIDDLE + math.copysign(REACH * scaled / (1 + math.log10(MOST)), far)
 
 
 def words(far: float) -> str:
-    """The distance as text: ``+3.2``, ``-12``; ``inside`` or ``outside`` where it has no size."""
+    """The distance as text: ``+3.2``, ``-12``; ``inside`` or ``outside`` where it is infinite."""
     if math.isinf(far):
         return "inside" if far > 0 else "outside"
     if abs(far) >= 9.95:
         return f"{far:+.0f}"
-    # enough digits to show on which side of one the distance is: that side is the verdict
+    # enough digits to show whether the distance is above or below one, since that decides the verdict
     return next(text for text in (f"{far:+.{n}f}" for n in range(1, 18)) if (abs(float(text)) >= 1) == (abs(far) >= 1))
 
 

@@ -103,7 +103,7 @@ def render(report: Report, folder: Path) -> str:
 
 
 def _paper(records: Sequence[ClaimRecord], id: str) -> dict[str, Any]:
-    """A paper's sentences that were judged or broke, our own statements beside them, and the tally of both."""
+    """A paper's sentences that were judged or broke, our own statements, and the tally of both."""
     theirs, ours = (said.sentences(records, id, derived=derived) for derived in (False, True))
     parts = [("The paper's sentences", theirs), ("Statements of our own", ours)]
     return {
@@ -128,7 +128,7 @@ def forests(records: Sequence[ClaimRecord]) -> list[tuple[str, list[ClaimRecord]
 
 
 def _drawings(report: Report, folder: Path) -> tuple[list[Drawing], str]:
-    """The figures, and what went wrong with all of them; the page has every verdict without them as well."""
+    """The figures, and the error if none could be drawn; the page has every verdict without figures too."""
     if not any(record.evidence for record in report.claims):
         return [], ""
     try:
@@ -140,19 +140,19 @@ def _drawings(report: Report, folder: Path) -> tuple[list[Drawing], str]:
 
 
 def groups(records: Sequence[ClaimRecord]) -> list[tuple[str, str, str, list[ClaimRecord]]]:
-    """Worst first: outcome, heading, what it means, claims; within an outcome what broke, then the verdicts from bad to good."""
+    """Outcome, heading, meaning and claims, the worst outcome first; in an outcome broken claims, then bad to good verdicts."""
     ranked = sorted(records, key=lambda record: (WORST_FIRST.index(outcome(record)), VERDICTS.index(record.verdict)))
     grouped = {name: list(members) for name, members in itertools.groupby(ranked, key=outcome)}
     return [(name, *GROUPS[name], grouped[name]) for name in GROUPS if name in grouped]
 
 
 def rank(record: ClaimRecord) -> int:
-    """Worst first: what failed, then by verdict."""
+    """Sorts the worst first: failed claims, then by verdict."""
     return VERDICTS.index(record.verdict) + len(VERDICTS) * (outcome(record) != "failed")
 
 
 def skipped(records: Sequence[ClaimRecord]) -> list[tuple[str, list[ClaimRecord]]]:
-    """Claims that were not run by declaration, under their reasons, the most frequent first."""
+    """Claims that are NOT_RUN as declared, under their reasons, the most frequent reason first."""
     by_reason: dict[str, list[ClaimRecord]] = defaultdict(list)
     for record in records:
         if outcome(record) == "not run":

@@ -33,7 +33,7 @@ def read(path: Path) -> Report:
     """A report from its folder or its report.json (which may be compressed, ``.gz``).
 
     Raises:
-        Unreadable: there is none, it is cut short, it is not a report, or it has another schema version.
+        Unreadable: the file is missing, cut short, no report, or of another schema version.
     """
     file = path / NAME if path.is_dir() else path
     if path.name in LAST and not path.exists():
@@ -42,7 +42,7 @@ def read(path: Path) -> Report:
 
 
 def unheld(path: Path, report: Report) -> list[str]:
-    """A line for each thing that a report carries to be held against, and that the one at ``path`` does not."""
+    """A line for each safeguard that the report at ``path`` lacks: its digest, or its file of values."""
     file = path / NAME if path.is_dir() else path
     digest = [] if DIGEST in _content(file) else [f"{file} carries no digest: whether it was changed cannot be told from it"]
     values = [] if report.values is not None else [f"{file} names no file of values: they were not held against anything"]

@@ -22,8 +22,8 @@ def figures_of(records: Sequence[ClaimRecord], drawings: Sequence[Drawing]) -> L
     """The figures of each claim by its id, those that could be drawn.
 
     A claim's figures are those that are or could be drawn from its evidence, those that its ``where`` names, and those that are
-    about its statement. A claim without any has the figures of the other readings of its statement. Claims on another network
-    have only figures that show this network.
+    about its statement. A claim without figures has those of the other readings of its statement. A claim on another network has
+    only figures that show this network.
     """
     shown = [drawing for drawing in drawings if drawing.svg]
     found = {record.id: [drawing for drawing in shown if _belongs(record, drawing)] for record in records}
@@ -71,7 +71,7 @@ def _shows(drawing: Drawing, name: str) -> bool:
 
 
 def _same(number: str, figure: str) -> bool:
-    """Whether ``3`` is named for 3a, or 11b for 11: one of the two stands for the whole figure. A table is no figure."""
+    """Whether both numbers name one figure, where ``3`` stands for the whole of 3a, and 11 of 11b. A table is no figure."""
     if number.startswith("Table") or figure.startswith("Table"):
         return number == figure
     parts = NUMBER.findall(figure)

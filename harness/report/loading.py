@@ -21,7 +21,7 @@ Bounds = tuple[float, float]
 
 @dataclass(frozen=True, repr=False)
 class StoredClaim:
-    """One claim of a stored report. ``record`` holds all that the report says of it; the rest is what one computes with."""
+    """One claim of a stored report. ``record`` holds all that the report says of it; the other attributes are for computing."""
 
     record: ClaimRecord
     folder: Path
@@ -36,7 +36,7 @@ class StoredClaim:
 
     @property
     def unit(self) -> str:
-        """Of values, interval and accepted region; "" for a pure number."""
+        """The unit of values, interval and accepted region; "" for a pure number."""
         return self.record.measurements[0].unit if self.record.measurements else self.record.unit
 
     @property
@@ -53,7 +53,7 @@ class StoredClaim:
 
     @property
     def values(self) -> Array:
-        """What was judged, shape (values,): one a run, one a pair of runs, or a single one. NaN where nothing was measured."""
+        """The judged values, shape (values,): one for each run or pair of runs, or a single value. NaN where there is none."""
         found = self.record.measurements[0].values if self.record.measurements else []
         return np.array([np.nan if value is None else value for value in found])
 
@@ -75,7 +75,7 @@ class StoredClaim:
         return f"<StoredClaim {self.id}: {self.verdict}>"
 
     def arrays(self) -> list[Mapping[str, Array]]:
-        """The arrays by name, one mapping a value in the order of ``runs``, {} for a value without; [] for a claim without.
+        """One mapping of arrays by name for each value, in the order of ``runs``; {} for a value, [] for a claim without arrays.
 
         Raises:
             Unreadable: the file of arrays is missing, or is not the one that the report was written with.

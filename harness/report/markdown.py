@@ -42,10 +42,10 @@ def write(report: Report, folder: Path) -> None:
 
 
 def render(report: Report, page: str = "") -> str:
-    """The whole page: what was found, what to know about it, and folded what it rests on.
+    """The whole page: the findings, what to know about them, and their details in folded sections.
 
     Args:
-        page: a file of the report's page, for links; a step summary has none to lead to.
+        page: file of the report's page, for links; "" for a step summary, which has no such page.
     """
     report = naturally(report)
     folded = [_table(report, page), _experiments(report), _ledger(report), _environment(report)]
@@ -54,7 +54,7 @@ def render(report: Report, page: str = "") -> str:
 
 
 def _folded(section: str) -> str:
-    """A section whose heading opens it; around it is HTML, in which Markdown's escapes mean nothing."""
+    """A section that its heading unfolds. The heading is HTML, where Markdown's escapes have no meaning."""
     heading, _, body = section.partition("\n\n")
     return f"<details><summary>{escape(heading.removeprefix('## '), quote=False)}</summary>\n\n{body}\n\n</details>"
 
@@ -100,7 +100,7 @@ def _card(record: ClaimRecord, page: str) -> str:
 
 
 def _details(report: Report) -> str:
-    """What failed, what deviates and why, what was not run, whose spread is borrowed."""
+    """Claims that failed, that deviate and why, that were not run, and whose spread is borrowed."""
     lines = [f"- {_story(record, report)}" for record in worst_first(report.claims) if outcome(record) != "passed"]
     lent = [(record.id, record.ensemble) for record in report.claims if record.ensemble is not None and record.ensemble.spread]
     lines += [f"- {text(id)}: spread from {text(ensemble.provenance)}" for id, ensemble in lent]

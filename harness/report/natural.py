@@ -1,7 +1,7 @@
 """Numbers as people read them: k and lambda where a claim judges their logarithms.
 
-What is shown is a record in the quantity's own unit. Powers of ten are monotonic, so that an interval lies against its region as
-before, and the verdict is the same. Computations take the record as it was judged.
+Pages show a record in the quantity's own unit. Powers of ten are monotonic: an interval keeps its place against its region, and
+the verdict stays the same. Computations take the record as it was judged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""HTML pages from templates: what a report holds is escaped, an undefined name is an error, and nothing is fetched."""
+"""HTML pages from templates. A report's text is escaped, an undefined name is an error, and nothing is fetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text in Markdown: whatever markup a report's names and messages hold is escaped."""
+"""Text in Markdown: markup in a report's names and messages is escaped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from harness.report.text import visible
 
-# what begins markup in the middle of a line; a star or an underscore between blanks and one inside a word are themselves
+# marks that begin markup within a line; a star or underscore between blanks, and an underscore inside a word, begin none
 MARKUP = re.compile(r"<(?=[A-Za-z/!?])|&(?=#|\w+;)|[`\\]|(?<!\s)\*|\*(?!\s)|(?<!\w)_|_(?!\w)|~~|!(?=\[)|(?<=\])\(")
 
 

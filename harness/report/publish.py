@@ -17,13 +17,13 @@ PATIENCE = 120  # seconds to wait for another run that writes its report here; t
 
 
 def publish(report: Report, root: Path, more: Sequence[Writer] = ()) -> tuple[Path | None, list[str]]:
-    """Write the report below ``root``; a folder that vanished is made again, one that cannot be written is replaced by a new one.
+    """Write the report below ``root``. A folder that vanished is made again; if it cannot be written, a temporary folder is used.
 
     Args:
-        more: write what else belongs into the report's folder.
+        more: writers of further files of the report's folder.
 
     Returns:
-        The folder to look at (None if there was no place at all), and what went wrong, a line each.
+        The folder to look at (None if nothing could be written), and a line for each problem.
     """
     try:
         return _publish(report, root, more)
@@ -37,7 +37,7 @@ def publish(report: Report, root: Path, more: Sequence[Writer] = ()) -> tuple[Pa
 
 
 def _publish(report: Report, root: Path, more: Sequence[Writer]) -> tuple[Path, list[str]]:
-    """One process at a time; what a killed one left half-written is removed."""
+    """Publish, one process at a time. Half-written folders of killed processes are removed."""
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / ".lock", timeout=PATIENCE):
         for abandoned in root.glob(".writing-*"):
@@ -56,7 +56,7 @@ def _written(report: Report, root: Path, more: Sequence[Writer]) -> tuple[Path, 
 
 
 def _swap(new: Path, shown: Path, aside: Path) -> None:
-    """Put ``new`` in the place of ``shown``; interrupted between the two, put back what was there."""
+    """Put ``new`` in the place of ``shown``; if interrupted between the two moves, put the old folder back."""
     if shown.exists():
         os.rename(shown, aside)
     try:

@@ -47,7 +47,7 @@ class Sentence:
 
     @property
     def place(self) -> Place:
-        """Where it stands first, for sorting: title, abstract, section, figure, appendix, elsewhere."""
+        """The sentence's first place, for sorting: title, abstract, section, figure, appendix, elsewhere."""
         return min(place(record.where) for record in self.readings)
 
     @property
@@ -67,13 +67,13 @@ def variant(record: ClaimRecord) -> str:
 
 
 def network(record: ClaimRecord) -> str:
-    """The network's name where the claim is one of any network, judged on this one (``[...,on-wine]``); else ""."""
+    """The network's name, if a claim for any network was judged on it (``[...,on-wine]``); else ""."""
     last = variant(record).rpartition(",")[2]
     return last.removeprefix("on-") if last.startswith("on-") else ""
 
 
 def unbound(record: ClaimRecord) -> str:
-    """The id of a claim of any network without the network: ``paper/claim[reading]`` of ``paper/claim[reading,on-wine]``."""
+    """The id of a claim for any network, without the network: ``paper/claim[reading]`` of ``paper/claim[reading,on-wine]``."""
     return record.id.replace(f"[on-{network(record)}]", "").replace(f",on-{network(record)}]", "]")
 
 
@@ -101,12 +101,12 @@ def papers(records: Iterable[ClaimRecord]) -> list[str]:
 
 
 def sentences(records: Sequence[ClaimRecord], paper: str, *, derived: bool = False) -> list[Sentence]:
-    """The paper's sentences in its own order, those in one place as they were declared.
+    """The paper's sentences in its own order; sentences of one place in the order of declaration.
 
-    Claims are of one sentence where their ids differ in the reading alone and they quote, or say, the same.
+    Claims belong to one sentence if their ids differ only in the reading, and they quote (or say) the same.
 
     Args:
-        derived: statements of our own in place of the paper's sentences.
+        derived: give statements of our own in place of the paper's sentences.
     """
     found: dict[tuple[str, str], list[ClaimRecord]] = {}
     for record in records:
@@ -148,7 +148,7 @@ def tally(found: Sequence[Sentence], what: str = "sentences") -> str:
 
 
 def tallies(records: Sequence[ClaimRecord]) -> list[str]:
-    """One line a paper: what its sentences came to, in all their readings; and one a network that its claims were judged on."""
+    """A line for each paper with the tally of its sentences, and a line for each network that claims were judged on."""
     lines = []
     for paper in papers(record for record in records if not network(record)):
         own = sentences(records, paper, derived=True)
@@ -159,7 +159,7 @@ def tallies(records: Sequence[ClaimRecord]) -> list[str]:
 
 
 def of_verdicts(records: Sequence[ClaimRecord]) -> str:
-    """``7 SUPPORTED, 3 REFUTED, 4 INCONCLUSIVE, 8 NOT_RUN``: what claims came to, those that are none left out."""
+    """``7 SUPPORTED, 3 REFUTED, 4 INCONCLUSIVE, 8 NOT_RUN``: the number of claims of each verdict that occurs."""
     found = [record.verdict for record in records]
     return ", ".join(f"{found.count(verdict.name)} {verdict.name}" for verdict in Verdict if verdict.name in found)
 

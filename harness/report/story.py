@@ -29,7 +29,7 @@ def story(record: ClaimRecord) -> Lines:
             ("accepted", f"{accepted(record)}: {record.rule.reason}"),
             ("verdict", record.verdict),
         ]
-        # by the claim itself, or for the long tail of its ensemble, the mean is one of logarithms
+        # the mean is taken of logarithms if the claim judges them, or if its ensemble has a long tail
         lines += _expected(record, values, geometric=it.method.endswith("logarithms"))
     if outcome(record) == "failed":
         lines += [("failed", text) for text in _complaints(record)]
@@ -39,7 +39,7 @@ def story(record: ClaimRecord) -> Lines:
 
 
 def filled(lines: Lines, width: int) -> list[str]:
-    """The lines under each other, wrapped to the width unless they are commands, names in a column of their own."""
+    """The lines wrapped to the width, with names in a column of their own; commands are not wrapped."""
     return [part for name, text in lines for part in _wrapped(name, visible(text), width)]
 
 
@@ -51,7 +51,7 @@ def _wrapped(name: str, text: str, width: int) -> list[str]:
 
 
 def _expected(record: ClaimRecord, values: Sequence[float], geometric: bool) -> Lines:
-    """What was expected and by whom; beside an ensemble, how this run's values lie against its."""
+    """The expected verdict and its source; with an ensemble, also how this run's values compare with the ensemble's."""
     found = record.ensemble
     if not record.expected:
         return []

@@ -58,7 +58,7 @@ def describe(record: ClaimRecord) -> str:
 
 
 def scale_for(record: ClaimRecord) -> Scale:
-    """Everything that decides is on the scale; controls and borrowed values only where they do not squeeze it."""
+    """A scale that holds everything that decides, and controls and borrowed values only where they do not squeeze it."""
     interval, accept = record.measurements[0].interval or [], record.rule.accept
     core = [*_values(record), *interval, *_finite([record.published, *accept])]
     log = min(core) > 0 and max(core) > 20 * min(core)

@@ -90,7 +90,7 @@ def facts(report: Report) -> list[str]:
 
 
 def options(report: Report) -> list[str]:
-    """The options with which a claim is judged as in this run, those that are not the defaults."""
+    """The options, other than defaults, with which a claim is judged as in this run."""
     got = {name: getattr(report, name) for name in DEFAULTS}
     changed = [(name, value) for name, value in got.items() if value != DEFAULTS[name]]
     until = ["--claims-until-decided"] if report.until_decided else []
@@ -98,7 +98,7 @@ def options(report: Report) -> list[str]:
 
 
 def command(record: ClaimRecord, report: Report) -> str:
-    """What judges the claim alone as in this run, by where it lives: a checkout, an installed copy, another project, a script."""
+    """The command that judges the claim alone as in this run: in a checkout, an installed copy, another project, or a script."""
     file, _, item = record.node.partition("::")
     if not item:
         return f'judge(network, claims="{record.paper}")'
@@ -106,7 +106,7 @@ def command(record: ClaimRecord, report: Report) -> str:
 
 
 def runner(file: str) -> str:
-    """What runs a claim of that file: nox in a checkout of the papers, pytest on an installed copy, or in another project."""
+    """The command that runs a claim of that file: nox in a checkout, pytest on an installed copy or in another project."""
     papers = home()
     checkout = (papers.parent / "pyproject.toml").is_file()
     place = (papers.parent if checkout else papers) / Path(file)
@@ -153,7 +153,7 @@ def counts(report: Report) -> str:
 
 
 def passed(report: Report) -> str:
-    """What the runner's "passed" means here, "" where nothing that passed is anything but SUPPORTED."""
+    """What the runner's "passed" means here; "" if every claim that passed is SUPPORTED."""
     of = {name: sum(outcome(record) == name for record in report.claims) for name in WORST_FIRST}
     parts = [
         f"{of['passed']} hold",
@@ -165,7 +165,7 @@ def passed(report: Report) -> str:
 
 
 def _count(records: Sequence[ClaimRecord]) -> str:
-    """How many came out alike; those whose region was set to the paper's number apart."""
+    """The number of these claims, with calibrated claims counted apart."""
     calibrated = sum(record.calibrated and record.judged for record in records)
     return f"{len(records)} {records[0].verdict}" + (f" ({calibrated} calibrated)" if calibrated else "")
 
@@ -189,7 +189,7 @@ def belonging(report: Report) -> str:
 
 
 def others_of(record: ClaimRecord) -> str:
-    """Of which seeds of its ensemble the values of this run were tested: its own are left out."""
+    """The seeds of the ensemble that this run's values were tested against: the run's own seeds are left out."""
     others = 0 if record.membership is None else record.membership.others
     there = 0 if record.ensemble is None else len({run for runs in record.ensemble.runs for run in runs})
     if there <= others:
@@ -207,7 +207,7 @@ def detects(power: PowerRecord) -> str:
 
 
 def power_table(records: Sequence[tuple[str, PowerRecord]]) -> list[str]:
-    """What is detected of each claim, as aligned lines under a heading; at the end of a line why a claim is blind."""
+    """What is detected of each claim, as aligned lines under a heading. The end of a line says why a claim is blind."""
     header = ("claim", "shift seen 4 times in 5", "shift that turns the verdict", "one standard deviation", "")
     cells = [[id, _far(one.alarm), _far(one.verdict), f"{one.spread:.2g}", one.blind] for id, one in records]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]

@@ -97,18 +97,18 @@ def judge(
     """Judge what papers say of any network on this one.
 
     Args:
-        network: what is trained, once for each seed and in each world that controls a claim.
+        network: the network, which is trained for each seed, and in each world that controls a claim.
         claims: id of a paper, or several.
         seeds: 3 or more give an interval.
         store: where results are kept, such as ``Store()``; None keeps them in memory alone.
-        progress: sink of progress reports; None prints a line on standard error for each stage that took a second or more,
-            ``Progress()`` of harness.progress nothing.
+        progress: sink of progress reports. None prints a line on standard error for each stage that took a second or more;
+            ``Progress()`` of harness.progress prints nothing.
 
     Returns:
-        The verdicts. What does not apply to the network is NOT_RUN with its reason.
+        The verdicts. A claim that does not apply to the network is NOT_RUN with its reason.
 
     Raises:
-        InvalidInput: unknown paper, fewer than 3 seeds, or the network's name is another's.
+        InvalidInput: unknown paper, fewer than 3 seeds, or another network has the network's name.
     """
     from harness.runs.lab import Lab
 

@@ -15,7 +15,7 @@ from harness.report.atlas import pages
 from harness.report.atlas.table import Table, Variant
 
 INTERRUPTED, BROKEN, REFUSED = 130, 1, 2
-# two processes of one thread each do more than one of two: half of a variant's time runs on one core anyway
+# two processes of one thread do more work than one process of two threads: half of a variant's time uses one core anyway
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -26,7 +26,7 @@ def parser(description: str) -> argparse.ArgumentParser:
         "--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1; 3 or more give intervals (%(default)s)"
     )
     made.add_argument(
-        "--claims-of", type=int, metavar="N", help="claims on seeds 0 to N - 1, of the others what questions need (all seeds)"
+        "--claims-of", type=int, metavar="N", help="measure claims on seeds 0 to N - 1 only, on others what questions need (all)"
     )
     made.add_argument(
         "--only", default="", metavar="NAMES", help="axes or variants, with commas between; the base is always swept"
@@ -42,10 +42,10 @@ def parser(description: str) -> argparse.ArgumentParser:
 def together(
     module: str, arguments: Sequence[str], table: Callable[[argparse.Namespace], Table], options: argparse.Namespace
 ) -> int | None:
-    """The same command by several processes with a core each, which share the sweep.
+    """Run the same command in several processes that share the sweep, with a core each.
 
     Returns:
-        The largest of their codes, 2 for options that make no sense; None where one process is to do it.
+        The largest of their exit codes; 2 for options that make no sense; None if one process is enough.
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     jobs = len(cores) if options.jobs is None else options.jobs
@@ -64,7 +64,7 @@ def together(
     while True:
         try:
             return max(abs(process.wait()) for process in started)
-        except KeyboardInterrupt:  # they had it as well, and write what is done
+        except KeyboardInterrupt:  # the other processes got Ctrl-C too, and write what is done
             continue
 
 
@@ -72,7 +72,7 @@ def main(table: Callable[[argparse.Namespace], Table], options: argparse.Namespa
     """Sweep and write the pages.
 
     Returns:
-        0; 1 where a variant or a claim broke, 2 for options that make no sense, 130 after Ctrl-C.
+        0; 1 if a variant or a claim broke, 2 for options that make no sense, 130 after Ctrl-C.
     """
     try:
         return _swept(table(options), options, say)

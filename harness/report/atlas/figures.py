@@ -24,7 +24,7 @@ Swept = Mapping[str, Sequence[Row]]  # the rows of each variant, one a seed, in 
 _GROUP = re.compile(r'<g id="([^"]+)">')
 UNSEEN = (1.0, 1.0, 1.0, 0.004)
 LINE = 0.17  # inches of a variant's line
-# a verdict by colour, marker and filling, so that print in grey tells them as well
+# colour, marker and filling each tell verdicts apart, also in grey print
 MARKS: dict[str, tuple[str, str, bool, str]] = {
     "SUPPORTED": (GREEN, "o", True, "supported"),
     "REFUTED": (ORANGE, "X", True, "refuted"),
@@ -40,7 +40,7 @@ def drawn(size: tuple[float, float], draw: Callable[[Any], None], hovers: Mappin
     """An SVG document with its text as outlines; the same data gives the same bytes.
 
     Args:
-        hovers: what is shown when a pointer rests on the artist of that gid.
+        hovers: by gid, the text that is shown when a pointer rests on the artist.
     """
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -81,7 +81,7 @@ def verdicts(
                 axes.plot(x, y, marker, markersize=3 if marker == "." else 5.5, linestyle="none", label=label, **filled)
         for row, name in enumerate(judged):
             for column, id in enumerate(ids):
-                if (name, id) in hovers:  # a pointer does not meet what has no colour at all
+                if (name, id) in hovers:  # a pointer does not meet a mark without any colour
                     place, gid = (column - 0.5, row - 0.5), f"at-{row}-{column}"
                     axes.add_patch(Rectangle(place, 1, 1, facecolor=UNSEEN, linewidth=0, clip_on=False, gid=gid))
         axes.set_xticks(range(len(ids)), [id.partition("/")[2] for id in ids], rotation=90, fontsize=6.5)

@@ -1,4 +1,4 @@
-"""What the rows come to: a verdict of each claim on each variant, and of each question; without JAX."""
+"""Judge the rows without JAX: a verdict for each claim on each variant, and for each question."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Judged:
         verdict: a :class:`harness.Verdict`'s name; NOT_RUN for fewer than three seeds.
         values: one a seed or pair of seeds; empty where something was not measured.
         interval: 95 % interval of their mean; None without one.
-        inside: of the values in the region.
+        inside: number of values in the region.
         why: why there is no verdict, or no clear one.
-        alone: of fewer than three seeds, the interval that the first gives by itself; None without one.
-        control: mean value in the control's world, of a question.
+        alone: for fewer than three seeds, the interval that the first seed gives by itself; None without one.
+        control: for a question, the mean value in the control's world.
         against: variants that speak against the statement, on any seed.
     """
 
@@ -45,14 +45,14 @@ class Judged:
 
     @property
     def mark(self) -> str:
-        """The verdict; of fewer than three seeds where their values lie: ``inside``, ``outside`` or ``across`` the region."""
+        """The verdict; for fewer than three seeds the place of their values: ``inside``, ``outside`` or ``across`` the region."""
         if self.verdict != Verdict.NOT_RUN.name or not self.values or not self.why.startswith("fewer than"):
             return self.verdict
         return {len(self.values): "inside", 0: "outside"}.get(self.inside, "across")
 
 
 def of_claim(claim: Claim, rows: Sequence[Row]) -> Judged:
-    """A claim on one variant, from its rows of all seeds; those that were asked for facts alone are left out."""
+    """A claim on one variant, from its rows of all seeds; rows that have facts alone are left out."""
     rows = [row for row in rows if row.claims or row.failure]
     try:
         held = _pairs(claim.id, rows) if claim.over == "pairs" else _singles(claim.id, rows)
@@ -80,9 +80,9 @@ def _blind_controls(claim: Claim, held: Mapping[tuple[str, ...], Measured]) -> l
 def _in_control(
     over: str, values: Mapping[tuple[str, ...], float], accept: Region, bounds: tuple[float, float] | None = None
 ) -> Verdict:
-    """As claims' controls are judged: an interval where three values or more differ, a point where they are equal or fewer.
+    """Judge a control as the suite does: three or more values that differ give an interval, fewer or equal values a point.
 
-    An interval across the edge is for want of seeds, as a claim's is: its middle decides.
+    An interval across the edge only lacks seeds, as a claim's does: its middle decides.
     """
     found = list(values.values())
     if len(found) < FEW or equal(found):
@@ -118,10 +118,10 @@ def _there(one: Measured | None, row: Row) -> Measured:
 def of_question(question: Question, seeds: Mapping[int, Mapping[str, Row]]) -> Judged:
     """A question, from the rows of each seed by variant; its control is judged on all seeds by the same rule.
 
-    Seeds for which not all of its variants were swept yet are left out.
+    A seed is left out until all of the question's variants were swept for it.
 
     Returns:
-        NOT_RUN where a variant has no seed or gave nothing, or where it holds but comes out no different in its control.
+        NOT_RUN if a variant has no seed or gave nothing, or if the question holds but its control comes out no different.
     """
     by_seed = {seed: Rows(rows) for seed, rows in sorted(seeds.items())}
     try:

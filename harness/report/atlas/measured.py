@@ -37,9 +37,9 @@ def measure(variant: Variant, run: Any, earlier: Sequence[Any], base: Callable[[
     Args:
         variant: what the run is of.
         run: a :class:`harness.NetworkRun`.
-        earlier: the same network's runs of the seeds before, with which pairs are made.
+        earlier: runs of the same network with earlier seeds, for pairs.
         base: gives the base network's run of the same seed.
-        claims: claims for any network, as they are declared; none for facts alone.
+        claims: claims for any network, as declared; empty for facts alone.
     """
     began, network = time.perf_counter(), run.network
     row = Row(
@@ -104,8 +104,8 @@ def facts(run: Any, base: Callable[[], Any], *, closely: bool = True, shuffled: 
     """The quantities that :data:`harness.report.atlas.rows.FACTS` explains.
 
     Args:
-        closely: with those of the path of Hessians.
-        shuffled: with those of shuffled labels.
+        closely: include the quantities of the path of Hessians.
+        shuffled: include the quantities of shuffled labels.
     """
     spectrum, trained = run.spectrum, run.trained
     free, near = ~spectrum.structural, spectrum.distance < NEAR
@@ -142,7 +142,7 @@ def _near(spectrum: Any) -> float | None:
 
 
 def _or_none(compute: Callable[[], float | None]) -> float | None:
-    """None where the other world has no such run: it diverges, or it does not exist."""
+    """The computed value; None if the other world's run diverges or does not exist."""
     try:
         return compute()
     except HarnessError:
@@ -159,14 +159,14 @@ def _overlap(run: Any, base: Any) -> float | None:
 
 
 def _volume(spectrum: Any) -> float | None:
-    """Log of the volume factor of the regions outside the bulk, a free direction; the bulk's own is left out and near zero."""
+    """Log of the volume factor outside the bulk, over the number of free directions. The bulk's own, near zero, is left out."""
     free = ~spectrum.structural
     outside = spectrum.sigma[free & (spectrum.distance >= NEAR)]
     return float(np.log(outside).sum() / free.sum()) if len(outside) and outside.min() > 0 else None
 
 
 def _path(run: Any) -> dict[str, float | None]:
-    """What the path of Hessians predicts of the spectrum; nothing where the rule has no such product."""
+    """What the path of Hessians predicts of the spectrum; {} where the optimiser has no such product."""
     try:
         path = hessian_path(run)
     except NotRun:
@@ -192,7 +192,7 @@ def _regions(sigma: Any) -> Any:
 
 
 def _inputs(x: Any) -> dict[str, float | None]:
-    """Nothing of inputs that are trees of several arrays."""
+    """The number of inputs, and facts of their covariance; {} for inputs that are trees of several arrays."""
     if not hasattr(x, "ndim"):
         return {}
     flat = np.asarray(x, np.float64).reshape(len(x), -1)
@@ -210,7 +210,7 @@ def _common(first: Any, second: Any) -> dict[str, float | None]:
     k = min(int(np.count_nonzero(one.sigma >= 1 + NEAR)) for one in (first, second))
     if k < LEAST or k > len(second.by_distance):
         return {"chaotic_overlap": None, "chaotic_in_bulk": None}
-    # what both carry exactly belongs to neither side, and leaves less room for chance
+    # directions that both carry exactly belong to neither side, and leave less room for chance
     room = first.size - min(int(np.count_nonzero(one.structural)) for one in (first, second))
     top, chance = first.initial[:, :k], float(random_baseline(k / room))
     free = second.by_distance[~second.structural[second.by_distance]]

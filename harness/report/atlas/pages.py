@@ -59,7 +59,7 @@ class Atlas:
         rows: what was measured.
         complete: whether every variant of the table has every seed.
         faults: variants that broke, each with its reason.
-        others: how many rows other code measured than there is now.
+        others: number of rows that other code than the present code measured.
     """
 
     table: Table
@@ -200,7 +200,7 @@ def _page(
     for name in drawings:
         yield f"![{DRAWN.get(name, name)}]({name}.svg)\n"
         if name == "map":
-            yield "[The map by itself](map.svg) says verdict, value, interval and region of a mark where the pointer rests.\n"
+            yield "[The map by itself](map.svg) shows verdict, value, interval and region of the mark under the pointer.\n"
     yield from _answers(atlas.table.questions, answers)
     yield "\n## Variants\n\nMeans over seeds; shares of free directions, `structural` and ranks of all N.\n"
     yield f"| variant | N | steps | {' | '.join(title for title, _, _ in COLUMNS)} |"
@@ -214,7 +214,7 @@ def _page(
     broken = [f"- {row.variant}, seed {row.seed}: {why}" for row in atlas.rows for why in row.broken]
     if broken or atlas.faults:
         yield from ["\n## What broke\n", *(f"- {fault}" for fault in atlas.faults), *broken]
-    yield "\n## Claims\n\nOn how many variants each comes out how; of fewer than three seeds, where the values lie.\n"
+    yield "\n## Claims\n\nOn how many variants each claim has each verdict; for fewer than three seeds, where the values lie.\n"
     yield from _claims(atlas.claims, verdicts)
     yield "\n## Columns\n"
     yield from (f"- `{name}`: {text}" for name, text in (FACTS | PAIR_FACTS).items())
@@ -259,8 +259,8 @@ def _answers(questions: Sequence[Question], answers: Mapping[str, Judged]) -> It
         cells = (asks, question.says, f"{found.mark}{why}{against}", _measured(found), str(question.accept), control)
         yield f"| {' | '.join(cells)} |"
     yield (
-        "\nIn brackets: the 95 % interval over seeds; of fewer than three seeds, that of the first by itself, where there is "
-        "one (of a slope by its residuals, of a share of variants by their number)."
+        "\nIn brackets: the 95 % interval over seeds. For fewer than three seeds it is that of the first seed by itself, if "
+        "there is one (of a slope from its residuals, of a share of variants from their number)."
     )
 
 
@@ -273,7 +273,7 @@ def _measured(found: Judged) -> str:
 
 
 def _hovers(claims: Sequence[Claim], verdicts: Mapping[str, Mapping[str, Judged]]) -> dict[tuple[str, str], str]:
-    """What is said of each mark of the map when a pointer rests on it, by variant and claim."""
+    """The text that each mark of the map shows when a pointer rests on it, by variant and claim."""
     by_id = {claim.id: claim for claim in claims}
     return {
         (name, id): f"{name}, {id}: {one.mark}, {_measured(one)}, accepted {by_id[id].accept}"

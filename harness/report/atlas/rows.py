@@ -59,7 +59,7 @@ class Measured:
     Attributes:
         value: None where there is none.
         why: why there is none.
-        broken: whether something failed, as against a claim that does not apply.
+        broken: whether something failed; False for a claim that does not apply.
         controls: the claim in its controls' worlds, of this seed or pair.
     """
 
@@ -77,13 +77,13 @@ class Row:
         variant, axis, value, given: as in the table.
         size: N, the number of parameters.
         examples, batch, epochs, steps: of the training.
-        failure: why nothing was measured, such as a diverging training; "" where something was.
+        failure: why nothing was measured, such as a diverging training; else "".
         facts: by the names of :data:`FACTS`; None where a quantity is not there.
         sigma: singular values, descending, at evenly spaced ranks from the first to the last.
         claims: by id, of one run; empty where the sweep was asked for facts alone.
         pairs: by the other seed and id, of two runs.
         common: by the other seed and the names of :data:`PAIR_FACTS`.
-        seconds: what it took.
+        seconds: time that the row took.
     """
 
     variant: str

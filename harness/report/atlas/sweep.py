@@ -1,4 +1,4 @@
-"""Sweep a table: each variant with each seed once, kept as it is done; what was kept for the same network and code is read.
+"""Sweep a table: measure each variant with each seed once, and keep each row. Rows of the same network and code are read.
 
 Processes that see one folder share a sweep: each variant and seed is measured by one of them, under a lock that the system frees
 when its holder dies.
@@ -35,7 +35,7 @@ class Place:
 
     @contextmanager
     def claimed(self, wait: bool) -> Iterator[bool]:
-        """Tell whether this process may measure the row; another one that does is waited for if asked."""
+        """Whether this process may measure the row; ``wait`` waits for another process that is measuring it."""
         lock = FileLock(self.path.parent.parent / "locks" / f"{self.path.name}.lock")
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -61,11 +61,11 @@ class Sweep:
 
     Args:
         table: what is swept.
-        variants: those of the table that are.
+        variants: the variants of the table that are swept.
         seeds: number of seeds, from 0 on.
         folder: where rows are kept, a file a variant and seed.
-        say: told a line a row.
-        claims_of: of how many seeds, from 0 on, claims are measured; facts alone of the others. None is all of them.
+        say: called with a line for each row.
+        claims_of: number of seeds, from 0 on, whose claims are measured; other seeds have facts alone. None is all seeds.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class Sweep:
         self.faults: list[str] = []  # variants that broke, each with its reason; nothing is kept of them
 
     def go(self, *, read_only: bool = False) -> list[Row]:
-        """Every row, seed by seed; ``rows`` has those that are there when it is interrupted.
+        """Every row, seed by seed. After an interrupt, ``rows`` has the finished rows.
 
         Args:
             read_only: take what was kept and measure nothing.
         """
         asked = [(variant, seed) for seed in range(self.seeds) for variant in self.variants]
-        # what another process is at is left for the end, and waited for there
+        # a row that another process is measuring is left for the end, and waited for there
         for wait in (False, True):
             asked = [one for one in asked if not self._done(*one, wait, read_only)]
         order = [variant.name for variant in self.variants]
@@ -102,7 +102,7 @@ class Sweep:
         return self.rows
 
     def _done(self, variant: Variant, seed: int, wait: bool, read_only: bool) -> bool:
-        """Take or measure one row and tell of it; False where another process is at it."""
+        """Take or measure one row and report it; False if another process is measuring it."""
         try:
             row, new = self._row(variant, seed, wait, read_only)
         except BusyElsewhere:
@@ -141,24 +141,24 @@ class Sweep:
         return row, True
 
     def _kept(self, variant: Variant, place: Place) -> Row | None:
-        """The row that is there; one that has claims as well does for facts alone."""
+        """The kept row; a row that also has claims serves where facts alone are wanted."""
         whole = {**place.key, "claims": [claim.id for claim in self.claims]}
         return _placed(variant, rows.read(place.path, place.key) or rows.read(place.path, whole))
 
     def _of_other_code(self, variant: Variant, place: Place) -> Row | None:
-        """The row of the same network that other code, libraries or another machine measured: pages may show it, and say so."""
+        """The same network's row from other code, other libraries or another machine. Pages may show it, and then say so."""
         found = _placed(variant, rows.read(place.path, place.key, SAME_NETWORK))
         self.others += found is not None
         return found
 
     def _base(self, seed: int) -> Any:
-        """The base network's run, the latest seed's alone: its spectrum is large."""
+        """The base network's run. Only the latest seed's run is kept, because its spectrum is large."""
         if self._latest is None or self._latest.seed != seed:
             self._latest = self._run(self.table.base, seed)
         return self._latest
 
     def _run(self, variant: Variant, seed: int) -> Any:
-        """A run in a lab of its own, so that nothing of it stays in memory when its row is done."""
+        """A run in a lab of its own: nothing of it stays in memory when its row is done."""
         return _network(variant).run(seed, progress=self.progress)
 
     def _place(self, variant: Variant, run: Any, base: str, claims: Sequence[Claim]) -> Place:
@@ -181,12 +181,12 @@ class Sweep:
 
 
 def _placed(variant: Variant, row: Row | None) -> Row | None:
-    """What the table says of a variant decides no number: it is taken as it is now."""
+    """The row with the table's present description of the variant, which decides no number."""
     return row and replace(row, axis=variant.axis, value=variant.value, given=dict(variant.given))
 
 
 def _forget() -> None:
-    """Let go of a variant's programs and runs, which nothing else shares and which would fill the memory."""
+    """Release a variant's programs and runs: nothing else uses them, and they would fill the memory."""
     import jax
 
     jax.clear_caches()

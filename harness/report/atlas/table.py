@@ -24,11 +24,11 @@ class Variant:
     Attributes:
         name: in lower case, digits, hyphens and points.
         axis: what is varied; a group of the page and of ``--only``.
-        value: what it is here, for people.
+        value: the variant's place on this axis, in words for people.
         build: makes the network; its name is the variant's.
-        given: numbers that questions and figures take it by, such as a width.
-        closely: whether what few questions ask for, and costs another Jacobian or two, is measured: the path of Hessians, and the
-            volume with shuffled labels where no claim asks for them.
+        given: numbers that questions and figures read, such as a width.
+        closely: whether to measure the path of Hessians, and the volume with shuffled labels even if no claim asks for them. Few
+            questions need these quantities, and they cost another Jacobian or two.
     """
 
     name: str
@@ -73,10 +73,10 @@ class Rows(Mapping[str, Row]):
         return value
 
     def claims(self, id: str) -> dict[str, Measured]:
-        """A claim's values by variant, of those that have one.
+        """A claim's values by variant, for variants that have a value.
 
         Raises:
-            NotSwept: no variant has, such as where the sweep was asked for facts alone.
+            NotSwept: no variant has a value, for instance because the sweep measured facts alone.
         """
         held = {name: row.claims[id] for name, row in self._rows.items() if id in row.claims}
         if not (found := {name: one for name, one in held.items() if one.value is not None}):
@@ -84,7 +84,7 @@ class Rows(Mapping[str, Row]):
         return found
 
     def common(self, name: str, other: int, fact: str) -> float:
-        """A quantity of a variant's run with that of another seed."""
+        """A quantity that compares a variant's run with its run of another seed."""
         if str(other) not in (held := self[name].common):
             raise NotSwept(f"variant {name} was not compared with seed {other}")
         if (value := held[str(other)].get(fact)) is None:
@@ -92,11 +92,11 @@ class Rows(Mapping[str, Row]):
         return value
 
     def swapped(self, names: Sequence[str], other: str) -> Rows:
-        """With another variant's row in the place of each of these."""
+        """The rows, with another variant's row in the place of each of these."""
         return Rows({**self._rows, **dict.fromkeys(names, self[other])})
 
     def reversed(self, names: Sequence[str]) -> Rows:
-        """With the rows of these variants in the opposite order."""
+        """The rows, with those of these variants in the opposite order."""
         return Rows({**self._rows, **{name: self[other] for name, other in zip(names, names[::-1], strict=True)}})
 
 
@@ -127,9 +127,9 @@ class Question:
             variant is missing.
         control: a world in which it must come out otherwise.
         over: ``seeds`` or ``pairs``.
-        otherwise: what the statement is where it is refuted; given for what the page begins with.
+        otherwise: the statement if the question is refuted; questions that the page begins with need it.
         alone: (rows of one seed) -> a 95 % interval that needs no other seed, such as that of a slope by its residuals or of a
-            share of variants; it is shown where there are fewer than three seeds, and gives no verdict.
+            share of variants. It is shown for fewer than three seeds, and gives no verdict.
         against: (rows of one seed) -> variants that speak against the statement.
         bounds: values that the quantity can have.
     """
@@ -155,11 +155,11 @@ class Table:
     Attributes:
         variants: the first one is the base, with which bulks are compared.
         questions: asked of all.
-        papers: whose claims for any network are judged.
-        left_out: variants that cannot be swept here, with what they need.
+        papers: the papers whose claims for any network are judged.
+        left_out: variants that cannot be swept here, with what they lack.
         spectra: the axis whose spectra are drawn together, with the base's.
         against: (name of a given number, axes): the bulk's share is drawn against that number for these axes.
-        first: ids of questions that the page begins with, a sentence each; they say what holds otherwise.
+        first: ids of the questions that the page begins with, a sentence each. These questions need ``otherwise``.
 
     Raises:
         InvalidInput: no variant, a name that is malformed or there twice, an axis that no variant has, or a first question that

@@ -1,4 +1,4 @@
-"""The papers' figures from a report's own evidence. One that cannot be drawn says why and costs nothing else."""
+"""The papers' figures from a report's own evidence. A figure that cannot be drawn says why, and does not stop the others."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def draw_all(report: Report, folder: Path, figures: Sequence[Figure] | None = No
 def figures_of(report: Report) -> list[Figure]:
     """The figures of the papers that the report has claims of: each paper has them in its package ``figures``.
 
-    Those of which other networks have the evidence follow again, with those networks. A report on other networks alone has
-    these, and what is drawn from its claims.
+    Figures for which other networks have the evidence follow again, drawn for those networks. A report on other networks alone
+    has only these, and the figures that are drawn from its own claims.
     """
     papers = dict.fromkeys(record.paper for record in report.claims)
     for known in (PAPERS[id] for id in papers if id in PAPERS):
@@ -94,7 +94,7 @@ class Evidence:
         self._of = cache(self._read)
 
     def find(self, source: Source) -> Data | None:
-        """The data of a source, None where no claim of it has what it takes.
+        """The data of a source; None if none of its claims has the evidence.
 
         Raises:
             InvalidInput: a file of evidence is missing or damaged.
@@ -113,7 +113,7 @@ class Evidence:
 
 
 def _drawing(figure: Figure, evidence: Evidence) -> Drawing:
-    """Draw one figure; whatever goes wrong is said in its place."""
+    """Draw one figure; an error message takes the place of a figure that fails."""
     try:
         found = {name: evidence.find(source) for name, source in figure.sources.items()}
         missing = _absent(figure, found)
@@ -133,7 +133,7 @@ def _drawn_from(figure: Figure) -> dict[str, Source]:
 
 
 def _absent(figure: Figure, found: Mapping[str, Data | None]) -> Source | None:
-    """The source for want of which there is no figure: a required one, or the first where there is none at all."""
+    """The source whose absence prevents the figure: a required source, or the first if no source is there at all."""
     wanted = _drawn_from(figure)
     absent = [source for name, source in wanted.items() if found[name] is None]
     return next((source for source in absent if source.required or len(absent) == len(wanted)), None)

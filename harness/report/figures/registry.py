@@ -21,9 +21,9 @@ PANEL = (4.3, 3.1)  # inches; text of 9 points is then readable at phone width a
 class Source:
     """Where data of a figure comes from: the first of ``claims`` that has evidence with all of ``arrays``.
 
-    ``required``: without it there is no figure; otherwise the drawing function is given None. ``quoted``: what the figure says
-    of the claim is in its record, and its evidence is not looked at. ``anywhere``: the claim of any network that has the same
-    evidence, by its id without the network.
+    ``required``: without this source there is no figure. The drawing function gets None for an optional source that is missing.
+    ``quoted``: the figure needs the claim's record alone, and not its evidence. ``anywhere``: the claim for any network that has
+    the same evidence, by its id without the network.
     """
 
     claims: tuple[str, ...]
@@ -37,7 +37,7 @@ class Source:
 class Data:
     """Evidence of one claim: its record, and one mapping of arrays a run or pair of runs, in the order of the runs.
 
-    Where only the record is quoted there are no runs.
+    A quoted source has no runs.
     """
 
     record: ClaimRecord
@@ -60,7 +60,7 @@ class Data:
         return np.array([value for value in values if value is not None], float)
 
     def in_words(self, pattern: str) -> float | None:
-        """The number in the claim's quotation of the paper that stands where the pattern has its group."""
+        """The number that the pattern's group matches in the claim's quotation of the paper; None without a match."""
         found = re.search(pattern, self.record.quotes)
         return float(found[1]) if found else None
 
@@ -73,10 +73,10 @@ class Data:
 class Figure:
     """A figure of a paper as this run sees it.
 
-    ``draw`` gets matplotlib axes (several panels: a list of them) and one keyword a source, draws, and returns what is to be
-    seen in a sentence with numbers. A ``number`` that is a letter marks a figure that the paper does not have. ``about`` are
-    statements (ids of claims without their readings) that it shows although it is not drawn from them. ``networks`` are those
-    that it shows in place of the paper's own, a panel each.
+    ``draw`` gets matplotlib axes (a list of them for several panels) and one keyword for each source. It draws, and returns a
+    sentence with numbers that describes the figure. A ``number`` that is a letter marks a figure that the paper does not have.
+    ``about`` lists statements (ids of claims without their readings) that the figure shows, although it is not drawn from their
+    evidence. ``networks`` are shown in place of the paper's own network, a panel each.
     """
 
     paper: str
@@ -101,7 +101,7 @@ class Figure:
 
     @property
     def name(self) -> str:
-        """Its place in the page, e.g. ``figure-training-jacobian-1a``."""
+        """The figure's anchor in the page, e.g. ``figure-training-jacobian-1a``."""
         name = f"figure-{self.paper}-{self.number}{'-on-other-networks' if self.networks else ''}"
         return name.lower().replace(" ", "-").replace(",", "")
 
@@ -134,7 +134,7 @@ def source(arrays: str, *claims: str, anywhere: str = "") -> Source:
 
 
 def optional(arrays: str, *claims: str, anywhere: str = "") -> Source:
-    """As :func:`source`, for what a figure can do without."""
+    """As :func:`source`, for data that a figure can do without."""
     return Source(claims, tuple(arrays.split()), required=False, anywhere=anywhere)
 
 

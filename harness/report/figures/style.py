@@ -57,7 +57,7 @@ def legend(axes: Axes) -> None:
 
 
 def _width(labels: Sequence[str], columns: int) -> float:
-    """Of a legend in points, with letters of 5 points and 38 for each line and its margins."""
+    """Width of a legend in points: 5 for each letter, and 38 for each line with its margins."""
     return sum(38 + 5 * max(map(len, column)) for column in np.array_split(np.array(labels, object), columns))
 
 
@@ -99,10 +99,10 @@ def seeds(axes: Axes, x: Array, runs: Array, label: str, color: str, line: Any =
 
 
 def cloud(axes: Axes, runs: Array, floor: float = -np.inf, blocks: int = 48) -> None:
-    """Values of shape (runs, indices) as points, one image of all, under each run's median in blocks of the index.
+    """Draw values, shape (runs, indices), as one image of points, and over it each run's median in blocks of the index.
 
     Args:
-        floor: where the axis begins; values below take no part, and a line is interrupted where they are the most.
+        floor: where the axis begins. Values below it are left out; a line has a gap where most values are below it.
     """
     edges = np.linspace(0, runs.shape[1], blocks + 1).round().astype(int)
     index = np.tile(np.arange(1, runs.shape[1] + 1), len(runs))
@@ -147,7 +147,7 @@ def each_direction(axes: Axes, values: Array, sigma: Array, ylabel: str, bottom:
 
 
 def decade_below(values: Array) -> float:
-    """A power of ten to begin an axis at: nine tenths of the positive values are more than ten times as large."""
+    """A power of ten where an axis can begin: nine tenths of the positive values are more than ten times as large."""
     return float(10.0 ** np.floor(np.log10(np.nanquantile(values[values > 0], 0.1)) - 1))
 
 

@@ -1,4 +1,4 @@
-"""From a drawing function to SVG, inside an HTML page (no dates, no prolog, ids that collide with nobody's) or as files."""
+"""From a drawing function to SVG, inside an HTML page (no dates, no prolog, ids that no other element has) or as files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def documents(figure: Figure, data: Mapping[str, Data | None]) -> list[str]:
 @contextmanager
 def _drawn(figure: Figure, data: Mapping[str, Data | None], text: str = "none") -> Iterator[tuple[list[Canvas], str]]:
     with mpl.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # runs that diverged leave NaN behind, and medians over nothing say so
+        warnings.simplefilter("ignore")  # runs that diverged leave NaN behind, and NumPy warns of medians over nothing
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
         mpl.rcParams["svg.fonttype"] = text
