@@ -85,7 +85,7 @@ def list_claims(options: argparse.Namespace) -> int:
             if claim.paper == paper:
                 print(_fit(_aligned(rows[claim.id], widths)))
     print(f"{len(known)} claims; `python -m harness show ID` has all about one")
-    print("[derived]: our own statement, not the paper's; [calibrated]: accepts what was chosen to give the paper's number")
+    print("[derived]: our own statement, not the paper's; [calibrated]: its region was chosen to give the paper's number")
     for entry in read_ledger(options.claims / "ledger.toml"):
         print(_fit(f"not judged: {entry.id} ({entry.where}): {entry.reason}"))
     return 0
@@ -118,7 +118,7 @@ def show_claim(options: argparse.Namespace) -> int:
 
 
 def _last(claim: Claim, reports: Path) -> list[tuple[str, str]]:
-    """What the newest report that has the claim says of it; where there is none, nothing."""
+    """What the newest report with the claim says of it; [] if there is no such report."""
     found = []
     for folder in (reports / "latest", reports / "partial"):
         with contextlib.suppress(Unreadable):
@@ -214,7 +214,7 @@ def show_power(options: argparse.Namespace) -> int:
 
 
 def _missing(scale: str, precision: str, known: ensemble.Ensembles, outdated: int) -> list[str]:
-    """How many claims have no ensemble to be tested against, and what makes it; no line where there are none."""
+    """How many claims have no ensemble to be tested against, and the command that makes it; [] if all have one."""
     random = [
         claim for claim in REGISTRY.values() if scale in claim.scales and claim.over in ensemble.OVER and not claim.portable
     ]
@@ -359,7 +359,7 @@ def _wanted(expectation: Expectation) -> str:
 
 
 def _needed(claim: Claim) -> str:
-    """A share of few seeds has a wide interval: how many it takes to support the claim when all agree."""
+    """How many seeds can support a claim over a share if all agree: the share of few seeds has a wide interval."""
     return f"; {least_seeds(claim.accept) or 'no number of'} seeds that agree can support it" if claim.over == "share" else ""
 
 

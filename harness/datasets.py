@@ -3,8 +3,8 @@
 Only this module and :mod:`harness.mnist`, which reads files for it, name data sets in the harness: they exist for users'
 networks, and no other module of the harness imports them.
 
-Every one is split by scikit-learn's ``train_test_split(random_state=0)``, by classes where there are classes. What is
-standardised has mean 0 and deviation 1 over the training part, and the test part goes through the same numbers.
+Every data set is split by scikit-learn's ``train_test_split(random_state=0)``, by classes where there are classes. Standardised
+arrays have mean 0 and deviation 1 over the training part; the test part is scaled by the same numbers.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def gaussian_mixture(
 
 
 def _orthonormal(rows: NDArray[Any]) -> NDArray[Any]:
-    """Unit rows, at right angles where they can be, which makes all their distances the root of two."""
+    """Unit rows, at right angles where possible; rows at right angles all have distance sqrt(2)."""
     if len(rows) <= rows.shape[1]:
         return np.linalg.qr(rows.T)[0].T
     centred = rows - rows.mean(axis=0)

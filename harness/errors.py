@@ -36,8 +36,8 @@ class NotRun(HarnessError):
 
 
 class TooLarge(NotRun, InvalidInput):
-    """A network that is too large for what was asked of it: claims that need that are not judged."""
+    """A network that is too large for what was asked of it; claims that need this are not judged."""
 
 
 class EmptyOutcome(HarnessError):
-    """Raised by a claim whose runs ran and left nothing to measure: NOT_RUN by failure, what should be there is not."""
+    """Raised by a claim whose runs finished but left nothing to measure; the claim is NOT_RUN by failure."""

@@ -16,10 +16,10 @@ class Step:
         """``n`` more units of the stage are done."""
 
     def left(self, seconds: float) -> None:
-        """So many seconds are left, where the stage itself knows: it works within a budget."""
+        """``seconds`` are left. Stages that work within a budget know this."""
 
     def note(self, text: str) -> None:
-        """What is known so far, to be shown beside how far the stage is."""
+        """Show ``text``, the result so far, beside the stage's progress."""
 
 
 class Progress:
@@ -32,7 +32,7 @@ class Progress:
 
 
 class StageLines(Progress):
-    """A line for each stage when it is done, with the seconds that it took; shorter ones than ``least`` seconds have none."""
+    """A line for each finished stage, with the seconds that it took; stages shorter than ``least`` seconds have no line."""
 
     def __init__(self, stream: TextIO | None = None, least: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._least, self._clock = stream, least, clock

@@ -1,7 +1,7 @@
-"""Baselines: reference reports under version control, one a platform family, scale and precision, and how a run finds its own.
+"""Baselines: reference reports under version control, one for each platform family, scale and precision. A run finds its own.
 
-A baseline is a report with its stage records and every recorded value, so that it can be compared and judged again; the arrays
-that only figures need are left out, which keeps it below 300 KB. It is one ``report.json``, compressed.
+A baseline has its stage records and every recorded value, and so can be compared and judged again. Arrays that only figures need
+are left out, which keeps it below 300 KB. It is one ``report.json``, compressed.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def name_of(report: Report) -> str:
 
 
 def is_one(path: Path) -> bool:
-    """Whether the path is a baseline's, which keeps no file of values beside it."""
+    """Whether the path is that of a baseline. A baseline has no file of values beside it."""
     return path.is_file() and path.name.endswith(SUFFIX)
 
 
 def candidates(folder: Path, scale: str, precision: str) -> list[Path]:
-    """The baselines of a scale and precision, whatever the platform.
+    """The baselines of a scale and precision, for any platform.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: there is no such baseline.
     """
     found = sorted(folder.glob(f"{scale}-{precision}-*{SUFFIX}"))
     if not found:
@@ -49,8 +49,8 @@ def matching(folder: Path, report: Report) -> Path:
     """The baseline of this report's own platform family.
 
     Raises:
-        Incomparable: there are baselines, but of other families.
-        InvalidInput: there is none of its scale and precision.
+        Incomparable: there are baselines, but only of other families.
+        InvalidInput: there is no baseline of the report's scale and precision.
     """
     found = candidates(folder, report.scale, report.precision)
     own = folder / name_of(report)

@@ -89,7 +89,7 @@ def compare_reports(options: argparse.Namespace) -> int:
 
 
 def _place(after: Path) -> Path:
-    """Beside the report; never beside a baseline, whose folder is under version control."""
+    """The folder for the comparison: beside the report, but never beside a baseline, whose folder is under version control."""
     if after.is_dir():
         return after
     return after.parent if after.name == json_file.NAME else REPORTS
@@ -125,7 +125,7 @@ def judge_again(options: argparse.Namespace) -> int:
 
 
 def _doctored(options: argparse.Namespace, report: Report) -> list[str]:
-    """What is not as it was measured, and, unless the values alone are judged again, not as the claims declare it."""
+    """A line for each entry that is not as measured or, without --values-alone, not as the claims declare it."""
     folder = options.report if options.report.is_dir() else options.report.parent
     found = [] if report.values is None else unlike_arrays(report, evidence.arrays_of(folder, report.values))
     if options.values_alone:
@@ -195,7 +195,7 @@ def missing_evidence(path: Path, report: Report) -> list[str]:
 
 
 def _absent(path: Path, report: Report) -> int:
-    """How many of its evidence files are not there at all."""
+    """Number of the report's evidence files that are missing."""
     folder = path if path.is_dir() else path.parent
     return sum(not (folder / held.file).exists() for held in _evidence(report))
 
@@ -205,7 +205,7 @@ def _evidence(report: Report) -> list[Evidence]:
 
 
 def _drift(record: ClaimRecord) -> list[str]:
-    """What the recorded values do not give again, bit for bit."""
+    """A line if the recorded values do not give the recorded interval again, bit for bit."""
     ensemble, judged = ensemble_of(record), record.measurements[0]
     try:
         now = interval_again(record)

@@ -1,4 +1,4 @@
-"""Everything that two reports have in common or not, as values, and the exit code that says it in one number."""
+"""Everything that two reports share or differ in, as values, and the exit code that sums it up."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ClaimChange:
 
     @property
     def margin_lost(self) -> float | None:
-        """Share of the baseline's margin that is gone; None where there was none."""
+        """Share of the baseline's margin that is gone; None where there was no margin."""
         before, after = self.margins
         return None if before is None or after is None or before <= 0 else (before - after) / before
 
@@ -82,8 +82,8 @@ class Comparison:
     """Two reports against each other; see :func:`compare`.
 
     Attributes:
-        uncompared: a line for each claim that one report judged and the other did not, and for each run in one alone.
-        warnings: what makes the comparison less than it seems.
+        uncompared: a line for each claim that only one report judged, and for each run that only one report has.
+        warnings: reasons why the comparison says less than it seems to.
     """
 
     before: Report
@@ -109,7 +109,7 @@ class Comparison:
 
     @property
     def wider_runs(self) -> list[RunChange]:
-        """Runs whose own rounding error, by which they are compared, grew."""
+        """Runs whose own rounding error grew. This error decides what counts as moved."""
         return [run for run in self.runs if run.wider]
 
     @property
@@ -166,7 +166,7 @@ def compare(before: Report, after: Report) -> Comparison:
 
 
 def _comparable(before: ClaimRecord, after: ClaimRecord, redefined: set[str]) -> bool:
-    """Judged in both, on the same experiments; or judged in the baseline and broken here, which is a change of verdict."""
+    """Whether both reports judged the claim on the same experiments, or it broke in the new one, which is a change of verdict."""
     return before.judged and not after.declared and not redefined & {*before.experiments, *after.experiments}
 
 

@@ -1,10 +1,11 @@
 """Two records of one stage: the same bits, the same within rounding, or moved.
 
-The rounding-error model. Both runs are off the exact result of the same arithmetic by a rounding error whose size (root mean
-square over a sketch, or one a step) each of them measured on itself, by taking the same steps in float32 and float64. Two
-correct runs are therefore apart by about the root sum of squares of both sizes; :data:`FACTOR` times their sum is allowed,
-which leaves room for sketches that know a size to 18 % only, and for errors that happened to be small where they were measured.
-tests/compare/test_compare.py measures how often a correct run is taken for a moved one, and which shifts are seen.
+The rounding-error model. Each run differs from the exact result of the same arithmetic by a rounding error. Each run measured
+the size of its own error, by taking the same steps in float32 and float64. The size is a root mean square over a sketch, or one
+number a step. Two correct runs therefore differ by about the root sum of squares of both sizes. The model allows :data:`FACTOR`
+times their sum. This leaves room for sketches, which know a size to 18 % only, and for errors that happened to be small where
+they were measured. tests/compare/test_compare.py measures how often a correct run is taken for a moved one, and which shifts
+are seen.
 """
 
 from __future__ import annotations
@@ -51,7 +52,11 @@ class Stage:
 
     @classmethod
     def of(cls, record: Json) -> Stage:
-        """Raises Unreadable for a record that is not one."""
+        """The stage of a report's record.
+
+        Raises:
+            Unreadable: the record is not that of a stage.
+        """
         try:
             sizes = record.get("rounding")
             rounding = () if sizes is None else tuple(map(float, sizes if isinstance(sizes, list) else [sizes]))
@@ -72,9 +77,9 @@ class Difference:
     Attributes:
         stage: name and, in a series, where: ``loss at step 38``.
         at: step, or -1 for stages outside the trajectory.
-        relative: root mean square of the difference over that of the values (of the one number, in a series).
+        relative: root mean square of the difference over that of the values; in a series, of one number.
         ulps: the same in units in the last place of the coarser of both precisions.
-        ratio: the difference over what the rounding-error model allows; NaN without one.
+        ratio: the difference over what the rounding-error model allows; NaN without a model.
         note: what the record of either run says of the stage besides.
     """
 
@@ -88,7 +93,9 @@ class Difference:
 
 
 def differences(a: Stage, b: Stage, precision: str) -> list[Difference]:
-    """What differs between two records of a stage: [] for equal bits; in a series the first step that differs, and that moved.
+    """The differences between two records of a stage; [] for equal bits.
+
+    In a series these are the first step that differs, and the first step after it that moved.
 
     Args:
         precision: the coarser one of both runs.
@@ -114,7 +121,7 @@ def differences(a: Stage, b: Stage, precision: str) -> list[Difference]:
 
 
 def _allowed(a: Stage, b: Stage, part: slice) -> Any:
-    """What the model allows of that part of the values, NaN without one."""
+    """The difference that the model allows for that part of the values; NaN without a model."""
     sizes = [np.resize(stage.rounding, len(stage.values))[part] if stage.rounding else math.nan for stage in (a, b)]
     return FACTOR * (sizes[0] + sizes[1])
 
@@ -137,7 +144,7 @@ def _difference(where: str, at: int, a: Sequence[float], b: Sequence[float], all
 
 
 def spacing(size: float, precision: str) -> float:
-    """One unit in the last place of a number of that size (of 1, for 0)."""
+    """One unit in the last place of a number of that size; for 0, of the number 1."""
     return float(np.spacing(np.float32(size or 1) if precision == "float32" else np.float64(size or 1)))
 
 

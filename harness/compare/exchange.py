@@ -1,18 +1,19 @@
 """Is a platform's result one more draw from the seeds' distribution? A test, its power, its false-alarm rate.
 
 Paired: runs that start from the same theta_0 on both platforms. If platforms are exchangeable, the difference of a seed is as
-likely to be d as -d. The exact test flips all signs, and can say nothing below six pairs, since three have eight signs. Three to
-eleven differences that are no whole numbers and of which no two are equal in size are tested by Student's t, whose p is
-multiplied by :func:`inflation`: it is right then in the tail for uniform differences, the worst smooth ones with one peak.
+likely to be d as -d. The exact test flips all signs. It can say nothing below six pairs: three pairs have only eight signs.
+Three to eleven differences are tested by Student's t if they are not whole numbers and no two are equal in size. Its p is
+multiplied by :func:`inflation`, which makes its tail right for uniform differences, the worst smooth distribution with one
+peak.
 
-Unpaired: other seeds. All values are permuted: exact whatever their distribution, skewed and discrete ones included.
+Unpaired: other seeds. All values are permuted. That is exact for any distribution, including skewed and discrete ones.
 
 Proportions of the same trials: Fisher's exact test. Claims over pairs of seeds: the jackknife's pseudo-values in place of values.
 
-Where no arrangement of the values would be an alarm there is no p-value, and the claim is not counted. Many claims are judged at
-once: p-values are corrected by Benjamini & Hochberg, so that of the claims that are named one in twenty is named by chance, and a
-sweep over exchangeable platforms names any in at most 5 of 100 sweeps. One claim that moves alone among many must move far
-(:meth:`Exchange.detectable`); many that move together need not. tests/compare/test_exchange.py measures level and power.
+If no arrangement of the values would be an alarm, there is no p-value, and the claim is not counted. Many claims are judged at
+once, so p-values are corrected by Benjamini & Hochberg. One in twenty of the named claims is then named by chance, and at most
+5 of 100 sweeps over exchangeable platforms name any claim. One claim that moves alone among many must move far
+(:meth:`Exchange.detectable`); many claims that move together need not. tests/compare/test_exchange.py measures level and power.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from scipy import stats
 ALPHA = 0.05
 POWER = 0.8
 LEAST_PAIRS = 3  # for a spread
-EXACT_PAIRS = 12  # from which flipped signs are as good as Student's t, and need no shape
-ARRANGEMENTS = 20_000  # at most; drawn at random where there are more
+EXACT_PAIRS = 12  # pairs from which flipped signs are as good as Student's t, and assume no distribution
+ARRANGEMENTS = 20_000  # largest number of arrangements; more are sampled at random
 EQUAL = 1e-9  # relative distance of values that only rounding tells apart
 
 Floats = NDArray[np.float64]
@@ -47,8 +48,8 @@ class Exchange:
         p: p-value, None where nothing could be tested.
         error: standard error of the tested mean, in standard deviations; 0 where the power is not known.
         dof: degrees of freedom of the spread.
-        least: smallest p-value that these values could have given in any arrangement, of which all others are multiples.
-        inflation: by what the test multiplies Student's p; 1 for arrangements.
+        least: smallest p-value that any arrangement of these values could give; all other p-values are its multiples.
+        inflation: factor by which the test multiplies Student's p; 1 for arrangements.
     """
 
     method: str
@@ -72,7 +73,7 @@ class Exchange:
         if not self.error:
             return None
         level = ALPHA * together / claims
-        if self.least:  # an alarm has a p-value below the level, and they come in steps
+        if self.least:  # an alarm has a p-value below the level, and p-values come in steps
             level = self.least * (math.ceil(level / self.least) - 1)
         return _smallest(self.error, self.dof, level / self.inflation) if level > 0 else math.inf
 
@@ -96,7 +97,7 @@ def unpaired(before: Sequence[float], after: Sequence[float]) -> Exchange:
         return Exchange(f"other seeds: the baseline needs {LEAST_PAIRS} and has {n}", m)
     values = np.asarray([*after, *before], float)
     values = values - values.mean()
-    # the sum of the new values decides, since that of all is fixed
+    # the sum of the new values decides, since the sum of all values is fixed
     sums = np.abs(values[_choices(n + m, m)].sum(axis=1))
     return _arranged(f"{m} new values among {n} of other seeds", sums, m, math.sqrt(1 / m + 1 / n), n + m - 2)
 
@@ -119,9 +120,9 @@ def corrected(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def inflation(n: int) -> float:
-    """How much more often n uniform differences than normal ones have a large t, in the limit of large t.
+    """How much more often n uniform differences have a large t than n normal differences, in the limit of large t.
 
-    Both tails fall as t^-(n - 1), by the integral of f(x)^n |x|^(n - 1) over the density f.
+    Both tails fall as t^-(n - 1), in proportion to the integral of f(x)^n |x|^(n - 1) for the density f.
     """
     uniform = 2.0 ** (1 - n) / n
     normal = (2 * math.pi) ** (-n / 2) * math.gamma(n / 2) * (2 / n) ** (n / 2)
@@ -141,14 +142,14 @@ def _arranged(method: str, sizes: Floats, n: int, error: float, dof: int) -> Exc
 
 
 def _discrete(d: Floats) -> bool:
-    """Whether the differences are whole numbers, or two of them are of one size: such as counts give."""
+    """Whether the differences are like those of counts: whole numbers, or two of them equal in size."""
     sizes = np.sort(np.abs(d))
     return bool(np.all(d == np.round(d)) or np.any(np.diff(sizes) <= EQUAL * sizes[-1]))
 
 
 @functools.lru_cache(maxsize=8)
 def _signs(n: int) -> Floats:
-    """All signs of n numbers, or some at random; first those that leave them as they are, shape (arrangements, n)."""
+    """All signs of n numbers, or a random choice, shape (arrangements, n). The first row leaves the numbers as they are."""
     if 2**n <= ARRANGEMENTS:
         return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
     drawn = np.random.default_rng(n).choice([1.0, -1.0], (ARRANGEMENTS, n))
@@ -158,7 +159,7 @@ def _signs(n: int) -> Floats:
 
 @functools.lru_cache(maxsize=8)
 def _choices(total: int, count: int) -> NDArray[np.int64]:
-    """All choices of so many of ``total``, or some at random; first the first ones, shape (arrangements, count)."""
+    """All choices of ``count`` of ``total`` positions, or some at random, shape (arrangements, count); the first ones first."""
     if math.comb(total, count) <= ARRANGEMENTS:
         return np.array(list(itertools.combinations(range(total), count)))
     rng = np.random.default_rng([total, count])
@@ -173,7 +174,7 @@ def power(n: int, shift: float, alpha: float = ALPHA) -> float:
 
 
 def _power(noncentrality: float, dof: int, level: float) -> float:
-    """Of Student's t, two-sided at that level: what arrangements of normal values detect too, but for few of them."""
+    """Power of Student's t, two-sided at that level. Arrangements of normal values have the same power, unless values are few."""
     critical = stats.t.isf(level / 2, dof) * _spreads(dof)
     return float(np.mean(stats.norm.sf(critical - noncentrality) + stats.norm.sf(critical + noncentrality)))
 

@@ -47,13 +47,13 @@ class Track:
 
     @property
     def eroded(self) -> float | None:
-        """How much of the margin went between the first and the last report; None where a margin is not defined."""
+        """Share of the margin that was lost between the first and the last report; None where a margin is not defined."""
         first, last = self.points[0].margin, self.points[-1].margin
         return None if first is None or last is None or len(self.points) < 2 else first - last
 
 
 def find(folders: Iterable[Path]) -> tuple[list[Report], list[str]]:
-    """Every report in or below the folders (copies of one run once), oldest first, and what could not be read, a line each."""
+    """Every report in or below the folders, oldest first, each run once; and a line for each file that could not be read."""
     found: dict[tuple[str, ...], Report] = {}
     problems = []
     for path in _files(folders):
@@ -67,14 +67,14 @@ def find(folders: Iterable[Path]) -> tuple[list[Report], list[str]]:
 
 
 def platform(report: Report) -> str:
-    """What reports must share for their values to be of one series."""
+    """The facts that reports must share for their values to form one series."""
     e = report.environment
     machine = f"{e.get('cpu') or e.get('system', '?')}, {e.get('device', '?')}"
     return f"{report.scale}, {report.precision}, {machine}, jax {e.get('jax', '?')}"
 
 
 def tracks(reports: Sequence[Report]) -> list[Track]:
-    """Each judged claim on each platform; those that lose margin first, the most eroded before the rest."""
+    """Each judged claim on each platform: first the claims that lose margin, of these the most eroded first."""
     points: dict[tuple[str, str], list[Point]] = defaultdict(list)
     for report in reports:
         for record in report.claims:
@@ -85,7 +85,7 @@ def tracks(reports: Sequence[Report]) -> list[Track]:
 
 
 def table(found: Sequence[Track], most: int) -> list[str]:
-    """The ranking in lines: what each claim's margin was, is, and on which platform."""
+    """The ranking as lines: each claim's margin then and now, its verdicts, and its platform."""
     ranked = [track for track in found if track.eroded is not None][:most]
     lines = ["margin then -> now (share of the bound)   verdicts                claim, platform"] if ranked else []
     if ranked and not any((track.eroded or 0.0) > 0 for track in ranked):
@@ -99,7 +99,7 @@ def table(found: Sequence[Track], most: int) -> list[str]:
 
 
 def _rank(track: Track) -> tuple[bool, float, float, str]:
-    """Share of the margin that is gone, the largest first, then the least margin; those with one report last."""
+    """Sorts by the share of the margin that is gone, the largest first, then by the least margin; single reports come last."""
     first = track.points[0].margin
     gone = None if track.eroded is None else track.eroded / first if first else track.eroded
     return gone is None, -(gone or 0.0), 0.0 if track.last is None else track.last, track.id

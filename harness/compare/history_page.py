@@ -18,7 +18,7 @@ COLOURS = ("#0072b2", "#d55e00", "#00855f", "#a8508a", "#757575", "#b58900")
 
 
 def render(tracks: Sequence[history.Track], reports: int, problems: Sequence[str]) -> str:
-    """The page: what could not be read, the platforms, then the claims in the order of ``tracks``."""
+    """The page: the files that could not be read, the platforms, then the claims in the order of ``tracks``."""
     platforms = sorted({track.platform for track in tracks})
     times = sorted({point.created for track in tracks for point in track.points})
     ids = dict.fromkeys(track.id for track in tracks)
@@ -41,7 +41,7 @@ class Plot:
         ends = [end for interval in self.intervals for end in interval]
         low, high = min(ends), max(ends)
         margin = 0.15 * ((high - low) or abs(high) or 1.0)
-        # a bound that is far off would flatten everything: it is drawn where it is near
+        # a bound that is far off would flatten everything: only near bounds are drawn
         near = [edge for edge in self.accept if edge is not None and low - 12 * margin < edge < high + 12 * margin]
         self.marks = min([low, *near]), max([high, *near])
         self.low, self.high = self.marks[0] - margin, self.marks[1] + margin

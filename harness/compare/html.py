@@ -1,4 +1,4 @@
-"""A comparison as one offline page: what differs, claim by claim and run by run, and where each value went against its region."""
+"""A comparison as one offline page: the differences by claim and by run, and where each value moved against its region."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facts that distinguish two machines, and those that merely passed while a report was made."""
+"""The facts that distinguish two machines, and the passing circumstances in which a report was made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.suite.records import Report
 
-# whatever can move a number; everything else in a report's environment is incidental
+# the facts that can move a number; everything else in a report's environment is incidental
 IDENTITY = (
     "jax",
     "jaxlib",
@@ -40,12 +40,12 @@ class Change:
 
 
 def identity_changes(before: Report, after: Report) -> list[Change]:
-    """What differs of the keys that can move a number, in the order of :data:`IDENTITY`."""
+    """The facts that differ and can move a number, in the order of :data:`IDENTITY`."""
     return _changes(_environment(before), _environment(after), IDENTITY)
 
 
 def incidental_changes(before: Report, after: Report) -> list[Change]:
-    """Clock, load and the like: shown, and blamed for nothing."""
+    """Changes of the clock, the load and similar facts: they are shown, but explain nothing."""
     a, b = ({**_environment(report), **_circumstances(report)} for report in (before, after))
     return _changes(a, b, [key for key in dict.fromkeys([*a, *b]) if key not in IDENTITY])
 

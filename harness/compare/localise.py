@@ -27,7 +27,7 @@ class RunChange:
         moved: the first stage beyond its rounding-error model, or None.
         bits: the first stage of other bits, or None.
         ratio: the largest difference over what is allowed, among stages that stayed within rounding.
-        uncompared: stages of one report alone, and stages that could not be recorded.
+        uncompared: stages that only one report has, and stages that could not be recorded.
         wider: the first stage whose own rounding error, which decides what is allowed, grew more than :data:`GREW` times, or "".
     """
 
@@ -45,7 +45,7 @@ class RunChange:
 
     @property
     def redefined(self) -> bool:
-        """Whether it is another experiment under the same name."""
+        """Whether the run is of another experiment under the same name."""
         return self.moved is not None and self.moved.stage == BEFORE[0]
 
     @property
@@ -55,7 +55,7 @@ class RunChange:
 
     @property
     def first(self) -> Difference | None:
-        """What to look at: the first stage that moved, else the first of other bits."""
+        """The stage to look at: the first that moved, else the first of other bits."""
         return self.moved or self.bits
 
 
@@ -71,8 +71,8 @@ def localise(before: Report, after: Report) -> list[RunChange]:
 def wider(before: ExperimentRecord, after: ExperimentRecord) -> str:
     """The first stage whose measured rounding error grew too much for another machine's, "" if none did.
 
-    What is allowed between two runs is measured on the runs themselves: a fault that makes both precisions wrong, such as
-    products of ten bits, would widen it and hide behind it.
+    The allowed difference is measured on the runs themselves. A fault that makes both precisions wrong, such as products of ten
+    bits, would widen it, and so hide itself.
     """
     there = _named(after.stages)
     for key, stage in _named(before.stages).items():
@@ -123,7 +123,7 @@ def _rank(stage: Stage, difference: Difference, position: int) -> tuple[int, int
 
 
 def _named(records: Iterable[Json]) -> dict[str, Stage]:
-    """Stages by name and step. What has a digest alone may be there several times (looked at from several sides): one stage."""
+    """Stages by name and step. A stage that has a digest alone may be recorded several times; it counts as one stage."""
     found: dict[str, Stage] = {}
     for stage in map(Stage.of, records):
         key = stage.name if stage.step is None else f"{stage.name} after step {stage.step}"
@@ -133,7 +133,7 @@ def _named(records: Iterable[Json]) -> dict[str, Stage]:
 
 
 def _bare(stage: Stage) -> bool:
-    """Whether it is a digest and nothing else."""
+    """Whether the stage is a digest and nothing else."""
     return not (stage.values or stage.exact or stage.failure)
 
 

@@ -1,4 +1,4 @@
-"""What a claim measured in two reports: by how much it moved, how near its verdict is to turning, whether it is chance."""
+"""What a claim measured in two reports: how far it moved, how near its verdict is to turning, whether chance explains it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from harness.suite.records import ClaimRecord, MeasurementRecord
 from harness.suite.rejudge import Pairs, interval_again, pseudo_values
 
 Values = Mapping[tuple[str, ...], float]
-# Half of the digits of the precision. A measurement's conditioning is not known, so no rounding bound holds for all of them;
-# where it is as bad as at a double root, half of the digits go, and a loss of more is worth a look.
+# Half of the digits of the precision. A measurement's conditioning is not known, so no rounding bound holds for all measurements.
+# Where it is as bad as at a double root, half of the digits are lost; a larger loss is worth a look.
 HALF = {"float32": float(np.finfo(np.float32).eps) ** 0.5, "float64": float(np.finfo(np.float64).eps) ** 0.5}
 
-# A claim that measures rounding itself, in units of what it may be: each machine has its own, and a tenth of that is no move.
+# For a claim that measures rounding itself, in units of the allowed rounding: machines differ, and a tenth of a unit is no move.
 OF_THE_BOUND = "of the bound"
 TENTH = 0.1
 
@@ -46,7 +46,7 @@ class Shift:
 
 
 def shift_between(before: ClaimRecord, after: ClaimRecord, precision: str) -> Shift:
-    """Of the runs that both measured; of the means where they have none in common."""
+    """The shift over the runs that both reports measured; the shift of the means where they have no run in common."""
     a, b = values_of(before), values_of(after)
     common = [key for key in a if key in b]
     pairs = [(a[key], b[key]) for key in common] or [(_mean(a), _mean(b))]
@@ -62,14 +62,14 @@ def shift_between(before: ClaimRecord, after: ClaimRecord, precision: str) -> Sh
 
 
 def beside(before: ClaimRecord, after: ClaimRecord, shift: Shift, precision: str) -> tuple[str, ...]:
-    """What differs beside the values: a line for the interval that they do not explain, its method, and each control."""
+    """What differs beside the values: a line for an interval that the values do not explain, for its method, for each control."""
     if before.over != after.over:
         return ()
     return (*_width(before, after), *_intervals(before, after, shift, precision), *_controls(before, after, precision))
 
 
 def _width(before: ClaimRecord, after: ClaimRecord) -> Iterator[str]:
-    """Of an estimate, whatever its value: how much wider its interval is than the same budget gave before."""
+    """A line if an estimate's interval is wider than the same budget gave before."""
     was, now = before.measurements[0].interval, after.measurements[0].interval
     if before.over != "interval" or was is None:
         return
@@ -86,7 +86,7 @@ def _scale(record: ClaimRecord, *values: float) -> float:
 
 
 def _intervals(before: ClaimRecord, after: ClaimRecord, shift: Shift, precision: str) -> Iterator[str]:
-    """Only where the same runs gave the same values, to rounding: else the interval moves with them."""
+    """Lines for the interval, only where the same runs gave the same values to rounding: else the interval moves with them."""
     a, b = before.measurements[0], after.measurements[0]
     if shift.state > State.ROUNDING or a.runs != b.runs:
         return
@@ -99,14 +99,14 @@ def _intervals(before: ClaimRecord, after: ClaimRecord, shift: Shift, precision:
 
 
 def _moved_ends(before: ClaimRecord, now: MeasurementRecord) -> list[float]:
-    """The baseline's interval, moved as its own rule moves it from the baseline's values to those of now."""
+    """The baseline's interval, moved as its own rule moves the interval from the baseline's values to the new values."""
     judged = before.measurements[0]
     ends = judged.interval or [-math.inf, math.inf]
-    if before.over == "interval":  # the ends were measured themselves
+    if before.over == "interval":  # the ends are measured values
         return ends
     try:
         was, new = (interval_again(replace(before, measurements=[one])) for one in (judged, now))
-    except InvalidInput:  # values that have no interval by the rule of today
+    except InvalidInput:  # values that have no interval by the present rule
         return ends
     if was.bounded != new.bounded and was.bounded == (judged.interval is not None):  # equal values that rounding told apart
         return [new.low, new.high]

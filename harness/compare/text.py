@@ -29,7 +29,7 @@ def headline(found: Comparison) -> str:
 
 
 def stages_line(found: Comparison) -> str:
-    """One line: what the runs say."""
+    """One line: how many runs moved, and in which stage first."""
     known = [run for run in found.runs if not any("no stage records" in line for line in run.uncompared)]
     if not known:
         return "no run has stage records in both reports: nothing can be localised (what a run writes has them; copies may not)"
@@ -43,7 +43,7 @@ def stages_line(found: Comparison) -> str:
 
 
 def chance_line(found: Comparison) -> str:
-    """One line: the statistical answer, with what it could have seen."""
+    """One line: the statistical answer, and the shifts that it could have seen."""
     tested = [claim for claim in found.claims if claim.corrected is not None]
     drifted = [claim.before.id for claim in tested if claim.drifted]
     named = f": {', '.join(drifted)}" if drifted else ""
@@ -121,7 +121,7 @@ def say(difference: Difference | None) -> str:
 
 
 def unlocalised(runs: Sequence[RunChange]) -> list[str]:
-    """A line for whatever the runs could not be compared in."""
+    """A line for each thing that could not be compared between the runs."""
     return [f"{run.label}: {line}" for run in runs for line in run.uncompared]
 
 

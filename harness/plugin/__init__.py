@@ -26,7 +26,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Before any conftest can import JAX: the cores are shared between xdist's workers."""
+    """Share the cores between xdist's workers, before any conftest can import JAX."""
     if options.active(early_config):
         workers = getattr(early_config.known_args_namespace, "numprocesses", None)
         options.share_cores((os.cpu_count() or 1) if isinstance(workers, str) else workers or 1)
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> None:
-    """Claims in a project that does not ask for any would pass as tests."""
+    """Refuse claims in a project that does not ask for claims: they would pass as tests."""
     if isinstance(obj, FunctionType) and hasattr(obj, "__claims__") and not options.active(collector.config):
         raise collector.CollectError(
             "claims are judged in a project that asks for them: set the ini key claims_paths to the folder that they are in "

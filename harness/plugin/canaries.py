@@ -1,4 +1,4 @@
-"""Run the canaries before any experiment: in this process, or in one of their own where xdist's workers prepare experiments."""
+"""Run the canaries before any experiment: in this process, or in a process of their own if xdist's workers do the work."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from harness.suite.catalogue import declared
 from harness.suite.records import CanariesRecord
 
 COMMAND = (sys.executable, "-m", "harness", "canaries", "--json")
-LONGEST = 600  # seconds; they take ten
+LONGEST = 600  # seconds that the canaries may take; they take ten
 NOTHING = "no claim of this run rests on an experiment"
 
 
 class Canaries:
-    """Registered where no xdist worker runs. A canary that is red and not listed ends the session before the first experiment."""
+    """Registered outside xdist's workers. A red canary that is not listed ends the session before the first experiment."""
 
     def __init__(self, config: pytest.Config, settings: Settings, reporting: Reporting) -> None:
         self.config, self.settings, self.reporting = config, settings, reporting
@@ -40,15 +40,15 @@ class Canaries:
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        """Of xdist's controller, which gives nothing to its workers before all have collected: they wait for the first."""
+        """In xdist's controller, check once a worker has collected: no worker gets a task before all have collected."""
         if self.reporting.canaries is None:
             self._check(in_child)
 
     def _check(self, run: Any) -> None:
-        """Run the canaries if an experiment is going to be prepared, say and record what came of them.
+        """Run the canaries if an experiment will be prepared; print and record their result.
 
         Raises:
-            pytest.Session.Failed: one is red, and not listed.
+            pytest.Session.Failed: a canary is red and not listed.
         """
         if not self.reporting.selected:
             return
@@ -71,7 +71,7 @@ class Canaries:
 
 
 def in_child() -> CanariesRecord:
-    """Run them in a process of their own, which has this one's environment and leaves no JAX and no memory behind."""
+    """Run the canaries in a process of their own, with this process's environment. It leaves no JAX and no memory behind."""
     try:
         done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=LONGEST, check=False)
     except subprocess.TimeoutExpired:

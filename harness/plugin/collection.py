@@ -19,11 +19,11 @@ JUDGING = "claims-judging"  # name of the plugin that judges items
 
 
 class ClaimFailed(Exception):
-    """A claim whose verdict is not the expected one, or that could not be judged; the message is one line."""
+    """A claim that failed or could not be judged; the message says why in one line."""
 
 
 class ClaimItem(pytest.Item):
-    """One claim; the ``judge`` of the running session turns it into an outcome."""
+    """One claim; the running session's ``judge`` gives its outcome."""
 
     def __init__(self, *, claim: Claim, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -22,7 +22,7 @@ def pytest_claims_lab(config: pytest.Config, settings: Settings, progress: Progr
 
 @pytest.hookspec
 def pytest_claims_options(config: pytest.Config) -> Mapping[str, Any]:  # type: ignore[empty-body]
-    """Options of the papers' own, by name, checked; runs find them in ``lab.options``.
+    """The papers' own options, checked, by name; runs find them in ``lab.options``.
 
     A conftest declares them in ``pytest_addoption`` (:func:`harness.plugin.options.add_option`). It raises
     :class:`harness.errors.InvalidInput` for a value that is not allowed.

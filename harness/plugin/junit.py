@@ -1,7 +1,7 @@
-"""junit.xml of the report, written by a log of pytest's: the one of ``--junitxml``, else one that is kept for the report.
+"""junit.xml of the report, written by pytest's own log class: by the log of ``--junitxml``, else by a log kept for the report.
 
-The report's own log is no ``config.option.xmlpath``: that would write a file in sessions without claims, name it in the terminal,
-and make the fixture ``record_property`` warn tests that it does not concern.
+The report's own log does not set ``config.option.xmlpath``. That option would write a file in sessions without claims, name it in
+the terminal, and make the fixture ``record_property`` warn unrelated tests.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Kept(LogXML):
     """A log that follows the session and writes nothing by itself."""
 
     def pytest_sessionfinish(self) -> None:
-        """No file beside the report's was asked for."""
+        """Write nothing: only the report's file is wanted."""
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """The report's place is named already."""
+        """Print nothing: the report's place is named already."""
 
 
 class JUnit:
@@ -41,13 +41,13 @@ class JUnit:
 
     @property
     def log(self) -> LogXML:
-        """The user's, which pytest makes after the plugin is configured, or else the report's own."""
+        """The user's log, which pytest makes after it configures this plugin, or else the report's own."""
         return self.config.stash.get(xml_key, self.kept)
 
     def name(self, report: pytest.TestReport, record: ClaimRecord) -> None:
-        """Name the test case by its claim, and put what was found into its output, since a REFUTED claim that is listed passes.
+        """Name the test case by its claim, and put the finding into its output, since a listed REFUTED claim passes.
 
-        Comes after the claim was judged and before pytest closes the case at teardown.
+        Called after the claim was judged and before pytest closes the case at teardown.
         """
         case = self.log.node_reporter(report)
         output = ET.Element("system-out")
@@ -57,7 +57,7 @@ class JUnit:
         case.add_attribute("name", record.id)
 
     def describe(self, report: Report) -> None:
-        """The suite's properties."""
+        """Add the suite's properties."""
         seeds = {"seeds": str(report.seeds), "first seed": str(report.first_seed)}
         facts = {"scale": report.scale, **seeds, "complete": str(report.complete).lower()}
         for name, value in {**facts, **report.environment}.items():
@@ -74,7 +74,7 @@ class JUnit:
 
 
 def properties(record: ClaimRecord) -> list[tuple[str, str]]:
-    """What a claim's test case says beside its outcome."""
+    """The properties of a claim's test case, beside its outcome."""
     values = [f"{value:.9g}" for entry in record.measurements[:1] for value in entry.values if value is not None]
     return [
         ("verdict", record.verdict),
@@ -89,5 +89,5 @@ def _kept(config: pytest.Config) -> Kept:
     known = config.pluginmanager.hasplugin("junitxml")
     settings = [config.getini(f"junit_{key}") for key in INI] if known else []
     if known:
-        settings[INI.index("family")] = "xunit1"  # which has each case's file and line; junit_family is for the user's own log
+        settings[INI.index("family")] = "xunit1"  # xunit1 has each case's file and line; junit_family is for the user's own log
     return Kept("", config.getoption("junitprefix", None), *settings)

@@ -41,7 +41,7 @@ VALUES: dict[str, tuple[str, str, str]] = {
 }
 # ini key -> (default, help); {claims} is the folder of claims, {fixtures} the folder fixtures in it or beside it
 FOLDERS: dict[str, tuple[str, str]] = {
-    "claims_paths": ("", "folder in which all claims are declared, relative to rootdir; where it is not set, nothing is done"),
+    "claims_paths": ("", "folder in which all claims are declared, relative to rootdir; without it the plugin does nothing"),
     "claims_deviations": ("{claims}/deviations.toml", "claims that fail as published: id, scale, verdict, reason"),
     "claims_ledger": ("{claims}/ledger.toml", "what the papers say and no claim judges: id, where, says, reason"),
     "claims_baselines": ("{fixtures}/baselines", "folder of tracked baselines, <scale>-<precision>-<platform>.json.gz"),
@@ -56,7 +56,7 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("claims", "scientific claims")
     group.addoption("--claims-fresh", action="store_true", help="compute everything again, and ignore the store")
     parser.addini("claims_fresh", "default of --claims-fresh", type="bool", default=False)
-    more = "take more seeds for claims that are open, up to 24; all looks at them together have the error of one, 5 %"
+    more = "take more seeds for open claims, up to 24; all looks together have the error of one look, 5 %"
     group.addoption("--claims-until-decided", action="store_true", help=more)
     parser.addini("claims_until_decided", "default of --claims-until-decided", type="bool", default=False)
     group.addoption("--claims-id", action="append", default=[], metavar="ID", help="judge this claim only (repeatable)")
@@ -100,7 +100,7 @@ def folder(config: pytest.Config, key: str) -> Path:
 
 
 def touches_claims(config: pytest.Config) -> bool:
-    """Whether what pytest was asked to collect may hold claims."""
+    """Whether the paths that pytest was asked to collect may hold claims."""
     claims = folder(config, "claims_paths")
     paths = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
     return any(path.is_relative_to(claims) or claims.is_relative_to(path) for path in paths)

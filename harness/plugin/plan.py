@@ -1,4 +1,4 @@
-"""How long a run still takes: what each of its tasks took in a run before, times this machine's pace."""
+"""Estimate how long a run still takes: the time of each task in an earlier run, times this machine's pace."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 from harness.suite.ensemble import HELD
 
-PRIOR = 20.0  # seconds of cost for which the pace of the run before is believed
+PRIOR = 20.0  # seconds of cost that the earlier run's pace weighs against the tasks done here
 
 
 def values(over: str, seeds: int) -> int:
-    """How many values a claim takes at so many seeds: one for each, for each pair, or one in all."""
+    """Number of values of a claim at this number of seeds: one for each seed, one for each pair, or one in all."""
     return {"once": 1, "interval": 1, "pairs": math.comb(seeds, 2)}.get(over, seeds)
 
 
@@ -20,8 +20,8 @@ class Plan:
     """The tasks of a run, each of some kind: an experiment's name (one task a seed) or a claim's id.
 
     Args:
-        costs: seconds that a task of each kind took in a run before. Kinds without one take the mean of those done here.
-        needs: the other kinds of task that a kind stands on, such as a claim on its experiments.
+        costs: seconds that a task of each kind took in an earlier run. Kinds without a cost take the mean of such tasks here.
+        needs: the kinds of task that a kind depends on, such as a claim's experiments.
     """
 
     def __init__(self, costs: Mapping[str, float], needs: Mapping[str, Collection[str]] | None = None) -> None:
@@ -30,17 +30,17 @@ class Plan:
         self._took: dict[str, list[float]] = {}
 
     def add(self, kinds: Iterable[str]) -> None:
-        """More tasks, one for each kind that is named."""
+        """Add one task for each named kind."""
         self._todo.update(kinds)
 
     def done(self, kind: str, seconds: float) -> None:
-        """A task is over."""
+        """Record that a task is over."""
         if self._todo[kind] > 0:
             self._todo[kind] -= 1
             self._took.setdefault(kind, []).append(seconds)
 
     def drop(self, kind: str) -> None:
-        """No more tasks of this kind will run, nor those that stand on it."""
+        """Remove the remaining tasks of this kind, and those that depend on it."""
         for each in (kind, *(other for other, needed in self._needs.items() if kind in needed)):
             self._todo[each] = 0
 
@@ -51,17 +51,17 @@ class Plan:
 
     @property
     def _computed(self) -> list[tuple[float, float]]:
-        """Of these, those that the store did not hold."""
+        """Cost and seconds of the tasks whose results were not in the store."""
         return [(cost, took) for cost, took in self._pairs if took > HELD * cost]
 
     @property
     def pace(self) -> float:
-        """Seconds here for a second of the run before, from the tasks that were computed, or from all if none was."""
+        """Seconds here for a second of the earlier run, from the tasks that were computed, or from all if none was."""
         computed = self._computed or self._pairs
         return (PRIOR + sum(took for _, took in computed)) / (PRIOR + sum(cost for cost, _ in computed))
 
     def left(self, running: str = "", elapsed: float = 0.0) -> float | None:
-        """Seconds that the tasks still take, the running one among them; None where nothing is known of any.
+        """Seconds that the tasks still take, including the running task; None where no task's time is known.
 
         A task that takes longer than expected is expected to end now.
         """
@@ -77,7 +77,7 @@ class Plan:
         return self._expected(kind, self.pace, self._unknown(), not self._computed)
 
     def _expected(self, kind: str, pace: float, unknown: float | None, all_held: bool) -> float | None:
-        """Seconds of one task: what the last of its kind took here, else its cost at this machine's pace."""
+        """Seconds of one task: those of the last task of its kind here, else its cost at this machine's pace."""
         took, cost = self._took.get(kind), self._costs.get(kind)
         if took and (cost is None or took[-1] > HELD * cost or all_held):
             return took[-1]

@@ -34,11 +34,11 @@ class PreparedRuns:
         self._open: dict[str, list[Run]] = {}
         self._failed: dict[str, str] = {}
         self._prepared: dict[int, float] = {}
-        self._described: dict[int, tuple[int, list[Json]]] = {}  # by identity: the lab keeps its runs
+        self._described: dict[int, tuple[int, list[Json]]] = {}  # keyed by identity, which is safe since the lab keeps its runs
         self._reported: dict[int, tuple[Any, ...]] = {}
 
     def prepare(self, names: Iterable[str]) -> None:
-        """Do the long work of every named experiment; a failure is said once and stops that experiment alone."""
+        """Do the long work of every named experiment. A failure is reported once, and stops that experiment alone."""
         new = [name for name in dict.fromkeys(names) if name not in self._open and name not in self._failed]
         if not new:
             return
@@ -51,7 +51,7 @@ class PreparedRuns:
         return [run for run in found if not run.missing]
 
     def of(self, name: str, seeds: int | None = None) -> list[Run]:
-        """The runs of the experiment, prepared now if they were not: those of the session, or of so many seeds.
+        """The runs of the experiment, prepared now if needed: the session's, or those of ``seeds`` seeds.
 
         Raises:
             ExperimentFailed: the experiment could not be opened or prepared.
@@ -89,7 +89,7 @@ class PreparedRuns:
                 self._prepared[id(run)] = time.perf_counter() - started
 
     def changed_records(self) -> list[ExperimentRecord]:
-        """What the report says of every run that was opened, by claims or by their controls, or got further since last asked."""
+        """Records of the runs that were opened, by claims or controls, or got further since the last call."""
         opened = [] if self._lab is None else self._lab.opened()
         records = [self._record(run) for run in opened if self._reported.get(id(run)) != self._reached(run)]
         self._reported = {id(run): self._reached(run) for run in opened}  # after describing, which reads stages itself
@@ -99,7 +99,7 @@ class PreparedRuns:
         return len(run.stages), tuple(run.seconds.values()), self._failed.get(run.experiment.name)
 
     def _stages(self, run: Run) -> list[Json]:
-        """Stage records of the run, made anew only when it has got further; a failure is recorded where they would be."""
+        """Stage records of the run, made anew only when it has got further; a failure is recorded in their place."""
         if self._described.get(id(run), (None, []))[0] != len(run.stages):
             try:
                 found = run.stage_records()

@@ -30,7 +30,7 @@ WRITING = "stopping: the report is being written, which takes a few seconds; Ctr
 
 
 class Reporting:
-    """Registered where no xdist worker runs; silent as long as no claim is selected."""
+    """Registered outside xdist's workers; silent as long as no claim is selected."""
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
         self.config, self.settings = config, settings
@@ -45,7 +45,7 @@ class Reporting:
         self.canaries: CanariesRecord | None = None
         self.report: Report | None = None
         self.versus: list[str] = []  # what the comparison with the baseline says
-        self.turned = False  # whether a verdict is another than the baseline's, or none could be compared
+        self.turned = False  # whether a verdict differs from the baseline's, or no verdict could be compared
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -75,7 +75,7 @@ class Reporting:
         return [] if self.config.option.collectonly else self.header()
 
     def header(self) -> list[str]:
-        """What a reader of the verdicts has to know; nothing when there are none to come."""
+        """Lines that a reader of the verdicts has to know; [] if no claim is selected."""
         s = self.settings
         if not self.selected:
             return []
@@ -104,7 +104,7 @@ class Reporting:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, Any, Any]:
-        """Write the report before the summary, name its place after it."""
+        """Write the report before pytest's summary, and name its place after the summary."""
         if not self.selected or self.config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return (yield)
         self.report = self.gathered(interrupted=exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED))

@@ -1,4 +1,4 @@
-"""A pytest session in a project with claims: claims become items, judged against the expected verdicts, and it ends in a report.
+"""A pytest session in a project with claims: claims become items, items are judged, and the session ends in a report.
 
 Without claims in the session nothing is printed and nothing is written. Side effects: the report folder and the store.
 """
@@ -42,15 +42,15 @@ T = TypeVar("T")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the options, then register who judges (not xdist's controller) and who reports (not its workers).
+    """Check the options, then register the judge (not in xdist's controller) and the reporter (not in its workers).
 
-    pytest calls this when the module is registered, which is while it configures itself.
+    pytest calls this when the module is registered, while pytest configures itself.
     """
     settings = _usage(Settings.of, config)
     worker = hasattr(config, "workerinput")
     controller = not worker and getattr(config.option, "dist", "no") != "no"
     if controller and config.option.maxworkerrestart is None and options.touches_claims(config):
-        config.option.maxworkerrestart = "0"  # what dies of an experiment dies again with each claim on it
+        config.option.maxworkerrestart = "0"  # a worker that dies of an experiment dies again with each claim on it
     if not controller:
         config.pluginmanager.register(Judging(config, settings), JUDGING)
     if not worker:
@@ -87,13 +87,13 @@ def pytest_claims_lab(config: pytest.Config, settings: Settings, progress: Progr
         progress=progress,
         every_seed=settings.ensemble,
         chunk=settings.chunk,
-        # a conftest that pytest found while collecting was not asked when the settings were made
+        # pytest found some conftests only while collecting, after the settings were made
         options=settings.papers or of_papers(config),
     )
 
 
 def declared(config: pytest.Config, settings: Settings) -> Deviations:
-    """Know every claim there is, check the ids that were asked for, and read the deviations.
+    """Import every claim, check the ids that were asked for, and read the deviations.
 
     Raises:
         InvalidInput: a claims module that cannot be imported, an unknown id, or a deviations file that does not fit.
@@ -120,7 +120,7 @@ class Judging:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """``--claims-id`` leaves the named claims and nothing else."""
+        """Keep only the claims that ``--claims-id`` names, if it names any."""
         if self.settings.ids:
             kept = named(items, self.settings.ids)
             config.hook.pytest_deselected(items=[item for item in items if item not in kept])
@@ -128,7 +128,7 @@ class Judging:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Before anything long starts: the deviations must fit the claims that exist, selected or not."""
+        """Check, before anything long starts, that the deviations fit the existing claims, selected or not."""
         if (_claims(session) or self.settings.ids) and not _broken(session):
             self.deviations = _usage(declared, session.config, self.settings)
         at_scale = {claim.id for claim in _claims(session) if self.settings.scale in claim.scales}
@@ -136,7 +136,7 @@ class Judging:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Prepare every experiment that the selected claims need; an xdist worker prepares what it is given, when it is."""
+        """Prepare every experiment that the selected claims need. An xdist worker prepares an experiment when it gets a claim."""
         if not (session.config.option.collectonly or hasattr(session.config, "workerinput") or _broken(session)):
             claims = [claim for claim in _claims(session) if self.settings.scale in claim.scales]
             known, seeds = self.ensembles.seconds, self.settings.seeds
@@ -166,7 +166,7 @@ class Judging:
 
     @contextmanager
     def _warnings_said(self) -> Iterator[None]:
-        """Print warnings as lines of progress: no test runs yet whose summary could have them."""
+        """Print warnings as lines of progress: no test is running yet whose summary could show them."""
         with warnings.catch_warnings():
             warnings.simplefilter("always", StoreWarning)
             warnings.showwarning = lambda message, category, *_: self.progress.say(_said(message, category))
@@ -208,7 +208,7 @@ class Judging:
 
 
 def _exact_dtypes() -> AbstractContextManager[None]:
-    """Exact dtypes around every claim, those that import JAX only when they are judged included."""
+    """Exact dtypes around every claim, including claims that import JAX only when they are judged."""
     from harness.engine.precision import exact_dtypes
 
     return exact_dtypes()
@@ -229,7 +229,7 @@ def _broken(session: pytest.Session) -> bool:
 
 
 def _usage(check: Callable[..., T], *arguments: Any) -> T:
-    """Input that makes no sense ends pytest with one line and the usage exit code."""
+    """Call ``check``; input that makes no sense ends pytest with one line and the usage exit code."""
     try:
         return check(*arguments)
     except InvalidInput as error:

@@ -170,7 +170,7 @@ def _baseline(config: pytest.Config, settings: Settings, value: Mapping[str, str
 
 
 def _report(config: pytest.Config) -> Path:
-    """By default below rootdir; where papers are installed rootdir is no place for reports, and the working directory is."""
+    """The report's folder: by default below rootdir, or below the working directory if rootdir has installed papers."""
     installed = {"site-packages", "dist-packages"} & set(config.rootpath.parts)
     if installed and config.getoption("claims_report") is None:
         return config.invocation_params.dir / options.value(config, "report")
@@ -178,5 +178,5 @@ def _report(config: pytest.Config) -> Path:
 
 
 def of_papers(config: pytest.Config) -> dict[str, Any]:
-    """What the papers' conftests make of their own options."""
+    """The papers' own options, as their conftests give them."""
     return {name: value for found in config.hook.pytest_claims_options(config=config) for name, value in found.items()}

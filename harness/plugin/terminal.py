@@ -1,4 +1,4 @@
-"""What a person sees while claims run: what is running, how far it is, how long it still takes."""
+"""What a person sees while claims run: the running stage, how far it is, how long it still takes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from harness.progress import Progress, Step
 from harness.report.text import visible
 
 BEAT = 0.2  # seconds between looks at the clock; a stage shorter than this is not worth a line
-REWRITE_EVERY = 1.0  # seconds between looks of the one line on a terminal
+REWRITE_EVERY = 1.0  # seconds between updates of the one line on a terminal
 LINE_EVERY = 10.0  # seconds between lines elsewhere
-QUIET_EVERY = 60.0  # and where only tasks are told
+QUIET_EVERY = 60.0  # seconds between lines where only tasks are reported
 
 
 def uncaptured(stream: TextIO) -> TextIO:
@@ -42,7 +42,7 @@ def duration(seconds: float) -> str:
 
 
 def _kind(label: str) -> str:
-    """The stage without the run it belongs to: what it took for one seed it takes for the next."""
+    """The label of a stage without its run: a stage takes about as long for the next seed."""
     return label.rpartition(": ")[2]
 
 
@@ -85,11 +85,11 @@ class _Phase:
 class PrintedProgress(Progress):
     """Progress as text: one rewritten line on a terminal, elsewhere a line a stage and at least one every 10 s of work.
 
-    Elsewhere and not ``verbose``, a line a task when it is done, and one a minute of work that goes on.
+    Elsewhere and not ``verbose``, a line for each finished task, and one for each minute of work that goes on.
 
-    A thread looks at the clock, so that a stage which cannot be interrupted (a decomposition) is seen to be alive. ``seen`` is
-    told what is running, outermost first, and how many seconds the outermost should take: whenever that changes, and at most
-    every 10 s while a stage goes forward.
+    A thread looks at the clock and shows that a stage which cannot be interrupted (a decomposition) is alive. ``seen`` is called
+    with the running tasks and stages, outermost first, and with the seconds that the outermost should take. It is called
+    whenever these change, and at most every 10 s while a stage goes forward.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class PrintedProgress(Progress):
 
     @contextmanager
     def task(self, label: str, kind: str = "") -> Iterator[Step]:
-        """One task of the phase, announced at once; the plan knows it as one of its kind."""
+        """One task of the phase, announced at once; ``kind`` is its kind in the plan."""
         with self._running(_Frame(label, 1, self._clock, quiet_for=0, kind=kind or label)) as frame:
             self.beat()
             yield frame
@@ -150,7 +150,7 @@ class PrintedProgress(Progress):
 
     @contextmanager
     def quiet_task(self, label: str) -> Iterator[Step]:
-        """A task that is only seen when it takes long; pytest's own line is open then, and is ended first."""
+        """A task that is shown only if it takes long. pytest's own line is open then, and is ended first."""
         frame = _Frame(label, 1, self._clock, quiet_for=LINE_EVERY, kind=label)
         with self._lock:
             self._printed, self._midline = self._clock(), True
@@ -167,7 +167,7 @@ class PrintedProgress(Progress):
         self._took[_kind(label)] = self._clock() - frame.started
 
     def beat(self) -> None:
-        """Print what is running if it has no line yet, or had none for long."""
+        """Print the running stage if it has no line yet, or if its last line is old."""
         with self._lock:
             if not self._frames:
                 return
@@ -234,12 +234,12 @@ class PrintedProgress(Progress):
         return f"{self._in_all(now)}{self._labels(self._frames)}{done}, {duration(elapsed)}{self._left(frame, elapsed)}{known}"
 
     def _labels(self, frames: list[_Frame]) -> str:
-        """What runs within what, each said once (a run's stages may name their run themselves)."""
+        """The labels of nested frames, each said once (a run's stages may name their run themselves)."""
         inner = [frame.label.removeprefix(f"{outer.label}: ") for outer, frame in itertools.pairwise(frames)]
         return ": ".join([frames[0].label, *inner])
 
     def _left(self, frame: _Frame, elapsed: float) -> str:
-        """Time left in the stage, as it says itself, else by its own pace, else by what the same stage took before."""
+        """Time left in the stage: as the stage says, else by its own pace, else by the time of the same stage before."""
         if frame.ends is not None:
             left = max(0.0, frame.ends - self._clock())
         elif frame.done:
@@ -251,7 +251,7 @@ class PrintedProgress(Progress):
         return f", ~{duration(left)} left"
 
     def _in_all(self, now: float) -> str:
-        """Which run of the phase this is, and the time that everything planned still takes."""
+        """The number of the run in the phase, and the time that everything planned still takes."""
         here = f"run {self._phase.done + 1} of {self._phase.total}" if self._phase is not None else ""
         outer = self._frames[0]
         left = self.plan.left(outer.kind, now - outer.started) if outer.kind else None

@@ -81,7 +81,7 @@ def _name(record: ClaimRecord) -> str:
 
 
 def _row(record: ClaimRecord, layout: _Layout) -> list[str]:
-    """One line where all fits; else the statement, and below it what was found."""
+    """One line where all fits; else the statement, and below it the numbers."""
     name, start = _name(record), layout.start(MARK[outcome(record)], record.verdict)
     tail = f"{measured(record):<{layout.value}}  in {accepted(record)}" if record.judged else visible(reason(record))
     line = f"{start}{name:<{layout.name}}  {tail}"
@@ -94,7 +94,7 @@ def _row(record: ClaimRecord, layout: _Layout) -> list[str]:
 
 
 def _not_run(records: Sequence[ClaimRecord], why: str, layout: _Layout) -> list[str]:
-    """Claims that were not run for one reason: one before it, more below it."""
+    """Claims that were not run for one reason: a single claim stands before the reason, several stand below it."""
     start, names = layout.start("", "NOT_RUN"), [_name(record) for record in records]
     one = f"{start}{names[0]}  {visible(why)}"
     if len(names) == 1:
@@ -108,7 +108,7 @@ def _not_run(records: Sequence[ClaimRecord], why: str, layout: _Layout) -> list[
 
 
 def painted(line: str) -> list[tuple[str, dict[str, bool]]]:
-    """Parts of a line, each with how a terminal shows it: verdicts in a colour, FAILED in red. The sign says the same without."""
+    """Parts of a line, each with its style on a terminal: verdicts in a colour, FAILED in red. Signs need no colour."""
     head = HEAD.match(line)
     if head is None:
         return [(line, {})]

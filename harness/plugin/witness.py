@@ -1,8 +1,8 @@
-"""What is written of a process that dies (by a signal, or for want of memory) or hangs: what ran, and with which libraries.
+"""Record what ran, and with which libraries, when a process dies (by a signal, or for want of memory) or hangs.
 
-The process itself can write nothing then. So a small process of its own listens on a pipe and reads what is running. The
-listener writes that down when the pipe ends before the message that says so, and when no message comes for far longer than the
-work should take. The listener runs this file alone, without the harness and its libraries, and ends no process.
+The process itself can write nothing then. So a second, small process listens on a pipe and reads what is running. The listener
+writes this down if the pipe ends without a closing message, or if no message comes for far longer than the work should take. It
+runs this file alone, without the harness and its libraries, and ends no process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Witness:
     Args:
         folder: where ``died-<process>.json`` or ``hung-<process>.json`` is written, if it comes to that.
         silent: seconds without a step forward that are no hang.
-        stream: where that is printed, with a descriptor that pytest does not redirect; None prints it nowhere.
+        stream: where the file's name is printed; its descriptor is one that pytest does not redirect. None prints nothing.
     """
 
     def __init__(self, folder: Path, stream: IO[Any] | None = None, silent: float = SILENT) -> None:
@@ -35,7 +35,7 @@ class Witness:
         self._collected: tuple[str, bool] | None = None  # the task, and whether JAX had its devices
 
     def running(self, running: list[str], expected: float | None = None) -> None:
-        """What is running has changed or made a step forward.
+        """Send that the running tasks and stages have changed, or made a step forward.
 
         Args:
             running: tasks and stages, outermost first; [] between them.
@@ -47,7 +47,7 @@ class Witness:
         self._send({"running": running, "allowed": allowed, **self._environment(running)})
 
     def close(self) -> None:
-        """The process ends as it should."""
+        """Send the closing message: the process ends as it should."""
         if self._child is not None:
             self._send({"end": True})
             if self._child.stdin:
@@ -56,7 +56,7 @@ class Witness:
             self._child = None
 
     def _environment(self, running: list[str]) -> dict[str, Any]:
-        """The environment if it has changed, collected once a task and when JAX has started: collecting takes milliseconds."""
+        """The environment if it has changed. It is collected once a task and when JAX has started, as that takes milliseconds."""
         from harness.report import environment
 
         now = (running[0], environment.started()) if running else self._collected
@@ -81,7 +81,7 @@ class Witness:
 
 
 def _listener(folder: Path, stream: IO[Any] | None) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that Ctrl-C and what ends a group leave it alone."""
+    """The listening process, in a session of its own: Ctrl-C and signals to the process group do not reach it."""
     command = [sys.executable, "-I", "-S", __file__, str(folder.absolute()), str(os.getpid())]
     said = subprocess.DEVNULL if stream is None else stream
     return subprocess.Popen(
