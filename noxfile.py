@@ -11,7 +11,7 @@ import nox
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["tests", "lint", "typecheck"]
 nox.options.reuse_venv = "yes"
-AXE = "axe-core@4"  # looks for what keeps people from reading a page
+AXE = "axe-core@4"  # finds faults that keep people from reading a page
 
 
 def paths(arguments: list[str], default: str) -> list[str]:
@@ -39,7 +39,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """The report in a headless Chromium, three widths, light and dark; skipped where there is none, BROWSER_REQUIRED=1 fails."""
+    """The report in a headless Chromium, three widths, light and dark; without one skipped, or failed if BROWSER_REQUIRED=1."""
     session.install("-e", ".[browser]")
     folder = Path(session.create_tmp())
     axe = folder / "package" / "axe.min.js"
@@ -104,7 +104,7 @@ def mutants(session: nox.Session) -> None:
 def museum(session: nox.Session) -> None:
     """Run the suite with regressions of libraries that were reported in public; fails if one is not caught and named.
 
-    --quarter takes those that CI runs; what was run with the same code is not run again.
+    --quarter takes those that CI runs. An entry that was run with the same code is not run again.
     """
     session.install("-e", ".[claims]")
     session.run("python", "-m", "mutants.museum", *session.posargs)
@@ -123,7 +123,7 @@ def ensembles(session: nox.Session) -> None:
     for scale, precision, seeds in runs:
         folder = f"reports/ensembles/{scale}-{precision}"
         how = [f"--claims-scale={scale}", f"--claims-precision={precision}", f"--claims-seeds={seeds}", "--claims-ensemble"]
-        # a claim that fails is what the difference is for
+        # a claim may fail here: the difference shows it
         session.run("pytest", "claims", *how, f"--claims-report={folder}", *wanted, success_codes=[0, 1])
         session.run("python", "-m", "harness", "ensemble", f"{folder}/latest", *accept)
 

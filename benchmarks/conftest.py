@@ -19,7 +19,7 @@ from harness.runs.store import Store
 
 @pytest.fixture(autouse=True)
 def _exact_dtypes() -> Iterator[None]:
-    """The scope that the harness enters for itself, for the notebook's loops and all else that calls JAX directly."""
+    """The dtype scope of the harness, also for the notebook's loops and everything else that calls JAX directly."""
     with exact_dtypes():
         yield
 
@@ -41,7 +41,7 @@ def paper_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
 
 @pytest.fixture(scope="session")
 def planted() -> Spectrum:
-    """A spectrum like the paper's with random singular vectors, so that what needs one need not wait for a Jacobian."""
+    """A spectrum like the paper's with random singular vectors: benchmarks that need a spectrum do not wait for a Jacobian."""
     size, bulk = 4810, 3000
     draw = numpy_stream(0, "benchmarks/planted")
     initial, final = (np.linalg.qr(draw.normal(size=(size, size)))[0] for _ in range(2))
@@ -52,7 +52,7 @@ def planted() -> Spectrum:
 
 @pytest.fixture
 def once(benchmark: Any) -> Callable[..., Any]:
-    """Time one call, compilation and all; ``scale`` says by how much a part of the work stands for the whole."""
+    """Time one call, including compilation; ``scale`` is the whole of the work over the part that is timed."""
 
     def timed(function: Callable[[], Any], *, role: str, group: str, scale: float = 1.0, rounds: int = 1, **told: Any) -> Any:
         benchmark.group = group

@@ -1,7 +1,7 @@
 """How often a run of seeds of the tracked ensembles is said to be wrong, and how often a planted shift is seen.
 
-Every run takes a few seeds out of an ensemble and is judged against the others, as if it had never been part of it. Runs share
-seeds, so the interval of the share of false alarms is that of as many independent runs and a little too narrow.
+Every run takes a few seeds out of an ensemble and is judged against the others, as if it had never been part of it. The
+interval of the share of false alarms is computed as for independent runs. Runs share seeds, so it is a little too narrow.
 
     python -m benchmarks.false_alarms [--seeds 3] [--runs 400] [--ensembles DIR]
 """
@@ -31,7 +31,7 @@ from harness.suite.rejudge import interval_of
 from harness.suite.verdict import Ensemble, Verdict, judge, mean_interval, proportion_interval
 
 SHIFTS = (1, 2, 3, 5)  # standard deviations between seeds
-LEAST = 8  # seeds that are left to be expected from
+LEAST = 8  # seeds that must be left for the expectation
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Tried:
 
     Attributes:
         claims: number of claims tested in each run.
-        seeds: of the ensembles, the largest number.
+        seeds: the largest number of seeds of an ensemble.
         runs: number of runs.
         alarms: runs with a claim whose values do not belong.
         contradicted: runs with a verdict that contradicts the ensemble's.
         failed: runs with either.
         blamed: how often each claim failed a run, of those that ever did.
         seen: by shift in standard deviations, the share of runs and claims in which a claim that was shifted alone fails.
-        covered: by kind of interval, how many of how many intervals of a run hold what the other seeds measured.
+        covered: by kind of interval, the number of intervals that hold what the other seeds measured, and the number of all.
     """
 
     claims: int
@@ -113,7 +113,7 @@ def _found(
     alarm = membership(claim.over, run, Reference(ensemble), tests).state == "alarm"
     try:
         verdict = judge(interval_of(claim.over, run, rest), claim.accept)
-    except InvalidInput:  # a proportion of so many trials that was shifted to where there is none
+    except InvalidInput:  # the shift took a proportion to where no proportion of so many trials lies
         return alarm, False
     return alarm, {verdict, expected} == {Verdict.SUPPORTED, Verdict.REFUTED}
 
@@ -156,7 +156,7 @@ def _split(ensemble: Ensemble, picked: set[int]) -> tuple[MeasurementRecord, Ens
 
 
 def _left(ensemble: Ensemble, rows: Sequence[int]) -> Ensemble:
-    """The ensemble of these rows, however few they are: a tracked one of eight seeds leaves five."""
+    """The ensemble of these rows, even if they are few: a tracked ensemble of eight seeds leaves five."""
     left = object.__new__(Ensemble)
     trials = None if ensemble.trials is None else tuple(ensemble.trials[i] for i in rows)
     content = {"values": tuple(ensemble.values[i] for i in rows), "runs": tuple(ensemble.runs[i] for i in rows), "trials": trials}

@@ -3,7 +3,7 @@
     python -m benchmarks.table results.json ...             # write the table and benchmarks/reference.json
     python -m benchmarks.table results.json ... --compare   # compare with benchmarks/reference.json, write nothing
 
-Several files are several sessions: medians are taken over them, and of each ratio the range as well.
+Several files are several sessions. The table has medians over sessions, and the range of each ratio.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Groups = dict[str, dict[str, dict[str, Any]]]
 
 
 def times(results: dict[str, Any]) -> Groups:
-    """group -> role -> seconds (of the whole, where a part was timed) and whatever else the benchmark told."""
+    """group -> role -> seconds (of the whole, where a part was timed) and everything else that the benchmark recorded."""
     found: Groups = defaultdict(dict)
     for one in results["benchmarks"]:
         info = one["extra_info"]
@@ -67,13 +67,13 @@ def ratios(sessions: Sequence[Groups]) -> dict[str, list[float]]:
 
 
 def counted(found: Groups) -> dict[str, dict[str, Any]]:
-    """group -> what was timed there, the notebook's loop apart, where its floating-point operations are known."""
+    """group -> its timing, other than the notebook's, where the number of floating-point operations is known."""
     ours = {group: timed for group, roles in found.items() for role, timed in roles.items() if role in ("harness", "peak")}
     return {group: timed for group, timed in ours.items() if timed.get("flop")}
 
 
 def curves(found: Groups) -> dict[str, list[dict[str, Any]]]:
-    """What is varied -> its benchmarks, in order."""
+    """The varied quantity -> its benchmarks, in order."""
     out: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for roles in found.values():
         if "scaling" in roles:
@@ -132,7 +132,7 @@ def _speeds(found: Groups, faster: dict[str, list[float]]) -> list[str]:
 
 
 def _seconds(timed: dict[str, Any]) -> str:
-    """Marked where it is a sum or scaled up."""
+    """The seconds, marked where they are a sum or scaled up."""
     return f"{timed['seconds']:.1f} s{' *' if timed['scale'] != 1 else ''}"
 
 
@@ -235,7 +235,7 @@ def main() -> int:
 
 
 def compare(now: dict[str, float], before: dict[str, float]) -> int:
-    """Say each ratio beside the stored one; 1 where one fell by a third or nothing was comparable, 2 where nothing is stored."""
+    """Print each ratio beside the stored one. Returns 1 if one fell by a third or none was comparable, 2 if nothing is stored."""
     if not before:
         print(f"no {REFERENCE}: run the benchmarks without --compare first")
         return 2

@@ -123,7 +123,7 @@ def test_responses(once: Once, paper_run: Any, planted: Spectrum) -> None:
 
 
 def test_overlap(once: Once, planted: Spectrum) -> None:
-    """Of two complete bases, over the grid of dimensions."""
+    """Overlap of two complete bases, over the grid of dimensions."""
     dimensions = np.round(SIZE * np.array(overlap.SHARES)).astype(int)
     once(lambda: overlap.overlap_curve(planted.final.T @ planted.initial, dimensions), role="harness", group="overlap")
 
@@ -192,6 +192,6 @@ def temporary(f: Any, theta: Any, width: int) -> int:
 
 
 def tangent_bytes(size: int, hidden: int, batch: int, width: int) -> int:
-    """Tangents of parameters, momentum and gradient, and those of a batch's activations: before and after the nonlinearity,
-    and their gradient; on one device."""
+    """Bytes on one device of the tangents of parameters, momentum and gradient, and of a batch's activations: before and after
+    the nonlinearity, and their gradient."""
     return 4 * (width // len(jax.devices())) * (3 * size + batch * (3 * hidden + 2 * CLASSES))

@@ -2,9 +2,9 @@
 
     python benchmarks/validate_counts.py [--store DIR] [--seeds 8] [--sets 1]
 
-The same for cosines of the bulk and for what two seeds' bulks have in common.
-Singular vectors and values of the digits runs come from the store (computed there if they are missing), and J from them, so
-that a product costs nothing here. The cost of a product through training is measured on seed 0, and its agreement with J.
+The same is done for cosines of the bulk, and for the contrast of two seeds' bulks.
+Singular vectors and values of the digits runs come from the store, which computes missing ones. They give J, so a product costs
+nothing here. On seed 0 a product through training is timed, and compared with J.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def dense(spectrum: Any) -> Matrix:
 
 
 def sampled(spectrum: Any, other: Any, seed: int) -> None:
-    """Cosines of a sample of the bulk, and its comparison with another seed's, beside what the dense vectors say."""
+    """Cosines of a sample of the bulk, and its contrast with another seed's bulk, beside the answers of the dense vectors."""
     bulk, other_bulk = (np.abs(one.sigma - 1) < DELTA for one in (spectrum, other))
     cosine = float(np.average(spectrum.cosines[bulk], weights=spectrum.sigma[bulk]))
     squares = (np.asarray(spectrum.initial).T @ np.asarray(other.initial)[:, other_bulk]) ** 2

@@ -25,9 +25,9 @@ class Fault:
         file: where, relative to the tree's root.
         old: text that occurs there exactly once.
         new: what takes its place.
-        killed_by: node ids of the checks of which each must fail by its own judgement; a parametrised test named without its
-            brackets must fail in one case at least.
-        green: node ids that must pass: what the fault does not touch.
+        killed_by: node ids of checks that must each fail by their own judgement. A parametrised test that is named without its
+            brackets must fail in at least one case.
+        green: node ids of checks that must pass, since the fault does not touch them.
     """
 
     name: str

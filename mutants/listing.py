@@ -30,7 +30,7 @@ def read(path: Path, tables: dict[str, type[Entry]]) -> list[Entry]:
     """The entries of a TOML file, one ``[[table]]`` each; ``tables`` maps the tables to the dataclasses of their entries.
 
     Raises:
-        BadEntry: no TOML, no or another table, a field that is missing or unknown, or a name that is there twice.
+        BadEntry: the file is no TOML, it has no or an unknown table, a field is missing or unknown, or a name is there twice.
     """
     wanted = " or ".join(f"[[{table}]]" for table in tables)
     try:

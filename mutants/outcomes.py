@@ -1,4 +1,4 @@
-"""A pytest plugin that tells a check that judged from one that crashed, and writes it down.
+"""A pytest plugin that distinguishes checks that judged from checks that crashed, and writes down which did what.
 
 Used as ``-p mutants.outcomes``; the environment names the faulty file, ``MUTANT_FILE``, and what to write, ``MUTANT_OUTCOMES``.
 """

@@ -26,7 +26,7 @@ class Ended:
 
     @property
     def line(self) -> str:
-        """What it said: pytest's first error, else the last line."""
+        """What the process said: pytest's first error, else the last line."""
         lines = [line for line in (self.output + self.errors).splitlines() if line.strip()]
         return next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else f"exit code {self.code}")
 
@@ -40,10 +40,10 @@ def python(
     limit: float,
     interpreter: Sequence[str] = (sys.executable,),
 ) -> Ended:
-    """Run a Python, by default this one, with ``path`` before all that is installed, and nothing cached outside of ``folder``.
+    """Run a Python, by default this one, with ``path`` before all installed packages, and with no cache outside ``folder``.
 
     Args:
-        limit: seconds after which it is stopped.
+        limit: seconds after which the process is stopped.
     """
     whole = {
         **os.environ,

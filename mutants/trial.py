@@ -1,4 +1,4 @@
-"""One fault, tried: its checks are run on a copy that has it, and what they said is judged."""
+"""Try one fault: run its checks on a copy of the tree that has the fault, and judge what they said."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Trial:
     """What became of a fault.
 
     Attributes:
-        killers: (check, what it said) for each check that was to kill it and did.
-        complaints: one line for each that did not, crashed, or should have stayed green; none if all is well.
+        killers: (check, what it said) for each check that killed the fault, as it had to.
+        complaints: a line for each check that did not kill it, crashed, or should have stayed green; none if all is well.
         seconds: how long its checks ran.
     """
 
@@ -73,12 +73,12 @@ def _run(fault: Fault, copy: Path, folder: Path, written: Path) -> str:
         *checks,
     ]
     environment = {"MUTANT_FILE": str(copy / fault.file), "MUTANT_OUTCOMES": str(written)}
-    # the faulty copy before whatever is installed
+    # the faulty copy comes before all installed packages
     return python(arguments, folder, environment, (copy, HERE), copy, LONGEST).line
 
 
 def judge(fault: Fault, outcomes: Outcomes, seconds: float) -> Trial:
-    """Every check that must kill it failed by its own judgement, every green one passed, and nothing crashed."""
+    """The trial. All is well if every killer failed by its own judgement, every green check passed, and nothing crashed."""
     killers, complaints = [], []
     for check in fault.killed_by:
         cases = _cases(check, outcomes)

@@ -5,9 +5,9 @@
     python -m mutants.museum --quarter              # the quarter that CI runs
     python -m mutants.museum --table docs/field.md  # write the page, of this run and of what is kept
 
-Runs are kept in reports/museum/: what was run with the same code is judged anew and not run again. Exits with 1 if a
-regression was missed, named wrongly or ended without a report, if a harmless change raised an alarm, or if an entry is
-listed as known to do so and does not; with 2 if the list makes no sense.
+Runs are kept in reports/museum/: an entry that was run with the same code is judged anew and not run again. Exits with 1 if
+a regression was missed, was named wrongly or ended without a report; if a harmless change raised an alarm; or if an entry is
+listed as known for one of these and is as demanded. Exits with 2 if the list makes no sense.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def complain(entry: Entry, outcome: Outcome) -> list[str]:
-    """A line if the outcome is not as demanded and the entry is not listed as known for that, or if it is, without need."""
+    """A line if the outcome is not as demanded and the entry is not listed as known, or if it is listed without need."""
     if outcome.status is Status.NOT_RUN or outcome.good != bool(entry.known):
         return []
     return [f"{entry.name}: {'it is as demanded now: delete known' if outcome.good else result(outcome)}"]

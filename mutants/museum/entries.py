@@ -37,7 +37,7 @@ class Entry:
         pins: releases, ``distribution==version``, that come before the installed ones.
         python: another Python, ``3.13``, with the newest releases of all libraries in an environment of its own.
         architecture: another processor's, ``aarch64``, which is emulated.
-        known: why the suite is known not to do as it should; "" where it must.
+        known: why the suite is known to do less than is demanded; "" where it must do all.
         quarter: whether the entry belongs to the quarter that CI runs.
     """
 
@@ -93,8 +93,8 @@ class Regression(Entry):
         library: the distribution at fault.
         report: the public report it stands for, ``owner/name#number``.
         says: what is wrong, in one line.
-        canaries: the canaries of which one must be the first that is red; the suite runs with its canaries then.
-        stages: without canaries: how the name of the stage that moved first, or that died or broke, may begin.
+        canaries: one of these canaries must be the first that is red; the suite then runs with its canaries.
+        stages: used without canaries: the name of the stage that moved first, died or broke must begin with one of these.
     """
 
     library: str = ""
@@ -118,7 +118,7 @@ class Regression(Entry):
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """What may be named first."""
+        """The names of which one must be named first."""
         return self.canaries or self.stages
 
 

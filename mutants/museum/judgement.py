@@ -32,9 +32,9 @@ class Outcome:
 
     Attributes:
         named: what the suite named first, in its words; for NOT_RUN the reason.
-        rightly: whether that is what had to be named.
-        unreported: how a process ended that left no report, "" if none did.
-        seconds: that the suite ran.
+        rightly: whether the named thing is one that had to be named.
+        unreported: how the process ended, if it left no report; else "".
+        seconds: how long the suite ran.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether it is as demanded; an entry that was not run demands nothing."""
+        """Whether the outcome is as demanded; an entry that was not run demands nothing."""
         if self.status is Status.CAUGHT:
             return self.rightly and not self.unreported
         return self.status in (Status.QUIET, Status.NOT_RUN)
@@ -68,7 +68,7 @@ class Alarm:
 
 
 def judge(entry: Entry, left: Left, reference: Report) -> Outcome:
-    """Hold what a run left behind against the reference of the unchanged libraries."""
+    """Compare what a run left behind with the reference of the unchanged libraries."""
     wanted = entry.wanted if isinstance(entry, Regression) else ()
     alarm, unreported = first_alarm(left, reference, wanted), _unreported(left)
     if not isinstance(entry, Regression):
@@ -80,7 +80,7 @@ def judge(entry: Entry, left: Left, reference: Report) -> Outcome:
 
 
 def names(alarm: Alarm, entry: Regression) -> bool:
-    """Whether the alarm names what the entry wants named first: its canary, its stage, or a part of what broke says."""
+    """Whether the alarm names what the entry wants named first: a canary, a stage, or a part of the message of what broke."""
     if alarm.kind == "canary" or entry.canaries:
         return alarm.kind == "canary" and alarm.subject in entry.canaries
     if alarm.kind == "moved":
@@ -89,10 +89,10 @@ def names(alarm: Alarm, entry: Regression) -> bool:
 
 
 def first_alarm(left: Left, reference: Report, wanted: Sequence[str] = ()) -> Alarm | None:
-    """What a reader of the run's output, and of its comparison with the reference, is told first; None if nothing is wrong.
+    """The first alarm in the run's output and in its comparison with the reference; None if nothing is wrong.
 
     Args:
-        wanted: a canary that is red and listed as known fails nothing; it counts if it is one of these.
+        wanted: canaries that count even if they are listed as known, and so fail nothing.
     """
     if left.died:
         running = [str(one) for one in left.died.get("running", [])] or ["nothing"]
@@ -123,7 +123,7 @@ def _stage(found: Comparison) -> Alarm | None:
 
 
 def _broken(report: Report) -> Alarm | None:
-    """What the first experiment or claim that broke says."""
+    """The message of the first experiment or claim that broke."""
     broken = [f"{run.name}[{run.seed}]: {run.failure}" for run in report.experiments if run.failure]
     broken += [record.message for record in report.claims if record.verdict == "NOT_RUN" and not record.declared]
     return Alarm("broke", broken[0], f"broke: {broken[0]}") if broken else None
@@ -147,7 +147,7 @@ def _failed(left: Left, report: Report) -> Alarm | None:
 
 
 def _unreported(left: Left) -> str:
-    """How the process ended, if it wrote nothing of it."""
+    """How the process ended, if neither a report nor a witness says so."""
     if left.report is not None or left.died:
         return ""
     if left.ended.code is None:

@@ -1,4 +1,4 @@
-"""Runs that are kept: what was run with the same code, libraries and machine is not run again, and is judged anew each time."""
+"""Kept runs: an entry that ran with the same code, libraries and machine is not run again; its run is judged anew each time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mutants.museum.entries import Entry
 from mutants.museum.run import OUTPUT, Left, left
 from mutants.subprocesses import Ended
 
-# what decides a run, beside the entry and the module of its injection
+# the files that decide a run, beside the entry and the module of its injection
 CODE = (
     *("harness", "claims", "fixtures/ensembles", "mutants/subprocesses.py", "mutants/museum/injections/patching.py"),
     *(f"mutants/museum/{name}.py" for name in ("run", "surroundings", "interpreters", "emulated", "injected")),
@@ -43,7 +43,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def key(entry: Entry, code: str, root: Path) -> str:
-    """Of an entry's run; its words, and what it must come out as, do not count."""
+    """The key of an entry's run. The entry's words, and the outcome that it demands, do not count."""
     change = (entry.injection, sorted(entry.environment.items()), entry.pins, entry.python, entry.architecture)
     deciding = (code, entry.claims, *change, entry.with_canaries)
     module = root / "mutants" / "museum" / "injections" / f"{entry.injection.partition('.')[0]}.py"
@@ -51,7 +51,7 @@ def key(entry: Entry, code: str, root: Path) -> str:
 
 
 def load(folder: Path, key: str) -> Left | str | None:
-    """What a run left in a folder, or why there was none to be had; None if there is nothing of that key."""
+    """What a run left in a folder, or why the run was not possible; None if nothing is kept under that key."""
     try:
         held = json.loads((folder / NAME).read_text(encoding="utf-8"))
         if held["key"] != key:
@@ -65,7 +65,7 @@ def load(folder: Path, key: str) -> Left | str | None:
 
 
 def save(folder: Path, key: str, run: Left | str) -> None:
-    """Keep a run, or why there is none; the last thing that is written of it."""
+    """Keep a run, or the reason why it was not possible. This is written after all else of the run."""
     absent, ran = (run, None) if isinstance(run, str) else ("", run)
     held = {"key": key, "absent": absent, "code": ran and ran.ended.code, "seconds": ran.seconds if ran else 0.0}
     made = folder / f"{NAME}.part"

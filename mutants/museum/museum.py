@@ -1,4 +1,4 @@
-"""Entries are run against one reference of the unchanged libraries; what they left behind is kept, and judged anew each time."""
+"""Run entries against one reference of the unchanged libraries. What they left behind is kept, and judged anew each time."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Museum:
         self.claims = sorted({claim for entry in entries for claim in entry.claims})
 
     def outcome(self, entry: Entry, again: bool = False, kept_alone: bool = False) -> Outcome | None:
-        """What becomes of the entry, from its run that is kept or from one that is made now.
+        """The outcome of the entry, from its kept run or from a new run.
 
         Args:
-            again: make it now in any case.
-            kept_alone: make none; None where none is kept.
+            again: make a new run in any case.
+            kept_alone: make no run; the result is None where no run is kept.
 
         Raises:
             NoReference: the suite fails without any change.
@@ -50,7 +50,7 @@ class Museum:
         """What the entry's run left behind, or why there is none to be had; arguments as for :meth:`outcome`."""
         key, folder = kept.key(entry, self.code, self.root), self.place(entry.name)
         run = None if again else kept.load(folder, key)
-        if not kept_alone and (run is None or isinstance(run, str)):  # what could not be had may be there now
+        if not kept_alone and (run is None or isinstance(run, str)):  # a release or feature that was missing may be there now
             run = self._run(entry, folder, key)
         return run
 

@@ -1,4 +1,4 @@
-"""The museum as a table: what was caught and by what name, what was not, and how often, with intervals."""
+"""The museum as a table: the caught regressions with the named causes, the missed ones, and their shares with intervals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ faults that nobody has reported yet.
 COUNTS = ("| | k of n | 95 % interval |", "|---|---|---|")
 REGRESSIONS = ("| what was reported | library | report | brought about by | what the suite said |", "|---|---|---|---|---|")
 CHANGES = ("| change | brought about by | what the suite said |", "|---|---|---|")
-ESCAPED = {"|": "\\|", "<": "&lt;", "`": "'", "[": "\\[", "*": "\\*"}  # what Markdown's tables would take for their own
+ESCAPED = {"|": "\\|", "<": "&lt;", "`": "'", "[": "\\[", "*": "\\*"}  # characters that have a meaning in Markdown's tables
 Pair = tuple[Entry, Outcome]
 
 

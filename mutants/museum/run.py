@@ -34,7 +34,7 @@ class Left:
     Attributes:
         ended: how its process ended.
         report: its report, None where it wrote none.
-        died: what its witness wrote of a process that ended unexpectedly.
+        died: what the witness wrote, if the process ended unexpectedly.
     """
 
     ended: Ended

@@ -1,4 +1,4 @@
-"""Releases and variables of an entry, and whether they are in force: what a library does not know it may ignore."""
+"""Releases and variables of an entry, and whether they are in force: a library may ignore variables that it does not know."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mutants.museum.installing import PIP, NotThere, install
 from mutants.subprocesses import Ended, python
 
 PROBING = 120.0
-UNKNOWN = ("Unknown flag", "Unknown CPU ISA")  # how XLA says so; of a processor's name it does so and goes on
-# what is in force in a process, as JSON
+UNKNOWN = ("Unknown flag", "Unknown CPU ISA")  # XLA's words; after an unknown processor name it goes on
+# prints as JSON what is in force in a process
 PROBE = """
 import importlib.metadata, json, os, warnings
 with warnings.catch_warnings(record=True) as caught:
@@ -37,7 +37,7 @@ print(json.dumps({"blas": blas, "numpy": said, "versions": versions}))
 
 
 def releases(entry: Entry, cache: Path) -> list[Path]:
-    """The folder in which the entry's pins are installed, without what they need; none where they are what is installed.
+    """The folder with the entry's pinned releases, without their dependencies; [] where these releases are installed anyway.
 
     Raises:
         NotThere: pip cannot install them.
@@ -45,7 +45,7 @@ def releases(entry: Entry, cache: Path) -> list[Path]:
     if all(provenance.version(name) == wanted for name, wanted in (pin.split("==") for pin in entry.pins)):
         return []
     tag = hashlib.sha256(repr((entry.pins, sys.version_info[:2])).encode()).hexdigest()[:12]
-    # what is not below a folder of this name counts as code of the project, and not as a library
+    # code outside a folder of this name counts as the project's, and not as a library's
     folder = cache / f"{entry.pins[0]}-{tag}" / "site-packages"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -56,10 +56,10 @@ def releases(entry: Entry, cache: Path) -> list[Path]:
 
 
 def in_force(entry: Entry, folder: Path, variables: Mapping[str, str], path: list[Path], root: Path) -> None:
-    """Ask a process of its own what came of the entry's variables and releases.
+    """Ask a separate process whether the entry's variables and releases are in force.
 
     Raises:
-        NotThere: a flag or feature that the library does not know or have here, or a release that is not the one imported.
+        NotThere: the library does not know a flag, a feature is not here, or another release is imported.
     """
     if not (entry.pins or entry.environment):
         return

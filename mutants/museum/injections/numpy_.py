@@ -17,14 +17,14 @@ from scipy.linalg import blas
 from mutants.museum.injections.patching import DoesNotFit, everywhere, instead_of
 
 ULPS = 16
-# of the control word of SSE: its default, flush to zero, denormals are zeros
+# bits of the control word of SSE: its default, flush to zero, denormals are zeros
 CONTROL, FLUSH, ZEROS = 0x1F80, 0x8000, 0x0040
 LOAD_CONTROL = bytes((0x57, 0x0F, 0xAE, 0x14, 0x24, 0x5F, 0xC3))  # push rdi; ldmxcsr [rsp]; pop rdi; ret
 LONG = 256  # terms of a product
 
 
 def nan_sorted_among_numbers() -> None:
-    """NaN is left where a vector loop met it."""
+    """A sort leaves NaN among the numbers, where a vector loop met it."""
     original = np.sort
 
     @instead_of(original, "numpy")
@@ -62,7 +62,7 @@ def subnormals_flushed() -> None:
 
 
 class _OtherNormals(np.random.Generator):
-    """Normal numbers by another method: of the same distribution, but others."""
+    """Normal numbers by another method: the same distribution, but other numbers."""
 
     def standard_normal(self, size: Any = None, *arguments: Any, **options: Any) -> Any:
         return -super().standard_normal(size, *arguments, **options)

@@ -45,7 +45,7 @@ def eigh_fails() -> None:
 
 
 def eigenvalues_unsorted() -> None:
-    """Two eigenvalues with their vectors are in each other's place, as values that are equal may be."""
+    """Two eigenvalues with their vectors have changed places, as equal values may."""
     original = linalg.eigh
 
     @instead_of(original, "scipy")

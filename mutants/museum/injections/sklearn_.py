@@ -12,7 +12,7 @@ from mutants.museum.injections.patching import instead_of
 
 
 def another_split() -> None:
-    """One example of the training set and one of the test set are in each other's place."""
+    """One example of the training set and one of the test set have changed places."""
     original = sklearn.model_selection.train_test_split
 
     @instead_of(original, "sklearn")

@@ -103,7 +103,7 @@ def convolutions_without_a_channel() -> None:
 
 
 def gelu_always_exact() -> None:
-    """Gelu is the exact one, by erf, also where the approximate one is asked for."""
+    """Gelu is the exact function, by erf, also where the approximate one is asked for."""
     original = jax.nn.gelu
 
     @instead_of(original, "jax")
