@@ -64,7 +64,7 @@ def read_part(folder: Path, stem: str) -> tuple[NDArray[np.uint8], NDArray[np.ui
 
 
 def missing(folder: Path) -> InvalidInput:
-    """What to say of a folder that has none of the files."""
+    """The error for a folder that has none of the files."""
     what = "no t10k- or train-images-idx3-ubyte[.gz]" if folder.is_dir() else "no such folder"
     return InvalidInput(f"{folder}: {what}; give the folder with them, or the word {OPENML}")
 

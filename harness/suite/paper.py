@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import InvalidInput
 
-INSTALLED = "training_jacobian_claims"  # what the folder claims is called where it is installed
+INSTALLED = "training_jacobian_claims"  # the name of the folder claims where it is installed
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Paper:
     Attributes:
         id: its name in claim ids, such as ``training-jacobian``.
         title: authors, year and title, for reports.
-        package: the package it is in; its figures are the package ``figures`` in there.
+        package: name of its package; its figures are in the subpackage ``figures``.
         main: whether reports begin with it.
     """
 
@@ -32,7 +32,7 @@ PAPERS: dict[str, Paper] = {}
 
 
 def paper(id: str, title: str, package: str, *, main: bool = False) -> Paper:
-    """Make a paper known; called by its package when it is imported.
+    """Register a paper. Its package calls this when it is imported.
 
     Raises:
         InvalidInput: another package has a paper of that id.
@@ -52,7 +52,7 @@ def title(id: str) -> str:
 def home() -> Path:
     """The folder of the papers that come with this package: in its checkout, or installed beside it."""
     checkout = Path(__file__).resolve().parents[2]
-    if (checkout / "pyproject.toml").is_file():  # an editable installation copies the papers too, and its copy grows old
+    if (checkout / "pyproject.toml").is_file():  # an editable installation also copies the papers, and the copy becomes stale
         return checkout / "claims"
     spec = importlib.util.find_spec(INSTALLED)
     return Path(spec.origin).parent if spec and spec.origin else checkout / "claims"
