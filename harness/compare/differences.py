@@ -80,7 +80,7 @@ class Difference:
         relative: root mean square of the difference over that of the values; in a series, of one number.
         ulps: the same in units in the last place of the coarser of both precisions.
         ratio: the difference over what the rounding-error model allows; NaN without a model.
-        note: what the record of either run says of the stage besides.
+        note: further remarks on the stage in the record of either run.
     """
 
     stage: str

@@ -84,7 +84,7 @@ def wider(before: ExperimentRecord, after: ExperimentRecord) -> str:
 
 
 def _size(rounding: Sequence[float]) -> float:
-    """The median: a fault widens all of a record's errors, a kink (a ReLU that takes its other side) one of them."""
+    """The median of a record's errors. A fault widens all of them, a kink (a ReLU that takes its other side) only one."""
     return statistics.median(rounding) if rounding else 0.0
 
 

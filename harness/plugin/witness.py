@@ -105,7 +105,7 @@ def listen(stream: IO[bytes], folder: Path, process: str) -> Path | None:
 
 
 class _Silence:
-    """Writes what is running when no message has come for as long as is allowed; takes it back when one comes after all."""
+    """Writes down what is running if no message comes within the allowed time; deletes this if a message comes after all."""
 
     def __init__(self, folder: Path, known: dict[str, Any]) -> None:
         self._folder, self._known = folder, known
@@ -113,7 +113,7 @@ class _Silence:
         self._told: Path | None = None
 
     def broken(self, allowed: float | None) -> None:
-        """A message has come; the next one must within so many seconds, or may when it likes."""
+        """A message has come; the next one must come within ``allowed`` seconds, or at any time for None."""
         if self._timer is not None:
             self._timer.cancel()
         if self._told is not None:

@@ -31,8 +31,8 @@ def changes(report: Report, known: Ensembles, content: Json) -> list[str]:
 def confirmed(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
     """Confirm known ensembles by a report that newer code measured.
 
-    The report confirms an ensemble if it measured two or more of its seeds again and no value moved by more than
-    :data:`UNNOTICED` standard deviations between seeds, or by more than rounding where that is larger.
+    The report confirms an ensemble if it measured two or more of its seeds again and no value moved too far. The limit is
+    :data:`UNNOTICED` standard deviations between seeds, or rounding where that is larger.
 
     Returns:
         The content of the ensemble file with the confirmed ensembles, and a line for each ensemble that is not confirmed.

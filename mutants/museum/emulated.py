@@ -1,4 +1,4 @@
-"""A Python of another architecture under QEMU, without root: Debian's packages and PyPI's wheels for it, in a folder.
+"""A Python of another architecture under QEMU, without root: a folder with Debian's packages and PyPI's wheels for it.
 
 Debian's own tools resolve and fetch the packages into the folder, with a state of their own; nothing is installed on the machine.
 An emulated process takes 20 to 50 times as long as one of the machine's own.
@@ -25,13 +25,13 @@ TOOLS = ("apt-get", "dpkg-deb")
 
 
 def python(architecture: str, folder: Path) -> tuple[list[str], Path]:
-    """The command that runs such a Python, and the folder of its libraries; made once, in some 30 seconds, 800 MB.
+    """The command that runs such a Python, and the folder of its libraries. Made once: some 30 seconds, 800 MB.
 
     Args:
         architecture: one of :data:`KNOWN`.
 
     Raises:
-        NotThere: no Debian, or what is needed cannot be fetched.
+        NotThere: the machine is no Debian, or a package or wheel cannot be fetched.
     """
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
     if absent:

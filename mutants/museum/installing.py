@@ -1,4 +1,4 @@
-"""Installing what an entry needs, or saying in one line why it cannot be had."""
+"""Install what an entry needs, or say in one line why that is not possible."""
 
 from __future__ import annotations
 

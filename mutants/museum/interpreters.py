@@ -20,10 +20,10 @@ class Interpreter:
     """A Python and what it needs.
 
     Attributes:
-        command: what runs it.
+        command: the command that runs it.
         path: folders of libraries, after all others.
-        variables: that its processes need.
-        slower: how many times as long as this Python's its processes may take.
+        variables: environment variables that its processes need.
+        slower: how many times as long as this Python's processes its processes may take.
     """
 
     command: tuple[str, ...] = (sys.executable,)
@@ -33,16 +33,16 @@ class Interpreter:
 
 
 def interpreter(entry: Entry, cache: Path, root: Path) -> Interpreter:
-    """The Python for an entry, made in a folder of the cache where it is not this one.
+    """The Python for an entry. A Python other than this one is made in a folder of the cache.
 
     Raises:
-        NotThere: it cannot be had, or the project cannot be installed for it.
+        NotThere: that Python is not available, or the project cannot be installed for it.
     """
     if entry.python:
         return Interpreter((str(_environment(entry, cache / f"python-{entry.python}", root)),))
     if entry.architecture:
         command, site = emulated.python(entry.architecture, cache / entry.architecture)
-        # the project is not installed there, so that nothing tells pytest of the plugin
+        # the project is not installed there, so nothing tells pytest of the plugin
         return Interpreter(tuple(command), (site,), {"PYTEST_PLUGINS": "harness.plugin"}, slower=emulated.SLOWER)
     return Interpreter()
 
