@@ -1,4 +1,4 @@
-"""Work with a time budget: tracks of steps that share it and go on where an earlier run stopped."""
+"""Work within a time budget: tracks of steps share the budget and continue where an earlier run stopped."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from harness.errors import InvalidInput
 
 @dataclass
 class Track:
-    """One line of work that proceeds in steps, each of which is kept once it is done.
+    """One line of work in steps; each finished step is kept.
 
     Attributes:
-        name: what it is, for messages.
+        name: of the track, for messages.
         weight: its share of the time, relative to the other tracks.
-        step: does the next step, or reads it where an earlier run finished it.
+        step: does the next step, or reads its result if an earlier run finished the step.
         full: whether no further step is possible.
-        times: seconds that each finished step took, by number, whichever run did it.
-        least: steps without which nothing can be said.
+        times: step number -> seconds that the step took, in this run or an earlier one.
+        least: fewest steps that give a result.
     """
 
     name: str
@@ -56,17 +56,17 @@ def spend(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Advance the tracks, the one furthest behind its weight first, until another step would not fit.
+    """Advance the tracks until another step would not fit; the track furthest behind its weight comes first.
 
-    What earlier runs spent counts: the same budget again does nothing more, and a larger one goes on.
+    Time spent by earlier runs counts. The same budget does no more steps; a larger budget continues.
 
     Args:
         seconds: the budget.
-        price: measures the seconds that a step takes; called only where a first step is to be done.
+        price: measures the seconds of a step; called only if a track has fewer than its least steps.
         report: called with the seconds left before the first step and after each.
 
     Raises:
-        InvalidInput: not even the least steps of every track fit.
+        InvalidInput: the budget is too small for the least steps of all tracks.
     """
     for track in tracks:
         while track.known:

@@ -1,10 +1,10 @@
 """A linear function on many vectors at once, with the column axis last from the first operation to the last.
 
-``jax.vmap`` does not keep an axis last: where something without columns meets something with them, it moves the columns to the
-front, and the matrix products of a training step then each wait for a transposition. Here every leaf is (..., columns)
-throughout, so that a product with an unbatched factor is one large matrix product and elementwise work runs along columns.
-Only linear functions come in, as ``jax.linearize`` and ``jax.vjp`` make them; what they consist of is a dozen primitives, and
-any other one is left to ``jax.vmap``.
+``jax.vmap`` does not keep the column axis last. Where an array without columns meets an array with columns, it moves the
+columns to the front, and each matrix product of a training step then waits for a transposition. Here every leaf is (...,
+columns) throughout. A product with an unbatched factor is one large matrix product, and elementwise work runs along columns.
+All functions are linear, as ``jax.linearize`` and ``jax.vjp`` make them. They consist of a dozen primitives; any other
+primitive is left to ``jax.vmap``.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-Value = tuple[Any, bool]  # an array, and whether its last axis is that of the columns
+Value = tuple[Any, bool]  # an array, and whether its last axis is the column axis
 
-FEW = 16  # columns: fewer leave vector units idle along the last axis, and are faster at the front
+FEW = 16  # columns; fewer leave vector units idle along the last axis, and the first axis is then faster
 ENTRYWISE = frozenset({"add", "add_any", "convert_element_type", "copy", "copy_p", "div", "mul", "neg", "select_n", "sub"})
 NESTED = ("jaxpr", "call_jaxpr")  # parameters under which a call keeps its body
 CALLS = frozenset({"pjit", "jit", "closed_call", "core_call", "custom_jvp_call", "custom_lin", "remat", "remat2", "checkpoint"})
 
 
 def elementwise(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """A function of each entry alone, such that its derivatives of every order are one product with an array of slopes.
+    """The entrywise function ``f`` with derivatives of every order that are one product with an array of slopes.
 
-    By itself JAX differentiates each operation in ``f``, and every tangent goes through all of them.
+    Otherwise JAX differentiates each operation in ``f``, and every tangent goes through all of them.
     """
 
     @jax.custom_jvp
@@ -74,7 +74,7 @@ def _evaluate(jaxpr: Any, consts: Sequence[Any], arguments: Sequence[Value]) -> 
 
 
 def _step(equation: Any, values: list[Value]) -> list[Value]:
-    """One equation of the program on values of which some have columns."""
+    """The results of one equation of the program; some of its values have columns."""
     name, parameters = equation.primitive.name, equation.params
     if name in CALLS:
         body = next(parameters[key] for key in NESTED if key in parameters)
@@ -101,7 +101,7 @@ def _bind(equation: Any, *arrays: Any) -> list[Any]:
 
 def _entrywise(equation: Any, arrays: list[Any]) -> Any:
     shape = jnp.broadcast_shapes(*(jnp.shape(array) for array in arrays))
-    one = equation.primitive.name == "select_n" and not jnp.ndim(arrays[0])  # one predicate for all stays one
+    one = equation.primitive.name == "select_n" and not jnp.ndim(arrays[0])  # a scalar predicate stays scalar
     full = [array if one and i == 0 else jnp.broadcast_to(array, shape) for i, array in enumerate(arrays)]
     return _bind(equation, *full)[0]
 
@@ -112,7 +112,7 @@ def _spread(value: Value, columns: int) -> Any:
 
 
 def _dot_general(parameters: Any, left: Value, right: Value) -> Any:
-    """The factor with columns goes second, where its free axes come last; then its other free axes take their place."""
+    """The product with the factor that has columns as the second, so that columns come last; other axes are then reordered."""
     (contracted, (batch, _)) = parameters["dimension_numbers"]
     if batch:
         return None

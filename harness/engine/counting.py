@@ -1,16 +1,15 @@
 """How many singular values of J lie near one, above and below, from a few products with J, with confidence intervals.
 
-An interval holds two uncertainties. The bias of Lanczos quadrature is bounded, for the mean over probes, by
-:mod:`harness.engine.krylov`. The probes are a sample of all directions: Student's t over what each of them finds is added
-to both bounds. What the bounds are worth is seen in
-``halfway``, the estimate from half as many steps.
+An interval covers two uncertainties. :mod:`harness.engine.krylov` bounds the bias of Lanczos quadrature for the mean over
+probes. The probes are a sample of all directions: Student's t over their single values widens both bounds. ``halfway``, the
+estimate from half as many steps, is a check on the bounds.
 
 Two operators count two sets. J^T J counts singular values of J. (J - I)^T (J - I) counts directions v with |J v - v| < delta
-|v|, which come back with neither their length nor their direction changed; k of its eigenvalues above delta^2 leave at most k
-singular values of J above 1 + delta and at most k below 1 - delta (Weyl), so it bounds the first count from below.
+|v|, which keep both their length and their direction. If k of its eigenvalues are above delta^2, at most k singular values of J
+are above 1 + delta and at most k below 1 - delta (Weyl). So the second count bounds the first from below.
 
-A third count has nothing to do with Lanczos: the singular values of I + Q B from :mod:`.range_finder`. What Q missed is E,
-with sigma_{i+j-1}(A + E) <= sigma_i(A) + sigma_j(E) and at most |E|_F^2 / tau^2 singular values of E above tau.
+A third count does not use Lanczos: the singular values of I + Q B from :mod:`.range_finder`. E is the part that Q missed:
+sigma_{i+j-1}(A + E) <= sigma_i(A) + sigma_j(E), and at most |E|_F^2 / tau^2 singular values of E are above tau.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from harness.errors import InvalidInput
 
 Floats = NDArray[np.float64]
 DELTAS = (0.01, 0.03, 0.1, 0.3)
-# Thresholds tau, as shares of delta, among which the sharpest bound on what a range finder missed is taken.
+# Thresholds tau, as shares of delta. The sharpest of their bounds on the range finder's missed part is taken.
 SPLITS = np.linspace(0.05, 0.95, 19)
 
 
@@ -39,7 +38,7 @@ class Share:
         estimate: the middle of the bounds.
         low, high: the interval: Lanczos bias and probe noise together.
         bias: half the distance between the bounds.
-        noise: what the probes' spread adds on either side.
+        noise: half-width that the probes' spread adds.
         halfway: the estimate from half as many Lanczos steps.
     """
 
@@ -58,7 +57,7 @@ def share(krylov: Krylov, low: float = -np.inf, high: float = np.inf, *, confide
     """The share of the operator's eigenvalues between ``low`` and ``high``; infinite ends leave a side open.
 
     Args:
-        confidence: of the interval, such as 0.95.
+        confidence: level of the interval, such as 0.95.
         depth: use the first ``depth`` Lanczos steps only.
 
     Raises:
@@ -144,7 +143,7 @@ def unmoved(krylov: Krylov, deltas: Sequence[float] = DELTAS, *, confidence: flo
 
 
 def least_near_one(moved: Share) -> float:
-    """Lower end of the share of |sigma - 1| < delta that a share of :func:`unmoved` leaves room for (Weyl)."""
+    """Lower bound on the share of |sigma - 1| < delta that follows from a share of :func:`unmoved` (Weyl)."""
     return max(0.0, 1 - 2 * (1 - moved.low))
 
 
@@ -169,7 +168,7 @@ def tail(missed: Floats, *, confidence: float) -> float:
 
 @dataclass(frozen=True)
 class Counted:
-    """Counts of singular values of J from I + Q B, with what E leaves open: (estimate, least, most) of each."""
+    """Counts of singular values of J from I + Q B, each as (estimate, least, most); the bounds allow for E."""
 
     delta: float
     inside: tuple[int, int, int]
@@ -181,9 +180,9 @@ def counts(sigma: Floats, size: int, tail: float, delta: float) -> Counted:
     """Counts within delta of one, above and below, of N singular values.
 
     Args:
-        sigma: those of I + Q B that may differ from one.
+        sigma: singular values of I + Q B that may differ from one.
         size: N.
-        tail: bound of |E|_F^2.
+        tail: upper bound of |E|_F^2.
 
     Raises:
         InvalidInput: delta is not between 0 and 1.
@@ -194,7 +193,7 @@ def counts(sigma: Floats, size: int, tail: float, delta: float) -> Counted:
     spare = np.minimum(np.floor(tail / taus**2).astype(int), size)
 
     def side(distance: Floats) -> tuple[int, int, int]:
-        """Of singular values further than delta on one side, where ``distance`` is how far they are on it."""
+        """Counts of singular values further than delta from one on one side; ``distance`` is their distance on that side."""
         most = min(int(np.count_nonzero(distance > delta - tau)) + more for tau, more in zip(taus, spare, strict=True))
         least = max(int(np.count_nonzero(distance > delta + tau)) - more for tau, more in zip(taus, spare, strict=True))
         return int(np.count_nonzero(distance > delta)), max(0, least), min(most, size)

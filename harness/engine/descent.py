@@ -1,4 +1,4 @@
-"""Mini-batch descent on a flat parameter vector, stopping on the way so that the landscape can be looked at."""
+"""Mini-batch descent on a flat parameter vector, with stops at which the loss landscape can be measured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Advance = Callable[..., State]
 
 
 def batch_order(examples: int, batch: int, steps: int, seed: int) -> NDArray[np.int32]:
-    """Which examples each step sees, (steps, batch): every epoch a new permutation, its incomplete last batch dropped.
+    """Examples of each step, (steps, batch). Every epoch is a new permutation, and its incomplete last batch is dropped.
 
     Raises:
         InvalidInput: fewer examples than a batch.
@@ -38,8 +38,8 @@ def advance(losses: Losses, optimiser: optax.GradientTransformation, side: str =
     Empty batches stand for the whole set. Pure; the caller jits.
 
     Args:
-        side: which part of each gradient is followed: ``whole``, or its projection on the span of the orthonormal columns
-            of ``basis`` (N, k) (``dominant``) or on what is orthogonal to them (``complement``). Source: Song, Ahn & Yun 2024.
+        side: the part of each gradient that is followed: ``whole``; ``dominant``, the projection on the span of the orthonormal
+            columns of ``basis`` (N, k); or ``complement``, the part orthogonal to that span. Source: Song, Ahn & Yun 2024.
     """
     follow = SIDES[side]
 

@@ -1,4 +1,4 @@
-"""What the devices offer to a computation in blocks: how many columns go well together, and batches spread over all of them."""
+"""Computation in blocks on the devices: how many columns a device takes at once, and batches spread over all devices."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from harness.engine.precision import exact_dtypes
 
 LEAST = 8  # columns; below, vector units idle
-# Networks of 610 to 10,210 parameters in both precisions are differentiated fastest, or within a tenth of it, with 32 columns a
-# core as long as they fit twice its second-level cache, and with fewer beyond (measured on an AMD EPYC with 1 MiB).
+# 32 columns a core are fastest, or within a tenth of the fastest, if they fit twice its second-level cache; else fewer are.
+# Measured on an AMD EPYC with 1 MiB, on networks of 610 to 10,210 parameters in both precisions.
 CPU_MOST, CPU_CACHES = 32, 2
 SECOND_LEVEL = 2**20  # bytes of cache where the system does not say
-# Accelerators: what a sixty-fourth of the memory holds, since the memory of the optimiser and activations come on top.
+# Accelerators: as many columns as a sixty-fourth of the memory holds. The optimiser's memory and activations come on top.
 ACCELERATOR_MOST, ACCELERATOR_SHARE = 1024, 1 / 64
 
 
 def columns(x: Any, device: Any) -> int:
-    """Tangents of x that a device pushes at once, a power of two: training reads and writes all of them at each step.
+    """Number of tangents of x that a device pushes at once, a power of two. Training reads and writes all of them at each step.
 
     Args:
         x: a tree of arrays.
@@ -60,7 +60,7 @@ def over_devices(function: Callable[..., Any], vectors: Any, each: int, *shared:
         shared: further arguments, trees of arrays, the same for all rows.
 
     Yields:
-        Which rows, and the tree with a leading axis of that length, as NumPy arrays.
+        The slice of rows, and the tree with a leading axis of that length, as NumPy arrays.
     """
     devices = jax.local_devices()
     width = each * len(devices)
@@ -76,6 +76,6 @@ def over_devices(function: Callable[..., Any], vectors: Any, each: int, *shared:
         rows = len(part)
         if rows < width:  # the last batch is filled up, so that one shape is compiled
             part = np.concatenate([part, np.repeat(part[:1], width - rows, axis=0)])
-        with exact_dtypes():  # not around the loop: the caller runs between two batches
+        with exact_dtypes():  # not around the loop: the caller's code runs between two batches
             found = batched(part, *shared)
         yield slice(first, first + rows), jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[:rows], found)

@@ -1,9 +1,9 @@
-"""Directions of a Jacobian that is not formed, out of the Krylov spaces that counted its singular values, with residuals.
+"""Directions of a Jacobian that is not formed, with residuals, from the Krylov spaces that counted its singular values.
 
 Chaotic and stable directions are Ritz vectors of J^T J at either end of its spectrum. The bulk has too many directions for a
-basis and is sampled: the probes' parts along the Ritz vectors near one are random vectors of the bulk, and their other parts
-random vectors of its complement. Two runs' bulks are compared by such samples of one and the operator of the other
-(:func:`harness.engine.matrix_free.compare_bulks`).
+basis and is sampled. The probes' parts along Ritz vectors whose values are near one are random vectors of the bulk. The probes'
+other parts are random vectors of its complement. Two runs' bulks are compared by samples of one run and the operator of the
+other (:func:`harness.engine.matrix_free.compare_bulks`).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def extreme(gram: Krylov, products: Products, count: int, *, largest: bool) -> D
     """The ``count`` directions that training magnifies most, or shrinks most.
 
     Raises:
-        InvalidInput: more than the Krylov space holds.
+        InvalidInput: more directions than the Krylov space holds.
     """
     if not 0 < count <= gram.depth * gram.width:
         raise InvalidInput(f"{count} directions of a Krylov space of {gram.depth * gram.width}: ask for fewer, or do more steps")
@@ -75,7 +75,7 @@ def bulk_sample(gram: Krylov, products: Products, delta: float) -> Directions:
     The mean over them of cos(v, J v) estimates that of cos(u_i, v_i) over the bulk, each weighted by its sigma.
 
     Raises:
-        Unresolved: the bulk is not known well enough, or there is none.
+        Unresolved: the steps do not resolve the bulk, or there is no bulk.
     """
     coordinates, residuals = _bulk_parts(gram, delta)
     initial = _unit(gram.vectors(coordinates))
@@ -83,11 +83,11 @@ def bulk_sample(gram: Krylov, products: Products, delta: float) -> Directions:
 
 
 def bulk_and_complement(gram: Krylov, delta: float) -> tuple[Floats, Floats]:
-    """Orthonormal columns (N, b) that span the probes' parts in the bulk, and orthonormal ones that span what is left of them.
+    """Orthonormal columns (N, b) that span the probes' parts in the bulk, and (N, b) that span their other parts.
 
     Raises:
         Unresolved: as for :func:`bulk_sample`.
-        InvalidInput: nothing is left of them.
+        InvalidInput: the other parts vanish.
     """
     inside = gram.vectors(_bulk_parts(gram, delta)[0])
     rest = gram.blocks[0] - inside
@@ -97,10 +97,10 @@ def bulk_and_complement(gram: Krylov, delta: float) -> tuple[Floats, Floats]:
 
 
 def contrast_of_layers(inside: Floats, outside: Floats, sizes: Sequence[int], share: float) -> float:
-    """Contrast (:attr:`.matrix_free.Compared.contrast`) of bulks that only have in common how much of each layer lies in them.
+    """Contrast (:attr:`.matrix_free.Compared.contrast`) of bulks that share only how much of each layer lies in them.
 
-    Two seeds share an architecture: where training leaves nine tenths of one kernel alone and a tenth of another, vectors of one
-    bulk lie in the other more than by chance, though within each kernel the bulks are random to each other.
+    Two seeds share an architecture. Suppose that training leaves nine tenths of one kernel alone and a tenth of another.
+    Vectors of one bulk then lie in the other more than by chance, even if the bulks are independent within each kernel.
 
     Args:
         inside, outside: as from :func:`bulk_and_complement`.

@@ -1,14 +1,15 @@
-"""The largest eigenpairs of a symmetric operator that is given by its products, none left out.
+"""The largest eigenpairs of a symmetric operator that is given by its products, with a check that none is missing.
 
-Lanczos from one vector sees one direction of an eigenspace. In exact arithmetic it never finds the others, and those of a tight
-cluster it finds late: ARPACK then returns smaller eigenvalues in their place, all with small residuals. So what lies outside the
-pairs that were found is asked once more, from a random vector: the largest eigenvalue there must not exceed the smallest one
-found. What does exceed it is taken in (Rayleigh & Ritz on both spaces), until nothing does. How many products that takes is
-decided by a bound and not by convergence, since a Ritz value can stand still below an eigenvalue that it has yet to see.
+Lanczos from one vector sees one direction of an eigenspace. In exact arithmetic it never finds the other directions, and it
+finds the directions of a tight cluster late. ARPACK then returns smaller eigenvalues in their place, all with small residuals.
+So a second Lanczos run searches the space outside the found pairs, from a random vector. Its largest eigenvalue must not exceed
+the smallest eigenvalue found. Larger eigenvalues are added (Rayleigh & Ritz on both spaces), until there are none. A bound, not
+convergence, decides how many products the search takes: a Ritz value can stand still below an eigenvalue that it has not found
+yet.
 
 Sources: Gur-Ari, Roberts & Dyer 2018, appendix A (Lanczos on Hessian-vector products); Parlett, The Symmetric Eigenvalue
-Problem, chapters 11 (residual bounds), 12 (Lanczos polynomials) and 13 (locking). That a random vector is deficient only with
-a probability that can be bounded: Kuczynski & Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992.
+Problem, chapters 11 (residual bounds), 12 (Lanczos polynomials) and 13 (locking). Bound on the probability that a random vector
+is deficient: Kuczynski & Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1992.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from harness.errors import DecompositionFailed, InvalidInput
 
 Floats = NDArray[np.float64]
 Product = Callable[[Floats], Floats]
-MISSED = 1e-3  # probability that an eigenpair which ARPACK left out is not found
-LONGEST = 500  # products that looking for it may take
+MISSED = 1e-3  # probability that the search does not find an eigenpair that ARPACK missed
+LONGEST = 500  # most products of the search
 
 
 @dataclass(frozen=True, eq=False)
 class Eigenpairs:
-    """Largest eigenvalues, descending, with orthonormal eigenvectors as columns (N, k), and what it took.
+    """Largest eigenvalues, descending, with orthonormal eigenvectors as columns (N, k), and the number of products used.
 
-    ``residuals`` are |A v - lambda v| / |lambda|_max, shape (k,). ``late`` pairs were not among those that ARPACK found.
+    ``residuals`` are |A v - lambda v| / |lambda|_max, shape (k,). ``late`` is the number of pairs that ARPACK missed.
     """
 
     values: Floats
@@ -61,15 +62,16 @@ class _Counted:
 def top_eigenpairs(
     apply: Product, size: int, k: int, *, start: Floats, tolerance: float = 1e-3, bound: float = 1e-2
 ) -> Eigenpairs:
-    """The k algebraically largest eigenpairs of a symmetric operator: implicitly restarted Lanczos (ARPACK), and a count.
+    """The k algebraically largest eigenpairs of a symmetric operator: implicitly restarted Lanczos (ARPACK), and a check.
 
-    No eigenvalue above the k-th by more than ``tolerance`` times the largest is left out, however tight its cluster, but for a
-    chance of ``MISSED`` where ARPACK has left one out. Twenty of a trained network's take a quarter more products for it.
+    No eigenvalue that exceeds the k-th by more than ``tolerance`` times the largest is missing, however tight its cluster. If
+    ARPACK missed an eigenvalue, the check overlooks it with a probability of ``MISSED``. For twenty eigenpairs of a trained
+    network the check adds a quarter to the products.
 
     Args:
         apply: v (N,) -> A v (N,).
         start: first Lanczos vector; the same start gives the same vectors.
-        tolerance: ARPACK's, relative to each eigenvalue; of the count, relative to the largest.
+        tolerance: ARPACK's, relative to each eigenvalue; the check's, relative to the largest.
         bound: largest residual |A v - lambda v| / |lambda|_max that passes. In float32 a product carries about 1e-6.
 
     Raises:
@@ -81,7 +83,7 @@ def top_eigenpairs(
     if np.shape(start) != (size,):
         raise InvalidInput(f"start vector of shape {np.shape(start)}: need ({size},)")
     counted = _Counted(apply)
-    # many small products wait for BLAS threads thirty times longer than they compute, next to XLA's own threads
+    # beside XLA's own threads, many small products would wait for BLAS threads thirty times longer than they compute
     with threadpool_limits(1, user_api="blas"):
         values, vectors = _arpack(counted, size, k, start, tolerance)
         images = counted.columns(vectors)
@@ -131,13 +133,13 @@ def _checked(pairs: Eigenpairs, images: Floats, bound: float) -> Eigenpairs:
 
 
 def _outside(counted: _Counted, pairs: Eigenpairs, tolerance: float, rng: np.random.Generator) -> Floats:
-    """Orthonormal columns outside the pairs along which the operator exceeds the smallest of them; most often none.
+    """Orthonormal columns outside the pairs along which the operator exceeds their smallest eigenvalue; usually none.
 
-    Lanczos on P A P, where P takes the pairs out, from a random vector, reorthogonalised in full. An eigenvector u with an
-    eigenvalue mu is in the Lanczos vector m + 1 to the amount |<v_1, u>| prod_i (mu - theta_i) / beta_i, which is at most one.
-    While all Ritz values theta_i are below an edge, any u above it would so have had less than prod_i beta_i / (edge - theta_i)
-    in v_1, for which the probability is at most sqrt(2 N / pi) times that. The search ends when this is ``MISSED``, or when all
-    Ritz values above the edge have converged.
+    Lanczos on P A P from a random vector v_1, with full reorthogonalisation; P projects the pairs out. Let u be an eigenvector
+    with eigenvalue mu. Its component in Lanczos vector m + 1 is |<v_1, u>| prod_i (mu - theta_i) / beta_i, which is at most
+    one. If mu is above an edge and all Ritz values theta_i are below, |<v_1, u>| is less than prod_i beta_i / (edge - theta_i).
+    A random v_1 has so small a component with a probability of at most sqrt(2 N / pi) times that bound. The search ends when
+    this probability is ``MISSED``, or when all Ritz values above the edge have converged.
     """
     size, k = pairs.vectors.shape
     margin = tolerance * float(np.max(np.abs(pairs.values)))
@@ -164,7 +166,7 @@ def _outside(counted: _Counted, pairs: Eigenpairs, tolerance: float, rng: np.ran
 
 
 def _without(rows: Floats, vector: Floats) -> Floats:
-    """The vector without its part in the span of orthonormal rows; twice, since once leaves what rounding brings in (Kahan)."""
+    """The vector without its part in the span of orthonormal rows; a second pass removes rounding errors (Kahan)."""
     for _ in range(2):
         vector = vector - rows.T @ (rows @ vector)
     return vector

@@ -1,7 +1,7 @@
 """The Hessian of a loss over a whole data set, as products only: it is never formed.
 
-The set is cut into chunks so that memory does not grow with the number of examples. At one theta the network is
-linearised once; every product then costs two passes over the inputs. :mod:`harness.engine.eigenpairs` takes it from there.
+The set is cut into chunks so that memory does not grow with the number of examples. At one theta the network is linearised
+once; every product then costs two passes over the inputs. :mod:`harness.engine.eigenpairs` finds eigenpairs from the products.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def linearise(losses: Losses) -> Callable[..., Linearised]:
 
 
 def product(transposes: Any, v: Float[Array, " N"]) -> Float[Array, " N"]:
-    """H v at the theta of :func:`linearise`. The transpose is used as it stands: H is symmetric."""
+    """H v at the theta of :func:`linearise`. The stored transposes give it, since H is symmetric."""
 
     def add(total: Array, transpose: Any) -> tuple[Array, None]:
         return total + transpose(v)[0], None

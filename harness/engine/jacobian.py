@@ -1,9 +1,9 @@
 """The Jacobian of any map between parameter trees: dense by column blocks, and as products.
 
-Forward mode pushes a block of unit vectors through the map. The column axis comes last in every leaf, so that
-matrix products with unbatched factors stay single large products, and it is sharded over the devices,
-since columns are independent of each other. For the same reason processes and hosts that see one store share a Jacobian by
-claiming blocks of columns there. A Python loop over blocks can be stopped, shown and taken up again.
+Forward mode pushes a block of unit vectors through the map. The column axis comes last in every leaf, so that matrix products
+with unbatched factors stay single large products. Columns are independent, so the column axis is sharded over the devices.
+Processes and hosts with a common store share a Jacobian by claiming blocks of columns there. A Python loop over blocks can be
+stopped, shown and resumed.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from harness.progress import Progress
 
 Map = Callable[[Any], Any]
 Matrix = np.ndarray[Any, Any]
-# Columns that are kept, and claimed by a process, at once: a few seconds' work at N = 4810.
+# Columns of a block, which is claimed and kept as a whole: a few seconds' work at N = 4810.
 BLOCK = 256
 POLL = 1.0  # seconds between looks at what other processes have finished
 
 
 def tangents(f: Map) -> Callable[[Any, Any], Any]:
-    """(x, V) -> J(x) V, where the leaves of V have one more axis, last, over which f is linearised in one batch.
+    """(x, V) -> J(x) V; the leaves of V have a last axis of columns, which are pushed through f in one batch.
 
-    A map with a method ``push(x, V)`` does it itself, any other one goes through ``jax.jvp``.
+    A map with a method ``push(x, V)`` computes J(x) V itself; any other map goes through ``jax.jvp``.
     """
 
     def push(x: Any, block: Any) -> Any:
@@ -60,11 +60,12 @@ def dense_jacobian(
 
     Args:
         f: any differentiable map from a tree of arrays to a tree of arrays.
-        x: where; leaves of one floating dtype.
-        chunk: columns a device works on at once; by default what fits the machine (:func:`harness.engine.devices.columns`).
-        devices: what the columns are sharded over; all that this process has by default.
-        done: finished blocks by their first column; what is there is not computed again, and new ones are added.
-        claim: (first column) -> a context that tells whether this process may compute the block; if not, another is at it.
+        x: the point; leaves of one floating dtype.
+        chunk: columns a device works on at once; by default as many as fit the machine
+            (:func:`harness.engine.devices.columns`).
+        devices: devices that share the columns; by default all devices of this process.
+        done: finished blocks by their first column; they are not computed again, and new blocks are added.
+        claim: (first column) -> a context that tells whether this process may compute the block; if not, another process does.
 
     Raises:
         InvalidInput: chunk below one.
@@ -78,7 +79,7 @@ def dense_jacobian(
 
     def compute(start: int) -> Matrix:
         stop = min(start + stride, size)
-        # all are dispatched at once, so that devices do not wait for the host
+        # all parts are dispatched at once, so that devices do not wait for the host
         parts = [push(np.arange(first, first + width)) for first in range(start, stop, width)]
         block = np.empty((parts[0].shape[0], stop - start), parts[0].dtype)
         for first, part in zip(range(0, stop - start, width), parts, strict=True):
@@ -108,7 +109,7 @@ def dense_jacobian(
 
 
 def layout(x: Any, chunk: int | None = None, devices: list[Any] | None = None) -> tuple[int, int]:
-    """Columns that all devices take at once, and those of a block: the multiple of the former that reaches :data:`BLOCK`."""
+    """Columns of all devices at once, and of a block: the least multiple of the first number that reaches :data:`BLOCK`."""
     devices = devices or jax.local_devices()
     chunk = fitting_columns(x, devices[0]) if chunk is None else chunk
     if chunk < 1:
@@ -118,7 +119,7 @@ def layout(x: Any, chunk: int | None = None, devices: list[Any] | None = None) -
 
 
 def pusher(f: Map, x: Any, devices: list[Any]) -> Callable[[Any], Any]:
-    """indices -> those columns of J, shared out over the devices in this order; indices beyond the last give zeros."""
+    """indices -> the columns of J with these indices, sharded over the devices in order; indices beyond the last give zeros."""
     mesh = Mesh(np.array(devices), ("columns",))
     shards = NamedSharding(mesh, PartitionSpec("columns"))
     spread = NamedSharding(mesh, PartitionSpec(None, "columns"))

@@ -1,14 +1,14 @@
 """Block Lanczos on a symmetric operator, and bounds for how many of its eigenvalues lie below a point.
 
-After m block products with orthonormal probes V_1, the trace of V_1^T 1(A <= x) V_1 is known up to a bounded uncertainty:
-whatever A does outside the Krylov space, the trace lies between the two sums of the block Gauss-Radau rule with its node at x
-(Golub & Meurant, Matrices, Moments and Quadrature, 2010), without and with that node's weights. For one probe these are the
-Chebyshev-Markov-Stieltjes inequalities (Szego, Orthogonal Polynomials, section 3.41). For a block they are taken for its trace,
-and not for a single column: we have no proof, and the tests hold them against dense spectra. That is the whole bias of Lanczos
-quadrature (Ubaru, Chen & Saad, SIAM J. Matrix Anal. Appl. 38, 2017), bounded rather than estimated.
+After m block products with orthonormal probes V_1, the trace of V_1^T 1(A <= x) V_1 is known up to a bounded uncertainty.
+Whatever A does outside the Krylov space, the trace lies between two sums of the block Gauss-Radau rule with a node at x:
+without and with the weights of that node (Golub & Meurant, Matrices, Moments and Quadrature, 2010). For one probe these are the
+Chebyshev-Markov-Stieltjes inequalities (Szego, Orthogonal Polynomials, section 3.41). For a block the bounds are used for the
+trace, not for a single column. We have no proof for blocks; the tests compare the bounds with dense spectra. The whole bias of
+Lanczos quadrature (Ubaru, Chen & Saad, SIAM J. Matrix Anal. Appl. 38, 2017) is thus bounded rather than estimated.
 
-The probes share one Krylov space. As it grows, the extreme eigenvectors converge in it and are known exactly from then on, for
-all probes: it deflates itself, and no product is spent on that alone.
+The probes share one Krylov space. As it grows, the extreme eigenvectors converge, and are then known exactly for all probes. So
+deflation costs no products of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Operator = Callable[[Any], Any]
 
 
 class Products(Protocol):
-    """Whatever gives J V and J^T W for blocks (N, columns): :class:`.products.TrainingProducts`, or a dense matrix."""
+    """An object that gives J V and J^T W for blocks (N, columns): :class:`.products.TrainingProducts`, or a dense matrix."""
 
     def forward(self, block: Any) -> Any: ...
     def adjoint(self, block: Any) -> Any: ...
@@ -36,7 +36,7 @@ class Products(Protocol):
 
 @dataclass(frozen=True)
 class Dense:
-    """Products with a matrix that is there, shape (final, initial): the reference that counts are validated against."""
+    """Products with a dense matrix, shape (final, initial): the reference that validates counts."""
 
     matrix: Any
 
@@ -63,15 +63,15 @@ def displacement(products: Products) -> Operator:
 
 
 def probes(size: int, count: int, rng: np.random.Generator) -> Floats:
-    """Random orthonormal directions as columns, evenly distributed: the mean of v^T f(A) v estimates the trace of f(A) over N."""
+    """Uniformly random orthonormal columns, (size, count): the mean of v^T f(A) v estimates tr f(A) / N."""
     drawn = rng.standard_normal((size, count))
     return np.asarray(np.linalg.qr(drawn)[0])
 
 
 def orthogonalise(image: Floats, blocks: list[NDArray[np.float32]]) -> tuple[Floats, Floats]:
-    """Orthonormal columns of ``image`` without its part in the span of ``blocks``, and their coefficients (b, b).
+    """Orthonormal columns that span ``image`` without its part in the span of ``blocks``, and their coefficients (b, b).
 
-    Twice: once leaves what rounding brought in, and the second pass also mends columns that were nearly in the span (Kahan).
+    A second pass removes the rounding error of the first, and corrects columns that were nearly in the span (Kahan).
     """
     coupling = np.eye(image.shape[1])
     for _ in range(2):
@@ -86,7 +86,7 @@ def orthogonalise(image: Floats, blocks: list[NDArray[np.float32]]) -> tuple[Flo
 class Krylov:
     """A V = V T + V_next B E_m^T with orthonormal V that starts with the probes V_1, T block tridiagonal.
 
-    Blocks of V are kept in float32: what is restored after an interruption is then what was used before it.
+    Blocks of V are kept in float32, so that restored blocks equal the blocks that were used before an interruption.
 
     Attributes:
         blocks: blocks of V and, last, V_next, each (N, b).
@@ -101,10 +101,10 @@ class Krylov:
 
     @classmethod
     def start(cls, vectors: Floats) -> Krylov:
-        """From orthonormal probes as columns (N, b), as :func:`probes` draws them.
+        """A space of depth 0 from orthonormal probes as columns (N, b), as :func:`probes` draws them.
 
         Raises:
-            InvalidInput: no probe, or as many as there are dimensions.
+            InvalidInput: no probe, or more than half as many as dimensions.
         """
         size, count = vectors.shape
         if not 0 < 2 * count <= size:
@@ -123,14 +123,14 @@ class Krylov:
 
     @property
     def full(self) -> bool:
-        """Whether another step would leave the space."""
+        """Whether the dimensions leave no room for another step."""
         return (self.depth + 2) * self.width > len(self.blocks[0])
 
     def extend(self, apply: Operator) -> None:
         """One more block product, with full reorthogonalisation, twice.
 
         Raises:
-            InvalidInput: the Krylov space is the whole space already.
+            InvalidInput: there is no room for another step.
             NotFinite: the product is not finite.
         """
         if self.full:
@@ -148,7 +148,7 @@ class Krylov:
         self.blocks.append(image.astype(np.float32))
 
     def advance(self, apply: Operator, done: MutableMapping[int, Any]) -> None:
-        """:meth:`extend`, or what it gave before if ``done`` holds this step; a new step is added to it."""
+        """:meth:`extend`, or its earlier result if ``done`` holds this step; a new step is added to ``done``."""
         step = self.depth
         if step in done:
             held = np.asarray(done[step])
@@ -178,8 +178,8 @@ class Krylov:
     def enclosure(self, x: float, depth: int | None = None) -> tuple[Floats, Floats]:
         """Each probe's part in the lower and in the upper bound, shape (b,) each.
 
-        The mean of the first is at most the probes' mean share along eigenvectors with eigenvalue below x, the mean of
-        the second at least that with eigenvalue up to x.
+        The mean of the first is at most the probes' mean share along eigenvectors with eigenvalue below x. The mean of the
+        second is at least their mean share along eigenvectors with eigenvalue up to x.
 
         Args:
             depth: use the first ``depth`` block steps only, to see how the bounds close.
@@ -190,7 +190,7 @@ class Krylov:
         inner = self.tridiagonal(m)
         ritz, vectors = linalg.eigh(inner, driver="evd")
         gap = ritz - x
-        # a Ritz value at x itself has no Radau rule: a shift by rounding gives it one
+        # with a Ritz value at x itself there is no Radau rule: a shift by rounding avoids this
         gap[gap == 0] = np.finfo(float).eps * max(1.0, float(np.abs(ritz).max()))
         coupled = self.below[m - 1] @ vectors[-b:]
         outer = np.zeros(((m + 1) * b, (m + 1) * b))
@@ -200,7 +200,7 @@ class Krylov:
         outer[m * b :, m * b :] = x * np.eye(b) + (coupled / gap) @ coupled.T
         vectors = linalg.eigh(outer, driver="evd")[1]
         weights = vectors[:b] ** 2
-        # inertia: as many nodes below x as Ritz values, then b at x
+        # by inertia, as many nodes as Ritz values are below x; then b nodes are at x
         below = int(np.count_nonzero(gap < 0))
         cumulative = np.cumsum(np.concatenate([np.zeros((b, 1)), weights], axis=1), axis=1)
         return cumulative[:, below], np.minimum(cumulative[:, min(below + b, (m + 1) * b)], 1.0)

@@ -1,7 +1,7 @@
 """Singular values of a training Jacobian too large to form, within a time budget: three counts, each a check on the others.
 
-The one call for any network is :func:`count` on its :class:`harness.engine.products.TrainingProducts`.
-:func:`compare_bulks` says how much two runs' bulks have in common.
+:func:`count` takes the :class:`harness.engine.products.TrainingProducts` of any network. :func:`compare_bulks` measures how
+much two runs' bulks have in common.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from harness.engine.range_finder import RangeFinder
 from harness.engine.streams import numpy_stream
 
 WIDTH = 4
-# Shares of the time: J^T J gives the counts, and the other two check it; a comparison needs both its spaces alike.
+# Shares of the time. J^T J gives the counts, and the other two check them. A comparison needs both of its spaces equally.
 WEIGHTS = {"gram": 0.6, "displacement": 0.3, "range": 0.1, "inside": 0.5, "outside": 0.5}
 Keep = Callable[[str], MutableMapping[int, Any]]
 
 
 @dataclass(eq=False)
 class Spaces:
-    """What is known from the products with J so far.
+    """The results of the products with J so far.
 
     Attributes:
         size: N.
@@ -35,7 +35,7 @@ class Spaces:
         gram: Krylov space of J^T J.
         displacement: Krylov space of (J - I)^T (J - I).
         range: range finder of J - I.
-        spent: seconds that went into each, by any run.
+        spent: seconds spent on each method, in all runs.
     """
 
     size: int
@@ -64,13 +64,13 @@ class Spaces:
 
 @dataclass(eq=False)
 class Compared:
-    """What the bulks of two runs have in common, |sigma - 1| < delta in both: one run is sampled, the other one's J is used.
+    """Overlap of the bulks of two runs, |sigma - 1| < delta: vectors of a sampled run, and products with the other run's J.
 
     Attributes:
-        delta: what counts as the bulk.
+        delta: the bulk is |sigma - 1| < delta.
         confidence: of all intervals.
         inside, outside: Krylov spaces of the other run's J^T J, from random vectors of the sampled run's bulk and its complement.
-        spent: seconds that went into each, by any session.
+        spent: seconds spent on each space, in all sessions.
     """
 
     delta: float
@@ -89,7 +89,7 @@ class Compared:
 
     @property
     def contrast(self) -> counting.Share:
-        """Their difference: 0 for bulks that have nothing to do with each other, whatever their dimensions, 1 for equal ones."""
+        """The difference of :attr:`shares`: 0 for independent bulks, whatever their dimensions, and 1 for equal bulks."""
         return counting.difference(*self.shares)
 
 
@@ -112,9 +112,9 @@ def count(
         confidence: of all intervals, such as 0.95.
         width: vectors a block.
         seed: of the probes.
-        keep: where finished steps are kept, by name; a mapping a name, such as the store's blocks. By default nowhere.
-        report: called with what is known and the seconds left, before the first step and after each.
-        clock: gives the seconds.
+        keep: name -> mapping that keeps finished steps, such as the store's blocks; by default no step is kept.
+        report: called with the results so far and the seconds left, before the first step and after each.
+        clock: gives the time in seconds.
 
     Raises:
         InvalidInput: the budget is too small for two steps of each method, or the matrix for the probes.
@@ -151,10 +151,10 @@ def compare_bulks(
     report: Callable[[Compared, float], None] = lambda compared, left: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Compared:
-    """Spend ``seconds`` on how much the bulk of a sampled run has in common with that of another one, whose products are used.
+    """Spend ``seconds`` on measuring how much a sampled run's bulk has in common with another run's, by the other's products.
 
-    What samples leak across the edge of their bulk lowers the contrast; the interval holds the other run's Lanczos bias and the
-    noise of a few samples, and nothing of that.
+    Samples that leak across the edge of their bulk lower the contrast. The interval covers the other run's Lanczos bias and the
+    noise of a few samples, but not this leakage.
 
     Args:
         products: the other run's, as for :func:`count`.
@@ -183,7 +183,7 @@ def _track(name: str, step: Callable[[], None], full: Callable[[], bool], keep: 
 
 
 def _price(products: Products, block: np.ndarray[Any, Any], clock: Callable[[], float]) -> float:
-    """Seconds of a step, which is a product with J and one with J^T; the first one of a shape compiles and is not counted."""
+    """Seconds of a step, one product with J and one with J^T. The first step of a shape compiles and is not counted."""
     started = 0.0
     for _ in range(2):
         started = clock()

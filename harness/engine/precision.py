@@ -1,7 +1,7 @@
-"""The arithmetic of everything that is computed here: dtypes as declared, and float32 products in float32, whoever calls.
+"""The arithmetic of the engine: dtypes as declared, and float32 products in float32, whatever the caller's settings.
 
 By default JAX turns float64 into float32 without a warning, and accelerators multiply float32 with ten bits (TF32). Both are
-settings of the whole process, which belongs to the caller. So the engine computes in a scope of its own.
+settings of the whole process, which the caller owns. So the engine computes in a scope of its own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def with_exact_dtypes(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def eagerly_with_exact_dtypes(function: Callable[P, R]) -> Callable[P, R]:
-    """The function in the scope of :func:`exact_dtypes` where it computes; where it is traced, the tracer's scope counts."""
+    """The function in the scope of :func:`exact_dtypes` when it computes; when it is traced, the tracer's scope applies."""
 
     @functools.wraps(function)
     def scoped(*arguments: P.args, **options: P.kwargs) -> R:
@@ -51,6 +51,6 @@ def eagerly_with_exact_dtypes(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _enable_x64(on: bool) -> Any:
-    """JAX 0.8 moved it from ``jax.experimental``."""
+    """JAX's ``enable_x64``, which JAX 0.8 moved from ``jax.experimental``."""
     home: Any = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
     return home.enable_x64(on)

@@ -6,9 +6,9 @@ rule's own derivative, which acts on each parameter alone. For the heavy ball th
 dtheta <- dtheta - eta dm, and from (a, b): b' = b - eta a, a <- a + H b', b <- mu b'. Any optax rule that can be
 differentiated will do.
 
-The states before each step are kept, or computed again between checkpoints when memory is short; both products see the same
-states to the last bit, so that the one is the transpose of the other to rounding. Vectors come in blocks with the column axis
-last, sharded over the devices: columns are independent of each other.
+The state before each step is kept, or computed again between checkpoints when memory is short. Both products see the same
+states to the last bit, so that each is the transpose of the other to rounding. Vectors come in blocks with the column axis
+last. Columns are independent and sharded over the devices.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class TrainingProducts:
     """Products with J = d theta_T / d theta_0 of one training run.
 
     Args:
-        training: what is differentiated.
+        training: the map that is differentiated.
         params: theta_0, a tree of arrays of one floating dtype, in which everything is computed.
         memory: bytes of trajectory that may be kept; above it, states are computed again between checkpoints.
-        devices: what the columns of a block are sharded over; all that this process has by default.
+        devices: devices that share the columns of a block; by default all devices of this process.
 
     Attributes:
         size: N, the number of parameters.
@@ -87,7 +87,7 @@ class TrainingProducts:
         stride = segment(self.steps)
         self._orders = [jnp.arange(self.steps)[i : i + stride] % training.steps_an_epoch for i in range(0, self.steps, stride)]
         held = sum(leaf.nbytes for leaf in jax.tree.leaves(start)) + theta.nbytes  # the state and its gradient
-        self.kept = self.steps * held * len(self._devices) <= memory  # each device has its own
+        self.kept = self.steps * held * len(self._devices) <= memory  # each device has its own copy
         # the same sharding in and out, so that every segment runs one compiled program
         self._replay = jax.jit(rule.replay, out_shardings=self._whole)
         self._push, self._pull = (jax.jit(self._sharded(f)) for f in (rule.push, rule.pull))
@@ -159,8 +159,8 @@ class TrainingProducts:
         if block.ndim != 2 or block.shape[0] != self.size or not block.shape[1]:
             raise InvalidInput(f"{name}: a block of shape {block.shape}; need ({self.size}, columns), one column or more")
         columns = block.shape[1]
-        # the columns are shared out evenly; the ones added are zero and cost what any other does
-        with np.errstate(over="ignore"):  # an entry too large for float32 is found in the product
+        # columns are sharded evenly; the added columns are zero and cost as much as any other
+        with np.errstate(over="ignore"):  # an entry too large for float32 is detected in the product
             padded = np.pad(np.asarray(block, self.dtype), ((0, 0), (0, -columns % len(self._devices))))
         found = np.asarray(product(jnp.asarray(padded)), np.float64)[:, :columns]
         self.spent += columns * self.steps
@@ -174,7 +174,7 @@ class TrainingProducts:
 
 
 def segment(steps: int) -> int:
-    """Steps between checkpoints: about the root of all, and a divisor where one is near, so that a single length is compiled."""
+    """Steps between checkpoints: about the root of all steps, or a divisor near it, so that a single length is compiled."""
     root = math.ceil(math.sqrt(steps))
     return next((stride for stride in range(root, min(steps, 3 * root) + 1) if steps % stride == 0), root)
 
@@ -269,7 +269,7 @@ def _columns(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _differentiable(rule: _Rule, start: State) -> None:
-    """Refuse a rule without a derivative where training can come by: a parameter whose gradient has been zero so far."""
+    """Refuse a rule without a derivative at a point that training can reach: a parameter whose gradient was always zero."""
     theta, memory = start
     point = (theta, floating(memory), jnp.zeros_like(theta))
     along = (jnp.zeros_like(theta), jax.tree.map(jnp.zeros_like, point[1]), jnp.ones_like(theta))

@@ -1,9 +1,9 @@
-"""A randomised range finder for J - I: what training changed, as a matrix of low rank.
+"""A randomised range finder for J - I: the change by training as a matrix of low rank.
 
-With orthonormal Q that nearly holds the range of J - I, J = I + Q B + E where B = Q^T (J - I) and E = (I - Q Q^T)(J - I). I +
-Q B differs from the identity on the span of Q and B^T alone, so all its singular values come from a small matrix; all others
-are one. |E|_F is measured on the way without bias, since every new probe is a sample of what Q misses. Source: Halko,
-Martinsson & Tropp, SIAM Review 53, 2011, sections 4.3 and 4.4.
+Let the orthonormal columns of Q nearly span the range of J - I. Then J = I + Q B + E, with B = Q^T (J - I) and E = (I - Q
+Q^T)(J - I). I + Q B differs from the identity only on the span of Q and B^T. A small matrix gives the singular values on that
+span; all others are one. |E|_F is estimated without bias on the way, since every new probe samples the part that Q misses.
+Source: Halko, Martinsson & Tropp, SIAM Review 53, 2011, sections 4.3 and 4.4.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ class RangeFinder:
         return 2 * (self.rank + self.width) > self.size
 
     def advance(self, products: Products, rng: np.random.Generator, done: MutableMapping[int, Any]) -> None:
-        """One more block of probes: one product with J, one with J^T; or what they gave before if ``done`` holds this step.
+        """One more block of probes: one product with J and one with J^T, or their earlier results if ``done`` holds this step.
 
         Args:
-            rng: stream of this block's probes; another one a block, so that a restored run draws what an uninterrupted one does.
+            rng: stream of this block's probes. Each block has its own, so that a restored run draws the same probes as an
+                uninterrupted one.
         """
         step = len(self.range)
         if step not in done:

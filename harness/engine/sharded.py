@@ -1,8 +1,7 @@
-"""A Jacobian too large for one host: its columns stay on the devices of all of them, and products and sketches go there.
+"""A Jacobian too large for one host: its columns stay on the devices of all hosts, where products and sketches run.
 
 Every process of the job calls the same functions in the same order, after ``jax.distributed.initialize()``. Columns are
-differentiated without communication between hosts; a product with J adds up what the devices have, a product with J^T
-collects it.
+differentiated without communication between hosts; a product with J sums the devices' parts, a product with J^T collects them.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ class ShardedJacobian:
     """J = df/dx at x in columns over all devices of all processes; gives J V and J^T W for blocks V and W of vectors.
 
     It serves wherever :class:`.krylov.Products` does: Krylov spaces, range finder, extreme directions. All processes must ask
-    for the same products, so the number of steps is fixed beforehand; :func:`.matrix_free.count`, which stops by its own
-    clock, is for one process. While the columns are put together a device holds its part of J twice.
+    for the same products, so the number of steps must be fixed beforehand. :func:`.matrix_free.count` stops by its own clock
+    and is for one process. While the columns are put together, a device holds its part of J twice.
 
     Args:
-        f: any differentiable map from a tree of N numbers to one of as many.
-        x: where; leaves of one floating dtype, the same in every process.
-        chunk: columns a device works on at once; by default what fits the machine.
+        f: any differentiable map from a tree of N numbers to a tree of N numbers.
+        x: the point; leaves of one floating dtype, the same in every process.
+        chunk: columns a device works on at once; by default as many as fit the machine.
 
     Attributes:
         size: N.
-        matrix: the sharded array (N, columns), with columns of zeros at the end where N does not divide.
+        matrix: the sharded array (N, columns), with columns of zeros at the end if the devices do not divide N.
 
     Raises:
         NotFinite: a column holds NaN or infinity; raised in every process.
@@ -57,7 +56,7 @@ class ShardedJacobian:
         with (progress or Progress()).stage(f"{label}, {each * len(local)} of {self.size} columns here", each) as step:
             for first in range(0, each, chunk):
                 here = np.arange(first, first + chunk)
-                # a device's last columns would be its neighbour's first
+                # beyond a device's last column come its neighbour's: they are left out
                 columns = np.where(here < each, starts[:, None] + here, self.size)
                 found = push(columns.ravel()).block_until_ready()
                 for held, shard in zip(kept, _shards(found, local), strict=True):
@@ -92,12 +91,12 @@ class ShardedJacobian:
 
 
 def _shards(array: Any, devices: list[Any]) -> list[Any]:
-    """What each device holds, in the order of the devices."""
+    """The part that each device holds, in the order of the devices."""
     held = {shard.device: shard.data for shard in array.addressable_shards}
     return [held[device] for device in devices]
 
 
 def _here(replicated: Any) -> Any:
-    """A replicated result as an array of this process, in float64 unless it is of truth values."""
+    """A replicated result as an array of this process, in float64 unless it is boolean."""
     found = np.asarray(replicated.addressable_data(0))
     return found if found.dtype == bool else found.astype(np.float64)

@@ -2,9 +2,9 @@
 
 J v_i = sigma_i u_i: v_i are initial-space directions, u_i final-space directions; the two never mix.
 
-numpy's float32 SVD does not converge on this very matrix and JAX's returns NaN without a word, so everything here is
-float64 and nothing leaves unchecked. The eigenvectors of J^T J give the large singular values twice as fast as gesdd; along the
-small ones, where squaring loses digits, J is decomposed again on their span alone.
+On this matrix NumPy's float32 SVD does not converge, and JAX's returns NaN without an error. So everything here is float64, and
+every result is checked. The eigenvectors of J^T J give the large singular values twice as fast as gesdd. Squaring loses digits
+of the small singular values, so J is decomposed again on the span of their vectors.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def decompose(jacobian: Array, carried: Any = None, rest: Any = None, *, structu
     """The spectrum of a square J of shape (final, initial), checked.
 
     Args:
-        carried, rest: orthonormal bases (N, s) and (N, N - s) of structural directions and their complement, dense or
-            sparse. When both J S = S and S^T J = S^T hold, J is the identity on S and the rest is decomposed apart, which keeps
-            the structural vectors, exact in any precision, out of the cluster at sigma = 1.
-        structural_bound: how far J S may be from S; 1e-3 is a thousand float32 roundings of a column of J.
+        carried, rest: orthonormal bases (N, s) and (N, N - s) of structural directions and their complement, dense or sparse.
+            If both J S = S and S^T J = S^T hold, J is the identity on S, and the rest is decomposed separately. This keeps the
+            structural vectors, which are exact in any precision, out of the cluster at sigma = 1.
+        structural_bound: largest allowed distance of J S from S; 1e-3 is a thousand float32 roundings of a column of J.
 
     Raises:
         InvalidInput: J is not a square matrix.
@@ -119,7 +119,7 @@ def checked_svd(matrix: Array) -> tuple[Array, Array, Array, float, float]:
     """(sigma, V, U, residual, orthogonality) of a square float64 matrix by the first method that meets the bounds.
 
     Raises:
-        DecompositionFailed: with every method's residual and orthogonality.
+        DecompositionFailed: no method meets the bounds; the message gives every method's residual and orthogonality.
     """
     methods: dict[str, Callable[[Array], tuple[Array, Array, Array]]] = {
         "eigh of J^T J": _squared,
@@ -158,7 +158,7 @@ def _squared(matrix: Array) -> tuple[Array, Array, Array]:
     final[:, :large] = matrix @ initial[:, :large] / sigma[:large]
     if large < len(sigma):
         small = matrix @ initial[:, large:]
-        for _ in range(2):  # once leaves what rounding brought in; twice is enough (Kahan)
+        for _ in range(2):  # one pass leaves rounding errors; two are enough (Kahan)
             small -= final[:, :large] @ (final[:, :large].T @ small)
         left, sigma[large:], right = linalg.svd(small, full_matrices=False, check_finite=False)
         left -= final[:, :large] @ (final[:, :large].T @ left)

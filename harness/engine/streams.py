@@ -1,6 +1,6 @@
 """Named random streams: every random number comes from a seed and a name, and no stream is used twice.
 
-A stream is the seed folded with a hash of the name, so adding a stream moves no other one.
+A stream is the seed folded with a hash of the name, so adding a stream changes no other stream.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The training map f: theta_0 -> theta_T (Belrose & Scherlis 2024, 2), from which all else is taken.
+"""The training map f: theta_0 -> theta_T (Belrose & Scherlis 2024, 2), the basis of all measurements.
 
 J, its products, trajectories, trainings in subspaces and records of stages are functions of one :class:`Training`. Its
 methods are pure; the caller decides on jit, jvp, vmap and sharding.
@@ -30,13 +30,13 @@ State = tuple[Any, Any]  # the parameters and the optimiser's memory
 class Training:
     """f: theta_0 -> theta_T, a function of the parameter tree that knows its own linearisation.
 
-    It is a tree with its batches as leaves: as an argument of a compiled function, it shares one program with other data.
+    It is a JAX tree with its batches as leaves. As an argument of a compiled function it shares one program with other data.
 
     Attributes:
         loss: (params, batch) -> mean loss of the batch, a scalar.
         optimiser: an optax rule, such as ``optax.sgd(0.1, momentum=0.9)`` or ``optax.adam(0.01, eps_root=1e-8)``.
-        batches: a tree of arrays in their fixed order, (steps an epoch, ...); a step's batch is one index of all of them.
-            Floating ones are taken in the dtype of the parameters.
+        batches: a tree of arrays in their fixed order, (steps an epoch, ...); a step's batch is one index of all arrays.
+            Floating arrays are cast to the dtype of the parameters.
         epochs: passes over the batches.
     """
 
@@ -76,7 +76,7 @@ class Training:
 
     @eagerly_with_exact_dtypes
     def observed(self, params: Any, observe: Callable[[Any, Array], Any]) -> tuple[Any, Any]:
-        """theta_T, and what ``observe(parameters after the step, loss before it)`` gave at every step, a tree of (steps, ...)."""
+        """theta_T, and ``observe(parameters after the step, loss before it)`` of every step, a tree of (steps, ...)."""
 
         def step(state: State, batch: Any) -> tuple[State, Any]:
             after, value = self.step(state, batch)
@@ -93,7 +93,8 @@ class Training:
     def push(self, params: Any, block: Any) -> Any:
         """J V for a tree of tangents with leaves (..., columns): each step is linearised once, for all columns.
 
-        ``jax.jvp`` of the whole gives the same; this takes two thirds of the time in float32 (N = 4810, two cores).
+        ``jax.jvp`` of the whole training gives the same; this method takes two thirds of the time in float32 (N = 4810, two
+        cores).
         """
         _, first = jax.linearize(lambda theta: (theta, floating(self.start(theta)[1])), params)
 
@@ -105,7 +106,7 @@ class Training:
                 return after, floating(memory_after)
 
             (after, floats), linear = jax.linearize(advance, theta, floating(memory))
-            counters = self.step((theta, memory), batch)[0][1]  # XLA drops all but what is not floating
+            counters = self.step((theta, memory), batch)[0][1]  # XLA drops all but the leaves that are not floating
             return ((after, refloated(counters, floats)), columns_last(linear)(*tangents)), None
 
         return self._over_all(step, (self.start(params), columns_last(first)(block)))[0][1][0]

@@ -64,7 +64,7 @@ def as_floating(tree: Any, dtype: Any) -> Any:
 
 
 def floating(tree: Any) -> list[Array]:
-    """The leaves that have a derivative: of an optimiser's memory all but its counters."""
+    """The floating leaves, which have a derivative: of an optimiser's memory all but its counters."""
     return [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
 
 
@@ -80,7 +80,7 @@ def refloated(tree: Any, floats: Any) -> Any:
 def split_arrays(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """The arrays that a tree holds, and a function that puts others in their place.
 
-    As arguments of a compiled function, the arrays let maps that differ by their data alone share one program.
+    If the arrays are arguments of a compiled function, maps that differ by their data alone share one program.
     """
     leaves, structure = jax.tree.flatten(tree)
     arrays = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array | np.ndarray)]

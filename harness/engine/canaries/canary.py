@@ -1,4 +1,4 @@
-"""One canary: what it asks of a library, what rests on the answer, and how far the answer may be off."""
+"""One canary: its check of a library, the stages that depend on the answer, and the largest error that is allowed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ EXACT = "each is a whole number or a copied value, which no order of operations 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a canary found.
+    """The error that a canary measured, and its bound.
 
     Attributes:
-        error: how far the answer is off; NaN is never within a bound.
+        error: distance from the known answer; NaN is never within a bound.
         bound: the largest error that is allowed.
-        unit: of both, such as ``ulp`` or ``wrong entries``.
-        reason: of the bound.
+        unit: of error and bound, such as ``ulp`` or ``wrong entries``.
+        reason: why the bound has this value.
     """
 
     error: float
@@ -39,8 +39,8 @@ class Canary:
     Attributes:
         name: what is computed.
         library: the distribution that computes it; a release of it may be listed as red.
-        rests: the stages of a run that rest on it.
-        check: measures the error; what it raises counts as red.
+        rests: the stages of a run that depend on the answer.
+        check: measures the error; an exception counts as red.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Canary:
 
 
 def exact(pairs: Iterable[tuple[Any, Any]], reason: str = EXACT) -> Measured:
-    """Counts the entries of the first arrays that are not those of the second, of which none may differ."""
+    """Counts the entries in which the two arrays of a pair differ; none may differ."""
     return Measured(sum(wrong(got, expected) for got, expected in pairs), 0, "wrong entries", reason)
 
 
 def wrong(got: Any, expected: Any) -> int:
-    """Entries with another value or sign; all of them where shape or kind differ. NaN equals NaN, 0 is not -0."""
+    """Number of entries with another value or sign; all entries if shape or kind differ. NaN equals NaN, 0 is not -0."""
     found, known = np.asarray(got), np.asarray(expected)
     if found.shape != known.shape or found.dtype.kind != known.dtype.kind:
         return max(1, known.size)

@@ -1,8 +1,8 @@
 """Compiled reductions, products, convolutions and scans of whole numbers, whose answers float32 holds exactly.
 
-Sums of whole numbers below 2^24 (float32) or 2^53 (float64) are exact in any order, so a wrong entry is a fault and no rounding.
-The shapes are those of training in batches, and awkward ones: one entry, odd sizes, just beyond 16,384 and 65,536 rows, where
-compilers choose another loop.
+Sums of whole numbers below 2^24 (float32) or 2^53 (float64) are exact in any order, so a wrong entry is a fault and not
+rounding. Some shapes are those of training in batches. Others are awkward: one entry, odd sizes, or just more than 16,384 or
+65,536 rows, where compilers choose another loop.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def products(dtype: str) -> Measured:
 
 
 def squares(dtype: str) -> Measured:
-    """The squared length of a small matrix times each of many rows, which compilers make one loop of."""
+    """|M x|^2 for a small matrix M and each of many rows x, which compilers fuse into one loop."""
     matrix = whole(3, 3)
     found = []
     for rows in (64, 16_385, 32_769, 65_537):
@@ -78,7 +78,7 @@ def squares(dtype: str) -> Measured:
 
 
 def convolutions() -> Measured:
-    """A convolution of images, its derivatives by images and by kernel, and the largest entries of windows."""
+    """A convolution of images, its derivatives with respect to images and kernel, and the largest entry of each window."""
     images, kernel = whole(3, 13, 12, 2), whole(WINDOW, WINDOW, 2, 4)
     back = whole(3, 9, 8, 4)
 
@@ -100,7 +100,7 @@ def convolutions() -> Measured:
 
 
 def scans() -> Measured:
-    """c <- x - c over whole numbers: every c, its forward and its reverse derivative, and a scan inside of a scan."""
+    """c <- x - c over whole numbers: every c, its forward and its reverse derivative, and a scan within a scan."""
     pairs = []
     for length in LENGTHS:
         x, dx = whole(length, 3), whole(3, length)[:, ::-1].T

@@ -1,7 +1,7 @@
-"""What the engine declares: the precision of products, float64 where it is asked for, and random numbers by name.
+"""The engine's declarations: the precision of products, float64 where requested, and random numbers by name.
 
-(1 + a)(1 - a) - 1 is -a^2, and with a a small power of two each step is exact in the declared precision. Factors that are cut to
-bf16 or TF32, or float64 to float32, lose a and give 0.
+(1 + a)(1 - a) - 1 is -a^2. If a is a small power of two, each step is exact in the declared precision. Factors that are cut to
+bf16 or TF32, or from float64 to float32, lose a and give 0.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from scipy.linalg import blas
 from harness.engine.canaries.canary import Canary, Measured, exact
 from harness.engine.streams import numpy_stream, stream
 
-HALVES = {"float32": 2.0**-11, "float64": 2.0**-26}  # a; a^2 is still within the digits behind 1
+HALVES = {"float32": 2.0**-11, "float64": 2.0**-26}  # a; 1 - a^2 is still exact
 REASON = "every product and sum is exact in the declared precision and lost in a lower one"
 SHAPES = ((2, 3, 2), (64, 64, 10), (33, 257, 17))  # rows, terms, columns
 
-# of the stream "canary" of seed 0, on every platform
+# first numbers of the stream "canary" of seed 0, the same on every platform
 WORDS = (15431544305168981274, 2634950644326417561, 8122315152742300773)
 NORMALS = (-0.5265255838836426, 0.2440485926812245, 0.707583283467032)
 KEY = (3526870715, 3786826631)
-# by JAX's setting jax_threefry_partitionable, which a report names
+# keyed by JAX's setting jax_threefry_partitionable, which a report names
 BITS = {False: (1095593920, 2821305105, 1557988058), True: (2470160456, 3663937954, 496004378)}
 
 
@@ -43,7 +43,7 @@ def precision(multiply: Callable[[Any, Any], Any], dtype: str) -> Measured:
 
 
 def derivatives(dtype: str) -> Measured:
-    """The same through a derivative along a vector and a gradient, where JAX makes the products itself."""
+    """The same check for forward and reverse derivatives, whose products JAX makes itself."""
     a = HALVES[dtype]
     left, right = np.array([[1 + a, 1.0]] * 3, dtype), np.array([[1 - a], [-1.0]], dtype)
     forward = jax.jit(lambda x, v: jax.jvp(lambda x: jnp.matmul(x, right), (x,), (v,))[1])(np.zeros_like(left), left)
@@ -54,9 +54,9 @@ def derivatives(dtype: str) -> Measured:
 
 
 def written() -> Measured:
-    """(1 + y) - 1 and y - ((1 + y) - 1), where the first sum rounds: a compiler that rearranges sums gives y and 0."""
+    """(1 + y) - 1 and y - ((1 + y) - 1), whose first sum rounds. A compiler that rearranges sums gives y and 0."""
     y = np.arange(0.25, 32, 0.5)
-    known = np.round(y)  # the last place of 1 is eps, and halves round to even ones
+    known = np.round(y)  # the last place of 1 is eps; halves round to even
     pairs = []
     for dtype in HALVES:
         eps = float(np.finfo(dtype).eps)
@@ -77,10 +77,10 @@ def float64() -> Measured:
 
 
 def numpys_stream() -> Measured:
-    """Raw words of NumPy's generator, permutations made of them, and normal numbers."""
+    """Raw words of NumPy's generator, and normal numbers."""
     words = numpy_stream(0, "canary").bit_generator.random_raw(3)
     normals = numpy_stream(0, "canary").standard_normal(3)
-    off = np.abs(normals - NORMALS) > 4 * np.spacing(np.abs(NORMALS))  # they go through the platform's log and exp
+    off = np.abs(normals - NORMALS) > 4 * np.spacing(np.abs(NORMALS))  # drawn with the platform's log and exp
     wrong = exact([(words, np.array(WORDS, np.uint64))]).error + np.count_nonzero(off)
     return Measured(float(wrong), 0, "wrong numbers", "a stream is the same on every platform; normal numbers within 4 ulp")
 

@@ -1,7 +1,7 @@
-"""Decompositions of planted matrices: singular values or eigenvalues are known, with clusters of equal and nearly equal ones.
+"""Decompositions of planted matrices, whose singular values or eigenvalues are known, with clusters of (nearly) equal values.
 
-Each is judged by what was planted, by its residual and by the orthogonality of its vectors. In a cluster single vectors are free,
-so that none is compared.
+Each decomposition is judged by the planted values, by its residual and by the orthogonality of its vectors. Single vectors of a
+cluster are not unique, so no vectors are compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Decompose = Callable[[Any], tuple[Any, Any, Any]]
 
 
 def values(size: int) -> Any:
-    """Descending: outliers, a cluster of pairs 1e-9 apart, half of all exactly 1, and small ones, some of them equal."""
+    """Descending values: outliers, a cluster of pairs 1e-9 apart, half of all exactly 1, and small values, some equal."""
     ones = np.ones(size)
     ones[: size // 8] = np.linspace(300, 2, size // 8)
     ones[size // 8 : size // 4] += 1e-9 * (np.arange(size // 4 - size // 8) // 2)
@@ -30,7 +30,7 @@ def values(size: int) -> Any:
 
 
 def orthogonal(size: int, salt: int) -> Any:
-    """A product of three reflections, orthogonal to rounding whatever library is at fault."""
+    """A product of three reflections, which is orthogonal to rounding even if a library is at fault."""
     found = np.eye(size)
     for number in range(3):
         v = 1 + (np.arange(size) * (2 * number + 3) + salt) % 7
@@ -58,7 +58,7 @@ def triangular(decompose: Callable[[Any], tuple[Any, Any]]) -> Measured:
     for size in SIZES:
         matrix = np.vstack([orthogonal(size, 1) * values(size), orthogonal(size, 5)])
         q, r = decompose(matrix)
-        # the columns of both halves are orthogonal, so that R is diagonal but for its signs
+        # the columns of both halves are orthogonal, so that R is diagonal up to signs
         off = _norm(_product(q, r) - matrix), _norm(np.abs(r) - np.diag(np.sqrt(values(size) ** 2 + 1)))
         errors += [error / _norm(matrix) / _allowed(size) for error in off]
         errors.append(np.abs(_product(q.T, q) - np.eye(size)).max() / _allowed(size))
@@ -79,7 +79,7 @@ def _worst(decompose: Decompose, sides: Callable[[int], tuple[Any, Any]]) -> Mea
 
 
 def _sides(found: Any, vectors: Any) -> tuple[Any, Any, Any]:
-    """As of a singular value decomposition, whose values descend; eigenvalues ascend."""
+    """Ascending eigenvalues and eigenvectors in the form of a singular value decomposition, whose values descend."""
     vectors = vectors[:, ::-1]
     return vectors, found[::-1], vectors.T
 
@@ -89,7 +89,7 @@ def _allowed(size: int) -> float:
 
 
 def _product(left: Any, right: Any) -> Any:
-    """Without BLAS, which may be what is at fault."""
+    """The matrix product without BLAS, since BLAS may be at fault."""
     return np.einsum("ij,jk->ik", left, right, optimize=False)
 
 

@@ -1,6 +1,6 @@
-"""Elementary functions of XLA and NumPy, and JAX's derivatives of them, against sixty digits.
+"""Elementary functions of XLA and NumPy, and JAX's derivatives of them, compared with sixty exact digits.
 
-Values are judged by their relative error in units in the last place, those that come out of a cancellation by units of 1.
+Errors are measured in units in the last place (ulp) of the value; for values left by a cancellation, in ulp of 1.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Function:
-    """An elementary function as the libraries have it, and as it is.
+    """An elementary function of the libraries, with its exact values.
 
     Attributes:
         name: of the function.
         program: the function for an array module, JAX's or NumPy's.
         value, slope: the function and its derivative, exactly.
-        points: intervals of arguments; those between positive numbers are spread by size, others evenly.
-        ulp: how far a value may be off.
-        slope_ulp: how far a derivative may be off.
-        floor: values below it are judged by its units in the last place; derivatives always by those of 1 at least.
-        numpy: whether NumPy has it.
+        points: intervals of arguments; points are spaced geometrically between positive numbers, else evenly.
+        ulp: largest allowed error of a value.
+        slope_ulp: largest allowed error of a derivative.
+        floor: errors of smaller values are measured in ulp of ``floor``; for derivatives the floor is 1.
+        numpy: whether NumPy has the function.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Function:
     numpy: bool = False
 
     def arguments(self, dtype: str) -> Any:
-        """Forty-one points an interval, an odd number, so that vector loops leave a rest; the same in both precisions."""
+        """Forty-one points an interval, the same in both precisions; the odd number leaves vector loops a remainder."""
         spread = [(np.geomspace if low > 0 else np.linspace)(low, high, 41) for low, high in self.points]
         return np.concatenate(spread).astype("float32").astype(dtype)
 
@@ -71,7 +71,7 @@ REASON = (
 
 
 def compiled(function: Function) -> Measured:
-    """A function and its derivative in both precisions, in shares of what is allowed."""
+    """Errors of a function and its derivative in both precisions, as shares of the allowed errors."""
     arguments = [function.arguments(dtype) for dtype in DTYPES]
 
     def program(arguments: Any) -> Any:
@@ -88,7 +88,7 @@ def compiled(function: Function) -> Measured:
 
 
 def numpys() -> Measured:
-    """NumPy's functions in both precisions, in shares of what is allowed."""
+    """Errors of NumPy's functions in both precisions, as shares of the allowed errors."""
     shares = []
     for function, dtype in itertools.product((one for one in FUNCTIONS if one.numpy), DTYPES):
         x = function.arguments(dtype)
@@ -97,7 +97,7 @@ def numpys() -> Measured:
 
 
 def log_softmax() -> Measured:
-    """log softmax of rows of ten, also of large ones, and its derivative delta_ij - softmax(x)_j."""
+    """Errors of log softmax of rows of ten numbers, some large, and of its derivative delta_ij - softmax(x)_j."""
     rows = np.linspace(-30, 30, 50).reshape(10, 5).T.astype("float32")
     arguments, shares = [rows.astype(dtype) for dtype in DTYPES], []
     program = jax.jit(lambda xs: [(jax.nn.log_softmax(x), jax.vmap(jax.jacrev(jax.nn.log_softmax))(x)) for x in xs])

@@ -1,4 +1,4 @@
-"""Red canaries of releases that are known: listed with the public report, they are said and fail nothing."""
+"""Known red canaries of library releases, listed with the public report: they are reported and fail nothing."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class KnownRed:
     Attributes:
         names: of the canaries.
         library: the distribution at fault.
-        versions: its releases on which they were seen red.
+        versions: releases on which the canaries were seen red.
         report: the public report, ``owner/name#number``.
-        says: one line.
+        says: the report in one line.
     """
 
     names: tuple[str, ...]
@@ -35,13 +35,13 @@ class KnownRed:
 
 
 def read(path: Path = LIST, canaries: Collection[str] | None = None) -> tuple[KnownRed, ...]:
-    """The list.
+    """The known red canaries that the file lists.
 
     Args:
-        canaries: names that there are; others are refused.
+        canaries: names of all canaries; other names are refused.
 
     Raises:
-        InvalidInput: no TOML, a key that is missing or unknown, a value of another kind, or a canary that there is not.
+        InvalidInput: no TOML, a key that is missing or unknown, a value of another kind, or an unknown canary.
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("red", [])

@@ -35,7 +35,7 @@ def moves() -> Measured:
 
 
 def constants() -> Measured:
-    """Columns gathered from constants by constant indices, which a compiler takes itself and does not leave to the program."""
+    """Columns gathered from constants by constant indices: the compiler gathers them itself, before the program runs."""
     pairs = []
     for dtype in ("float32", "int32"):
         for rows, columns in ((1, 5), (2, 5), (33, 17)):

@@ -1,6 +1,6 @@
 """Elementary functions and their derivatives to sixty digits, by Python's decimal arithmetic, which has exp, ln and sqrt.
 
-A floating-point number is a decimal fraction exactly, so the argument is the very number that a library was given.
+Every floating-point number is an exact decimal fraction, so the argument is exactly the number that the library got.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def softplus(x: Decimal) -> Decimal:
 
 
 def erf(x: Decimal) -> Decimal:
-    """By its Taylor series; |x| below 6 loses fewer than twenty of the sixty digits."""
+    """erf(x) by its Taylor series, which loses fewer than twenty of the sixty digits for |x| below 6."""
     term = total = x
     n = 0
     while abs(term) > Decimal(10) ** -DIGITS:
@@ -94,7 +94,7 @@ def precisely() -> AbstractContextManager[decimal.Context]:
 
 
 def off(got: Any, function: Function, points: Any, floor: float) -> float:
-    """The largest |got - function(points)| in units in the last place, of ``floor`` where the value is smaller.
+    """The largest |got - function(points)| in units in the last place of the value, or of ``floor`` where the value is smaller.
 
     Args:
         got: floats of the library, shape (points,).
@@ -102,14 +102,14 @@ def off(got: Any, function: Function, points: Any, floor: float) -> float:
         floor: 0 asks for the relative error of every value.
 
     Returns:
-        infinity where a value is not finite.
+        The error; infinity if a value is not finite.
     """
     with precisely():
         return ulps(got, [function(Decimal(float(x))) for x in np.ravel(points)], floor)
 
 
 def ulps(got: Any, known: Sequence[Decimal], floor: float) -> float:
-    """Of values that are known."""
+    """As :func:`off`, for ``known`` values of the function."""
     found = np.ravel(np.asarray(got))
     if not np.isfinite(found).all() or len(found) != len(known):
         return float("inf")

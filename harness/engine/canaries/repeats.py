@@ -1,4 +1,4 @@
-"""What is computed again is computed alike: by two threads at once, and by one compiled program that is called twice."""
+"""Repeated computations give the same bits: from two threads at once, and from one compiled program that is called again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REASON = "the same operations on the same numbers; the store and the comparison 
 
 
 def threads(multiply: Callable[[Any, Any], Any], dtype: str) -> Measured:
-    """Products one after the other, then from two threads at once: no call may disturb another, nor split its sums otherwise."""
+    """Products in sequence, then from two threads at once: no call may disturb another or change the order of its sums."""
     rng = np.random.default_rng(len(dtype))
     factors = [(_drawn(rng, m, k, dtype), _drawn(rng, k, n, dtype)) for m, k, n in SIZES for _ in range(2)]
     alone = [np.asarray(multiply(*pair)).tobytes() for pair in factors]
@@ -32,7 +32,7 @@ def threads(multiply: Callable[[Any, Any], Any], dtype: str) -> Measured:
 
 
 def twice() -> Measured:
-    """A few steps of training, their derivatives along many directions, and long sums, by one compiled program, over and over."""
+    """A few training steps, their derivatives along many directions, and long sums; compiled once, called several times."""
     rng = np.random.default_rng(1)
     x, start, directions = (_drawn(rng, *shape, "float32") for shape in ((6, 64, 17), (17, 10), (16, 170)))
 

@@ -13,7 +13,7 @@ from harness.engine.canaries.canary import Canary, Measured
 from harness.engine.canaries.known import KnownRed, listed, read
 from harness.engine.precision import exact_dtypes
 
-# The cheap ones come first. Nothing stops at the first red: which of them are red tells more than one.
+# Cheap canaries come first. All run, even after a red one: the set of red canaries tells more than the first.
 CANARIES: tuple[Canary, ...] = (
     *declared.CANARIES,
     *decompositions.CANARIES,
@@ -28,14 +28,14 @@ CANARIES: tuple[Canary, ...] = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one canary.
+    """The result of one canary.
 
     Attributes:
-        version: of its library, "" where that is not installed by name.
-        measured: error and bound; an error that is infinite where the check broke.
-        failure: what the check raised, "" if nothing.
-        known: report and line of a listed red, "" of any other.
-        seconds: that it took.
+        version: of its library, "" if no distribution of that name is installed.
+        measured: error and bound; the error is infinite if the check raised an exception.
+        failure: the exception that the check raised, "" if none.
+        known: report and line of a listed red, "" for any other canary.
+        seconds: time that the canary took.
     """
 
     canary: Canary
@@ -51,7 +51,7 @@ class Outcome:
 
     @property
     def fails(self) -> bool:
-        """Whether it is red and not listed."""
+        """Whether the canary is red and not listed."""
         return not self.green and not self.known
 
 
@@ -62,7 +62,7 @@ def run(canaries: Sequence[Canary] = CANARIES, known: Sequence[KnownRed] | None 
         known: listed reds; by default those of ``known.toml``.
 
     Raises:
-        InvalidInput: the list does not make sense.
+        InvalidInput: the list of known reds is not valid.
     """
     reds = read(canaries={canary.name for canary in CANARIES}) if known is None else known
     with exact_dtypes():

@@ -1,6 +1,6 @@
 """Special values: NaN, infinities and both zeros through comparisons, choices, largest entries and sorting.
 
-Answers are those of IEEE 754 and of the libraries' documentation: NaN comes out of maximum, minimum and every reduction, and is
+Answers are those of IEEE 754 and of the libraries' documentation. Maximum, minimum and every reduction pass NaN on, and NaN is
 sorted last.
 """
 
@@ -18,18 +18,18 @@ import numpy as np
 from harness.engine.canaries.canary import Canary, Measured, exact
 
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5)
-COPIES = 3  # of all pairs
+COPIES = 3  # copies of all pairs
 IEEE = "IEEE 754 leaves no choice"
 
 
 def pairs_of(values: Any, dtype: str) -> tuple[Any, Any]:
-    """Every ordered pair of the values a few times, and one more: after a vector loop there is a rest."""
+    """Every ordered pair of the values a few times, and one more pair, so that a vector loop leaves a remainder."""
     left, right = np.array(list(itertools.product(values, repeat=2)) * COPIES + [(1.0, -1.0)], dtype).T
     return np.ascontiguousarray(left), np.ascontiguousarray(right)
 
 
 def choices(xp: Any, run: Callable[[Any], Any], dtype: str) -> Measured:
-    """Comparisons, choice between two, maximum and minimum, signs, and what is finite."""
+    """Comparisons, ``where``, ``isfinite``, maximum and minimum."""
     left, right = pairs_of(SPECIAL, dtype)
     less = np.array([a < b for a, b in zip(left.tolist(), right.tolist(), strict=True)])
     equal = np.array([a == b for a, b in zip(left.tolist(), right.tolist(), strict=True)])
@@ -40,7 +40,7 @@ def choices(xp: Any, run: Callable[[Any], Any], dtype: str) -> Measured:
     chosen = [a if flag else b for a, b, flag in zip(left.tolist(), right.tolist(), less, strict=True)]
     finite = [a not in (np.inf, -np.inf) and a == a for a in left.tolist()]
     known = [less, equal, ~equal, less | equal, np.array(chosen, dtype), np.array(finite), np.array(larger), np.array(smaller)]
-    # which of two zeros is the larger is left open: x + 0 is 0 for both
+    # the order of 0 and -0 is left open: x + 0 is 0 for both
     found = [
         *zip(got[:6], known[:6], strict=True),
         *((a + 0, b.astype(dtype) + 0) for a, b in zip(got[6:], known[6:], strict=True)),
@@ -64,7 +64,7 @@ def orders(xp: Any, run: Callable[[Any], Any], dtype: str) -> Measured:
 
 
 def largest(xp: Any, run: Callable[[Any], Any], dtype: str) -> Measured:
-    """NaN comes out of the largest and the smallest of a long array, of its rows and of its columns."""
+    """Maximum and minimum of a long array, of its rows and of its columns are NaN where an entry is NaN."""
     found = []
     for shape in ((16_385,), (5, 4_097), (65_537, 2)):
         x = np.ones(shape, dtype)
@@ -91,7 +91,7 @@ def _plain(function: Any) -> Any:
 
 
 def _canaries(name: str, xp: Any, run: Any, library: str, rests: str) -> tuple[Canary, ...]:
-    """The checks of one library, in both precisions; sorting by XLA, which takes long to compile, in one."""
+    """The checks of one library in both precisions; sorting by XLA takes long to compile and is checked in float32 alone."""
     checks: dict[str, Callable[..., Measured]] = {"special values": choices, "NaN in long arrays": largest, "sorting": orders}
     kinds = [
         (what, dtype) for what in checks for dtype in ("float32", "float64") if (what, dtype, xp) != ("sorting", "float64", jnp)

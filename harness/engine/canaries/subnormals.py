@@ -1,8 +1,8 @@
 """Subnormal numbers through comparisons, choices, maximum, minimum and doubling.
 
-NumPy keeps them, unless a library that was loaded has set the processor to flush them for the whole process. XLA may take each
-for a zero, before or after it computes. The answers are ranks and bit patterns, in whole numbers: a process that flushes would
-flush answers in floating point as well.
+NumPy keeps subnormal numbers, unless a loaded library has set the processor to flush them for the whole process. XLA may
+replace each by zero, before or after an operation. The answers are whole numbers (ranks and bit patterns), since a process that
+flushes would flush floating-point answers as well.
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ import numpy as np
 
 from harness.engine.canaries.canary import Canary, Measured
 
-# unsigned whole numbers of a precision; bit patterns of its sign, its smallest normal number, and 1
+# by precision: the unsigned integer type; bit patterns of the sign, of the smallest normal number, and of 1
 PATTERNS = {"float32": ("uint32", 1 << 31, 1 << 23, 127 << 23), "float64": ("uint64", 1 << 63, 1 << 52, 1023 << 52)}
 RANK = np.arange(7)  # of the values, which ascend
 ZERO = 2
 FLUSHED = np.array([ZERO] * 5 + [5, 6])
-COPIES = 3  # of all pairs, and one more: after a vector loop there is a rest
+COPIES = 3  # copies of all pairs; one more pair lets a vector loop leave a remainder
 KEPT = "IEEE 754 leaves no choice, and NumPy flushes none"
 EITHER = "a subnormal number is itself or, where the processor is set so, zero"
 
 
 def subnormal(xp: Any, run: Callable[[Any], Any], dtype: str, flush: bool) -> Measured:
-    """All pairs of subnormal numbers of both signs, zero, the smallest normal number and 1; with ``flush`` as zeros as well."""
+    """All pairs of subnormal numbers of both signs, zero, the smallest normal number and 1.
+
+    With ``flush`` zeros in place of subnormal numbers are right as well.
+    """
     kind, sign, normal, one = PATTERNS[dtype]
     bits = np.array([sign + normal // 2, sign + 1, 0, 1, normal // 2, normal, one], kind)
-    # below the smallest normal number bit patterns are proportional to values, above it the exponent follows
+    # bit patterns are proportional to values below the smallest normal number; above it, doubling raises the exponent by one
     doubled = np.array([sign + normal, sign + 2, 0, 2, normal, 2 * normal, one + normal], kind)
     i, j = np.array([*itertools.product(RANK, repeat=2)] * COPIES + [(5, 6)]).T
     found = run(partial(_computed, xp))(bits[i].view(dtype), bits[j].view(dtype))
@@ -42,7 +45,7 @@ def subnormal(xp: Any, run: Callable[[Any], Any], dtype: str, flush: bool) -> Me
         return (pattern & np.array(sign - 1, kind)) < normal
 
     def right(rank: Any) -> Any:
-        """Which results are those of values of these ranks, a small one for another where small ones are flushed."""
+        """Whether each result is right for values of these ranks; with ``flush`` one small result may stand for another."""
         a, b = rank[i], rank[j]
         known = [bits[np.where(first, i, j)] for first in (a > b, a > b, a < b)] + [np.where(a == ZERO, 0, doubled[i])]
         alike = [(got == answer) | (flush & small(got) & small(answer)) for got, answer in zip(values, known, strict=True)]
