@@ -1,4 +1,4 @@
-"""What is known of a training map, one step of training as a matrix, and how rounding errors add up."""
+"""A training map with a known Jacobian, one step of training as a matrix, and how rounding errors add up."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def gamma(n: int) -> float:
 def propagated(steps: Array, local: Array) -> float:
     """Local errors carried to the end of training: sum over t of |A_T..A_{t+1}| local_t (|A_{t-1}..A_1| + drift_t).
 
-    This is where the growth of the powers enters: each factor is the spectral norm of a partial product. Step t acts on the
-    computed state, which has drifted by the local errors so far times the growth so far; that is of second order, and all
-    that is left where the steps annihilate each other, as (I - H / h)^2 does at H = h I.
+    The growth of the powers enters here: each factor is the spectral norm of a partial product. Step t acts on the computed
+    state, which has drifted by the earlier local errors times their growth. This drift is of second order. It is all that is
+    left if the steps annihilate each other, as (I - H / h)^2 does at H = h I.
 
     Args:
         steps: A_1, ..., A_T, (T, ..., k, k); over the middle axes (one block an eigenvalue) the largest norm counts.

@@ -1,7 +1,7 @@
 """The engine on the problems of :mod:`harness.closed_form`: the same training map and tangents as any experiment.
 
-Compiled once a shape, so that thousands of cases cost milliseconds each; for fewer shapes a run is filled up to a multiple
-of 32 steps with steps of size zero, which leave theta where it is. Arguments and layouts are those of the closed forms.
+Each shape is compiled once, so that thousands of cases cost milliseconds each. To limit the shapes, a run is filled up to a
+multiple of 32 steps with steps of size zero, which do not move theta. Arguments and layouts are those of the closed forms.
 """
 
 from __future__ import annotations

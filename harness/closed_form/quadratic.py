@@ -48,11 +48,11 @@ class Quadratic:
 
     @property
     def majorant(self) -> float:
-        """Spectral norm of |Q| |diag h| |Q^T|, which is entrywise above |H|: what rounding errors are relative to."""
+        """Spectral norm of |Q| |diag h| |Q^T|, which is entrywise above |H|: the scale of rounding errors."""
         return float(np.linalg.norm((np.abs(self.basis) * np.abs(self.eigenvalues)) @ np.abs(self.basis.T), 2))
 
     def with_gains(self, gains: Array, error: float) -> Exact:
-        """Q diag(gains) Q^T as an :class:`Exact`; ``error`` is the engine's share, its own is added.
+        """Q diag(gains) Q^T as an :class:`Exact`; ``error`` is the engine's share, and the error of this product is added.
 
         Forming the product costs gamma_{N+2} |Q| |gains| |Q^T| and the defect of Q once on each side.
         """
@@ -63,7 +63,7 @@ class Quadratic:
 
 
 def flow(loss: Quadratic, time: float) -> Exact:
-    """Gradient flow to ``time``: J = exp(-H t) (section 2). Its ``error`` is its own alone: see :func:`discretisation`."""
+    """Gradient flow to ``time``: J = exp(-H t) (section 2). ``error`` covers rounding only: see :func:`discretisation`."""
     exponents = loss.eigenvalues * time
     gains = np.exp(-exponents)
     return loss.with_gains(gains, gamma(4) * len(gains) * float(np.max(gains * (1 + np.abs(exponents)))))
@@ -86,13 +86,13 @@ def descend(loss: Quadratic, rates: Sequence[float] | Array, momentum: Momentum 
     Each eigenvalue evolves on its own, by its 1x1 or 2x2 block: J = Q diag(p_T(h)) Q^T, p_T the corner of the product of
     the blocks. Plain and constant: p_T(h) = (1 - eta h)^T, so J = (I - eta H)^T.
 
-    Error bound. A column of J is the state s_T of s_{t+1} = A_t s_t. In float64 step t commits at most
-    gamma_{N+6} |A_t| |s_t| (an inner product of length N in H s, six roundings in the update), and H itself is off by
-    gamma_{N+3} |Q| |diag h| |Q^T| from being formed and by 2 |Q^T Q - I| |H| from its basis; the closed form's blocks commit
-    gamma_4 a product. Each is at most a_t = (gamma_{2N+13} + 2 |Q^T Q - I|) |abs(A_t)|, where abs(A_t) is A_t with ``majorant``
-    in place of H and all signs positive. Carried to the end (:func:`propagated`) and summed over the N columns in the
-    Frobenius norm: sqrt(N) sum_t |A_T..A_{t+1}| a_t |A_{t-1}..A_1|; twice that covers what is
-    beyond the second order. When nothing grows this is about 4 N^(3/2) T u |abs(A)|.
+    Error bound. A column of J is the state s_T of s_{t+1} = A_t s_t. In float64 step t commits at most gamma_{N+6} |A_t| |s_t|
+    (an inner product of length N in H s, six roundings in the update), and H itself is off by gamma_{N+3} |Q| |diag h| |Q^T|
+    from being formed and by 2 |Q^T Q - I| |H| from its basis; the closed form's blocks commit gamma_4 a product. Each is at
+    most a_t = (gamma_{2N+13} + 2 |Q^T Q - I|) |abs(A_t)|, where abs(A_t) is A_t with ``majorant`` in place of H and all signs
+    positive. Carried to the end (:func:`propagated`) and summed over the N columns in the Frobenius norm: sqrt(N) sum_t
+    |A_T..A_{t+1}| a_t |A_{t-1}..A_1|; twice that covers the terms beyond second order. When nothing grows this is about 4
+    N^(3/2) T u |abs(A)|.
     """
     n = len(loss.eigenvalues)
     diagonal = loss.eigenvalues[:, None, None]
@@ -118,7 +118,7 @@ def descend_batches(
     Args:
         hessians: H_1, ..., H_T, (T, N, N), symmetric.
         rates: eta_1, ..., eta_T.
-        majorants: spectral norms of what is entrywise above |H_t| in the engine's arithmetic (default |abs(H_t)|).
+        majorants: spectral norms of matrices that are entrywise above |H_t| in the engine's arithmetic (default |abs(H_t)|).
         length: inner products in the engine's H s (default N).
     """
     n = hessians.shape[-1]

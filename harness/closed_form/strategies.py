@@ -1,7 +1,7 @@
 """Hypothesis strategies for training maps, and the profiles that the properties run under.
 
-What is generated is plain and small, and its repr can be pasted into an ``@example``. Eigenvalues and step sizes are dyadic, so
-that an edge such as eta h = 2 is met exactly, and the shapes are few, so that the engine compiles once each.
+Generated values are plain and small, and their repr can be pasted into an ``@example``. Eigenvalues and step sizes are dyadic,
+so that an edge such as eta h = 2 is met exactly. Shapes are few, since the engine compiles each once.
 """
 
 from __future__ import annotations
@@ -131,12 +131,12 @@ class Regression:
         return np.asarray(self._draws[3])
 
     def rates(self, smoothness: Any) -> Floats:
-        """Step sizes, (T,), given what bounds a batch's Hessian."""
+        """Step sizes, (T,), from a function that bounds a batch's Hessian."""
         return np.array([share * 2 / smoothness(x) for share, x in zip(self.shares, self.inputs, strict=True)])
 
 
 def dyadic(low: float, high: float, denominator: int = 8) -> st.SearchStrategy[float]:
-    """Multiples of 1/denominator from low to high; shrinks to the one nearest zero."""
+    """Multiples of 1/denominator from low to high; they shrink to the multiple nearest zero."""
     return st.integers(round(low * denominator), round(high * denominator)).map(lambda k: k / denominator)
 
 

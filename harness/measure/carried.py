@@ -1,11 +1,11 @@
-"""Directions that training carries exactly whatever it learns, found for any training and given by symmetry.
+"""Directions that training carries exactly, whatever it learns: found for any training, or given by symmetry.
 
-A parameter is idle when its gradient is exactly zero in every batch: at every step of the training, and at random other
-parameters too, where units that are dead along the training are alive. Weights that leave an input which is zero in every
-training example are idle, and so are embeddings of tokens that never come. An idle parameter i is carried when the rule leaves it
-alone and nothing else moves with it: J e_i = e_i and e_i^T J = e_i^T. Products with J decide that. Weight decay shrinks idle
-parameters; they are then not carried. J is the one that JAX differentiates: it hides what is behind ``stop_gradient``, as the
-gradient does, so that such parameters are carried in J although training depends on them.
+A parameter is idle if its gradient is exactly zero in every batch, at every step of the training and at random points theta. At
+random points, units that are dead along the training are alive. Weights that leave an input which is zero in every training
+example are idle, and so are embeddings of tokens that never occur. An idle parameter i is carried if the rule leaves it alone
+and no other parameter moves with it: J e_i = e_i and e_i^T J = e_i^T. Products with J decide that. Weight decay shrinks idle
+parameters, which are then not carried. J is the derivative that JAX takes. It does not see through ``stop_gradient``, so
+parameters behind ``stop_gradient`` are carried in J although training depends on them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from harness.engine.training import Training
 from harness.engine.trees import flatten, unflatten
 from harness.errors import InvalidInput, NotFinite
 
-PAIRS = 4  # random parameters theta and -theta: of a unit that takes the inputs, each pair has one that is alive
+PAIRS = 4  # random points theta and -theta: a unit that takes the inputs is alive at one point of each pair
 PROBES = 4  # random vectors that J and its transpose are applied to
-# What `decompose` allows all structural directions to move by, together: sqrt of the sum of |J e_i - e_i|^2.
+# Largest move of all structural directions together that `decompose` allows: sqrt of the sum of |J e_i - e_i|^2.
 TOGETHER = 1e-3
 
 
@@ -39,9 +39,9 @@ TOGETHER = 1e-3
 class Carried:
     """Attributes:
     coordinates: flat indices of the parameters that training carries exactly, ascending.
-    idle: number of parameters whose gradient is exactly zero whatever the parameters are.
-    moved: the largest row or column of J - I among idle parameters, as random vectors see it: rounding where all are carried,
-        0 where none is idle, infinite where the rule allows no products with J.
+    idle: number of parameters whose gradient is exactly zero at every point that was tried.
+    moved: the largest row or column of J - I among idle parameters, estimated with random vectors. It is rounding error if all
+        are carried, 0 if none is idle, and infinite if the rule allows no products with J.
     """
 
     coordinates: Any
@@ -53,12 +53,12 @@ class Carried:
 def idle_and_carried(training: Training, params: Any, products: Callable[[], TrainingProducts], seed: int = 0) -> Carried:
     """The parameters that a training carries exactly.
 
-    Nothing is found where training has no step or every parameter is idle: J is then the identity, or as good as.
+    Nothing is found if training has no step or every parameter is idle: J is then the identity, or nearly so.
 
     Args:
-        training: what is looked at.
+        training: the training map.
         params: theta_0, a tree of arrays of one floating dtype.
-        products: makes the products with J; it is asked where there are idle parameters.
+        products: makes the products with J; called only if there are idle parameters.
         seed: of the random parameters and vectors.
     """
     idle = _idle(training, params, seed) if training.steps else np.zeros(0, bool)
@@ -66,19 +66,19 @@ def idle_and_carried(training: Training, params: Any, products: Callable[[], Tra
         return Carried(np.zeros(0, int), int(np.count_nonzero(idle)), 0.0)
     try:
         moved = _moved(products(), seed)
-    except (InvalidInput, NotFinite):  # what cannot be confirmed is not claimed; J itself may still be had, or says why not
+    except (InvalidInput, NotFinite):  # nothing is claimed without confirmation; J itself may exist, or its error says why not
         moved = np.full(len(idle), np.inf)
     allowed = rounding(params, training.steps, int(np.count_nonzero(idle)))
     return Carried(np.flatnonzero(idle & (moved <= allowed)), int(np.count_nonzero(idle)), float(moved[idle].max()))
 
 
 def rounding(params: Any, steps: int, directions: int) -> float:
-    """How far rounding may move one of several carried directions: half a unit in the last place at each step."""
+    """Largest move of a carried direction by rounding, for several directions: half a unit in the last place at each step."""
     return min(steps * float(np.finfo(jax.tree.leaves(params)[0].dtype).eps) / 2, TOGETHER / (2 * directions) ** 0.5)
 
 
 def _idle(training: Training, params: Any, seed: int) -> Any:
-    """Which parameters have no gradient, (N,): at fixed points first, which is cheap, and along the training if any is left."""
+    """Which parameters have no gradient, (N,): first at fixed points, which is cheap, then along training."""
     frozen = dataclasses.replace(training, optimiser=_recording(optax.set_to_zero()), epochs=1)
     recorded = dataclasses.replace(training, optimiser=_recording(training.optimiser))
     idle = np.ones(sum(leaf.size for leaf in jax.tree.leaves(params)), bool)
@@ -91,7 +91,7 @@ def _idle(training: Training, params: Any, seed: int) -> Any:
 
 
 def _recording(rule: optax.GradientTransformation) -> optax.GradientTransformation:
-    """The rule, which remembers besides where a gradient was not zero; NaN and infinity tell nothing."""
+    """The rule, which also records where a gradient was not zero; NaN and infinity do not count."""
 
     def start(params: Any) -> Any:
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, bool), params), rule.init(params)
@@ -107,7 +107,7 @@ def _recording(rule: optax.GradientTransformation) -> optax.GradientTransformati
 def _points(params: Any, seed: int) -> Iterator[Any]:
     """theta_0, then random parameters in pairs theta and -theta: normal, each leaf with its root mean square.
 
-    A leaf of zeros, such as biases, gets that of all parameters.
+    A leaf of zeros, such as biases, gets the root mean square of all parameters.
     """
     yield params
     draw = numpy_stream(seed, "structural-points")
@@ -124,10 +124,10 @@ def _points(params: Any, seed: int) -> Iterator[Any]:
 
 
 def _moved(products: TrainingProducts, seed: int) -> Any:
-    """For each i the size of row i and of column i of J - I, (N,), as random vectors see it.
+    """For each i the size of row i and of column i of J - I, (N,), estimated with random vectors.
 
-    Entry i of (J - I) v is row i against v, and entry i of (J - I)^T v is column i: with normal v neither is zero by chance, so
-    that few products judge all parameters, each apart.
+    Entry i of (J - I) v is row i times v, and entry i of (J - I)^T v is column i times v. With normal v neither product is zero
+    by chance, so a few products judge every parameter separately.
     """
     probes = numpy_stream(seed, "structural-probes").standard_normal((products.size, PROBES)).astype(products.dtype)
     differences = np.stack([products.forward(probes) - probes, products.adjoint(probes) - probes])
@@ -140,10 +140,10 @@ def split(size: int, coordinates: Any, directions: Any = None) -> tuple[Any, Any
     Args:
         size: N.
         coordinates: flat indices of parameters that are carried.
-        directions: further directions, (size, columns); what of them lies along others is left out.
+        directions: further directions, (size, columns); their parts along other directions are left out.
 
     Raises:
-        InvalidInput: they leave nothing.
+        InvalidInput: no other direction is left.
     """
     units = np.zeros((size, len(coordinates)))
     units[coordinates, np.arange(len(coordinates))] = 1
@@ -159,7 +159,7 @@ def split(size: int, coordinates: Any, directions: Any = None) -> tuple[Any, Any
 
 
 def _independent(directions: Any) -> Any:
-    """The columns without those that depend on others, in their order."""
+    """The columns without linearly dependent ones, in their order."""
     if not directions.any():
         return directions[:, :0]
     r, order = linalg.qr(directions, mode="r", pivoting=True)
@@ -169,13 +169,13 @@ def _independent(directions: Any) -> Any:
 
 
 def shifts_of(select: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Directions that add one constant to a row of weights, for ``Network(carried=...)``: cross-entropy is blind to them.
+    """Directions that add one constant to a row of weights, for ``Network(carried=...)``. They do not change cross-entropy.
 
-    Of an output layer (in, classes) with biases these are one a hidden unit and one for the biases. SGD carries them; rules that
-    scale each coordinate, as Adam does, do not.
+    An output layer (in, classes) with biases has one direction for each hidden unit and one for the biases. SGD carries them;
+    rules that scale each coordinate, such as Adam, do not.
 
     Args:
-        select: (params) -> the leaves whose last axis is that of the outputs, such as ``lambda p: (p["kernel"], p["bias"])``.
+        select: (params) -> the leaves whose last axis is the axis of outputs, such as ``lambda p: (p["kernel"], p["bias"])``.
 
     Returns:
         (theta_0) -> orthonormal columns (N, rows of those leaves).

@@ -13,8 +13,8 @@ from harness.engine.spectrum import Spectrum
 def from_identity(spectrum: Spectrum) -> Any:
     """Singular values of J - I, descending, shape (N,).
 
-    (J - I) V = U diag(sigma) - V, and a factor V changes no singular value. They come from the Gram matrix of that: what lies
-    below about 1e-7 of the largest is rounding.
+    (J - I) V = U diag(sigma) - V, and a factor V changes no singular value. They come from the Gram matrix of this product:
+    values below about 1e-7 of the largest are rounding errors.
     """
     moved = spectrum.final * spectrum.sigma - spectrum.initial
     squares = linalg.eigvalsh(moved.T @ moved, overwrite_a=True, check_finite=False)[::-1]

@@ -2,8 +2,8 @@
 
 Source: Belrose & Scherlis 2024, section 3.4.
 
-With n images and c classes it has n c rows, of which the softmax leaves n (c - 1) independent: fewer than
-N / (c - 1) images have a null space for want of rows alone (at N = 4810 and ten classes, fewer than 535).
+With n images and c classes it has n c rows, of which the softmax leaves n (c - 1) independent. So fewer than N / (c - 1) images
+have a null space merely because there are too few rows (at N = 4810 and ten classes, fewer than 535 images).
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class FunctionJacobians:
 
     Attributes:
         dimensions: k, shape (dimensions,).
-        null_dimensions: k from the dimension of the null space on, structural directions left out, shape (null dimensions,).
+        null_dimensions: k, starting at the dimension of the null space, structural directions left out, shape (null
+            dimensions,).
         sigma: singular values by kind of inputs, ascending, (N,).
         cosine: by kind of inputs, mean cosine of the k smallest right singular directions with the bulk at k, (dimensions,).
         strength: by kind of inputs, |F v_i| along the training Jacobian's right singular directions, (N,).
@@ -87,8 +88,8 @@ class FunctionOverlaps:
     Attributes:
         sigma: singular values by kind of inputs, ascending, (N,).
         strength: by kind of inputs, |F v_i| along the training Jacobian's right singular directions, (N,).
-        closeness: by kind of inputs, how far the weakest directions, as many as the bulk has, are from chance (0) to it (1):
-            (mean cosine - chance) / (1 - chance), structural directions left out.
+        closeness: by kind of inputs, (mean cosine - chance) / (1 - chance) of the bulk with as many weakest directions,
+            structural directions left out: 0 by chance, 1 if they span the bulk.
     """
 
     sigma: dict[str, Any]
@@ -104,7 +105,7 @@ def beside(spectrum: Spectrum, gram_matrix: Any, near: float) -> dict[str, Any]:
     bulk = np.flatnonzero(np.abs(spectrum.sigma[~spectrum.structural] - 1) < near)
     if not 0 < len(bulk) < free.shape[1]:
         return {"sigma": sigma, "strength": strength, "closeness": np.asarray(np.nan)}
-    # in the coordinates of the training Jacobian's own directions the bulk is a set of axes
+    # in the coordinates of the training Jacobian's directions the bulk is a set of axes
     weakest = right_vectors(free.T @ gram_matrix @ free)[1][:, : len(bulk)]
     cosine, chance = linalg.svdvals(weakest[bulk]).mean(), random_baseline(len(bulk) / free.shape[1])
     return {"sigma": sigma, "strength": strength, "closeness": np.asarray((cosine - chance) / (1 - chance))}

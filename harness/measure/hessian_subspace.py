@@ -1,4 +1,4 @@
-"""Where gradient descent happens: shares of the gradient in Hessian eigenvectors, and how their spans move.
+"""Where gradient descent happens: shares of the gradient in Hessian eigenvectors, and how the spans of eigenvectors move.
 
 Source: Gur-Ari, Roberts & Dyer 2018; equation numbers are the paper's. Eigenvalues descend; eigenvectors are columns.
 """
@@ -22,7 +22,7 @@ class History:
     """Top Hessian eigenpairs along training.
 
     Attributes:
-        steps: when they were measured, ascending, shape (times,).
+        steps: steps at which the eigenpairs were measured, ascending, shape (times,).
         values: eigenvalues, shape (times, m).
         shares: c_i^2 = (v_i . g)^2 / |g|^2 (equation 12), shape (times, m).
         cross: V_t1^T V_t2 for all pairs of times, shape (times, times, m, m).
@@ -60,7 +60,7 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class Overlaps:
-    """Hessian-gradient overlap (equation 3), loss and |g| at the measured steps, and overlaps of random vectors at the last."""
+    """Hessian-gradient overlap (equation 3), loss and |g| at the measured steps; random vectors' overlaps at the last step."""
 
     steps: NDArray[np.int64]
     values: Floats
@@ -123,8 +123,8 @@ def dimension_curve(history: History, first: int, last: int, dimensions: Sequenc
 def gradient_parts(gradient: Floats, vectors: Floats, k: int, random: Floats) -> dict[str, Floats]:
     """The gradient (N,) and its projections, each of shape (N,).
 
-    ``top``: on the first k of the orthonormal ``vectors`` (N, m); ``next``: on the k after them (fewer, if m < 2 k);
-    ``complement``: on all that is orthogonal to the top; ``random``: on the orthonormal columns ``random`` (N, k).
+    ``top``: on the first k of the orthonormal ``vectors`` (N, m); ``next``: on the next k (fewer, if m < 2 k); ``complement``:
+    on the orthogonal complement of ``top``; ``random``: on the orthonormal columns ``random`` (N, k).
     """
 
     def onto(basis: Floats) -> Floats:
@@ -136,8 +136,10 @@ def gradient_parts(gradient: Floats, vectors: Floats, k: int, random: Floats) ->
 
 
 def bulk_edge(values: Any, k: int) -> float:
-    """The largest eigenvalue that the bulk's own trend allows: log lambda_i is fitted as a line in i over i = 2 k + 1 to the last
-    eigenvalue, well inside the bulk, and extended to i = 0.
+    """The largest eigenvalue on the bulk's own trend.
+
+    log lambda_i is fitted by a line in i from i = 2 k + 1, well inside the bulk, to the last eigenvalue. The line is extended
+    to i = 0.
 
     Args:
         values: the largest eigenvalues, descending, 4 k of them or more for a good fit.
@@ -155,12 +157,12 @@ def bulk_edge(values: Any, k: int) -> float:
 
 
 def outliers(values: Any, k: int) -> int:
-    """How many eigenvalues stand out: those above :func:`bulk_edge`. The paper gives no threshold."""
+    """Number of outliers: eigenvalues above :func:`bulk_edge`. The paper gives no threshold."""
     return int(np.sum(np.asarray(values, float) > bulk_edge(values, k)))
 
 
 def participation(weights: Any) -> float:
-    """How many of the weights >= 0 count: (sum w)^2 / sum w^2, from 1 (one holds all) to their number (all alike)."""
+    """Participation ratio of weights >= 0: (sum w)^2 / sum w^2, from 1 (one weight holds all) to their number (all equal)."""
     weights = np.asarray(weights, np.float64)
     return float(weights.sum() ** 2 / np.sum(weights**2))
 

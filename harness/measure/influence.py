@@ -1,4 +1,4 @@
-"""What a unit step along each singular direction does to the trained network's predictions.
+"""The effect of a unit step along each singular direction on the trained network's predictions.
 
 Source: Belrose & Scherlis 2024, section 3.3, Eq. 2.
 """
@@ -19,7 +19,7 @@ from harness.engine.training import Apply
 from harness.engine.trees import unflatten
 from harness.progress import Progress
 
-# Perturbed networks that a device evaluates at once: the activations of 200 inputs then stay in the second-level cache.
+# Perturbed networks that a device evaluates at once: their activations on 200 inputs stay in the second-level cache.
 BATCH = 8
 SIDES, MEASURES = ("final", "initial"), ("mean", "max")
 
@@ -30,7 +30,7 @@ class Divergences:
 
     Attributes:
         mean: over the inputs (Eq. 2).
-        max: over the inputs (what the notebook takes).
+        max: over the inputs (as in the notebook).
     """
 
     mean: dict[str, Any]
@@ -39,7 +39,7 @@ class Divergences:
 
 @dataclass(frozen=True, eq=False)
 class Influence:
-    """What a step along each u_i (``final``) and each v_i (``initial``) does to predictions."""
+    """Effects on predictions of a step along each u_i (``final``) and each v_i (``initial``)."""
 
     final: Divergences
     initial: Divergences
@@ -49,18 +49,18 @@ class Influence:
         return getattr(getattr(self, side), how)[inputs]
 
     def arrays(self) -> dict[str, Any]:
-        """Everything by one name each."""
+        """All divergences, each array by one name."""
         each = itertools.product(SIDES, self.final.mean, MEASURES)
         return {f"{side}_{name}_{how}": self.of(side, name, how) for side, name, how in each}
 
     @classmethod
     def of_arrays(cls, held: Mapping[str, Any], names: Iterable[str]) -> Influence:
-        """What :meth:`arrays` gave, for these inputs."""
+        """The influence from the result of :meth:`arrays`, for inputs of these names."""
         known = list(names)
         return cls(*(Divergences(*({n: held[f"{side}_{n}_{how}"] for n in known} for how in MEASURES)) for side in SIDES))
 
     def changed(self, change: Callable[[str, str, str], Any]) -> Influence:
-        """With what ``change`` gives for each side, inputs and measure."""
+        """The influence with ``change(side, inputs, measure)`` in place of each array."""
         return Influence(
             *(Divergences(*({n: change(side, n, how) for n in self.final.mean} for how in MEASURES)) for side in SIDES)
         )
@@ -96,7 +96,7 @@ def along_each(
     progress: Progress,
     label: str,
 ) -> Divergences:
-    """What ``effect(direction, theta, x)``, a mean and a maximum over the inputs, gives along each direction, on all devices.
+    """``effect(direction, theta, x)``, a mean and a maximum over the inputs, along each direction, on all devices.
 
     Args:
         directions: unit vectors as columns, shape (N, directions).

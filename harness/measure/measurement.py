@@ -1,4 +1,4 @@
-"""What a measurement gives: one number a seed, with all that its interval and its figure need."""
+"""The result of a measurement: one number a seed, with the data that its interval and its figure need."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Measurement:
-    """One value of one seed (or pair of seeds), with what its figure and its interval need.
+    """One value of one seed (or pair of seeds), with the data that its figure and its interval need.
 
     Attributes:
         value: the number that the region judges.
         unit: its unit, or "" for a pure number.
-        counted: what was counted or averaged over, in words.
+        counted: the objects that were counted or averaged over, in words.
         trials: number of independent trials behind ``value`` when it is a proportion, else None.
         arrays: evidence that figures are drawn from; name -> array.
         details: further numbers worth reporting beside the value; name -> number.

@@ -1,7 +1,7 @@
-"""The measurements of predictions for networks whose outputs are plain numbers: regression, scores, anything without a softmax.
+"""Measurements of predictions for networks whose outputs are plain numbers: regression, scores, any output without a softmax.
 
-Outputs count as means of normal distributions of variance one. The Kullback-Leibler divergence between two of those is half the
-squared distance, so that both kinds of network have divergences in nats.
+Outputs are taken as means of normal distributions of variance one. The Kullback-Leibler divergence of two such distributions is
+half the squared distance of their means. So both kinds of network have divergences in nats.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.errors import NotFinite
 from harness.measure.influence import Divergences, along_each
 from harness.progress import Progress
 
-EXAMPLES = 8  # whose rows are formed at once on a device
+EXAMPLES = 8  # examples whose rows a device forms at once
 
 
 def flat(outputs: Any) -> Any:
@@ -48,7 +48,7 @@ def squared_changes(
 
 
 def squared_jacobian(apply: Apply, params: Any, x: Any, progress: Progress, label: str) -> Any:
-    """F^T F in float64, shape (N, N), for the Jacobian F (examples * outputs, N) of what ``apply`` gives with respect to params.
+    """F^T F in float64, shape (N, N), for the Jacobian F (examples * outputs, N) of ``apply`` with respect to params.
 
     Args:
         x: a tree of arrays (examples, ...).

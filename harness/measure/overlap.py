@@ -14,7 +14,7 @@ from scipy import integrate, linalg
 
 from harness.errors import InvalidInput
 
-# The grid of k as shares of the dimension.
+# The grid of k, as shares of the dimension.
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 0.95)
 
 
@@ -34,8 +34,8 @@ def random_baseline(alpha: Any) -> Any:
 def random_geodesic(alpha: float) -> float:
     """Geodesic distance between two random alpha N-dimensional subspaces of R^N, N large, in the unit of :func:`overlap_curve`.
 
-    x = cos^2 has the density sqrt(4 alpha (1 - alpha) - x) / (2 pi alpha sqrt(x) (1 - x)), and for alpha > 1/2 a share
-    2 - 1 / alpha of the angles is zero. The substitution x = top sin^2 t takes the root out of the density.
+    x = cos^2 has the density sqrt(4 alpha (1 - alpha) - x) / (2 pi alpha sqrt(x) (1 - x)), and for alpha > 1/2 a share 2 - 1 /
+    alpha of the angles is zero. The substitution x = top sin^2 t removes the square root from the density.
     """
     top = 4 * alpha * (1 - alpha)
 
@@ -53,13 +53,13 @@ def principal_cosines(first: Any, second: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class OverlapCurve:
-    """How close two subspaces of each dimension k are.
+    """Closeness of two subspaces of each dimension k.
 
     Attributes:
         dimensions: k, shape (dimensions,).
         cosine: mean cosine of the principal angles, shape (dimensions,).
         geodesic: distance on the Grassmann manifold over that of orthogonal subspaces (pi/2 sqrt k), shape (dimensions,).
-        size: dimension of the space that they lie in.
+        size: dimension of the space that holds both subspaces.
     """
 
     dimensions: Any
@@ -71,11 +71,11 @@ class OverlapCurve:
 def overlap_curve(cross: Any, dimensions: Any) -> OverlapCurve:
     """Overlap of the spans of the first k vectors of two complete bases, for each k.
 
-    C = V_1^T V_2 is formed once. For k > n / 2 the complements are smaller and carry the same angles: 2k - n angles are zero and
-    the others are those of the complements.
+    C = V_1^T V_2 is formed once. For k > n / 2 the complements are smaller: 2k - n angles are zero, and the other angles are
+    those of the complements.
 
     Args:
-        cross: C of shape (n, n), both bases in the order that makes "the first k" meaningful.
+        cross: C of shape (n, n); both bases are in the order that defines "the first k".
         dimensions: values of k, 1 to n.
     """
     n = len(cross)
@@ -84,7 +84,7 @@ def overlap_curve(cross: Any, dimensions: Any) -> OverlapCurve:
     means, distances = [], []
     for k in dimensions:
         block, equal = (cross[:k, :k], 0) if 2 * k <= n else (cross[k:, k:], 2 * k - n)
-        # eigenvalues of C^T C are enough: a cosine is wrong by sqrt(eps) only where it is that small
+        # eigenvalues of C^T C suffice: only a cosine as small as sqrt(eps) has an error of sqrt(eps)
         cosines = np.sqrt(np.clip(linalg.eigvalsh(block.T @ block), 0.0, 1.0)) if block.size else np.zeros(0)
         means.append((equal + cosines.sum()) / k)
         distances.append(np.linalg.norm(np.arccos(cosines)) / (np.pi / 2 * np.sqrt(k)))

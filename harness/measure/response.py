@@ -19,7 +19,7 @@ from harness.progress import Progress
 # "a log-spaced grid ranging from 1e-3 to 1e3": 30 points as in the authors' notebook, and every half decade of the same range
 FINE = np.logspace(-3, 3, 30)
 COARSE = np.logspace(-3, 3, 13)
-# Trainings a device runs at once: more fall out of the second-level cache.
+# Trainings that a device runs at once: more do not fit the second-level cache.
 BATCH = 16
 
 

@@ -1,8 +1,8 @@
 """Training confined to theta_0 + a subspace (Belrose & Scherlis 2024, 3.6, Eq. 3): all dimensions and regions as one batched run.
 
 In the coordinates c = V^T (theta - theta_0) of an orthonormal basis V, training on the span of some columns is training with a
-0/1 mask: theta = theta_0 + V (mask * c). Runs that share V differ by their mask alone, so a step of all of them is two
-products with V. Each block of V's columns is multiplied for those runs alone that may move along it.
+0/1 mask: theta = theta_0 + V (mask * c). Runs that share V differ by their mask alone, so a step of all of them is two products
+with V. Each block of V's columns is multiplied only for the runs that may move along it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from harness.engine.training import Training
 from harness.engine.trees import flatten, unflatten
 
 # Dimensions as shares of N; at N = 4810 they are 96, 192, 289, ... 4570, and 7 % apart where the paper's bulk begins to work.
-# 0.38 is what the paper's bulk of 3000, 0.62 of all, leaves.
+# The paper's bulk of 3000 is 0.62 of all dimensions and leaves 0.38.
 SHARES = (0.02, 0.04, 0.06, 0.09, 0.12, 0.16, 0.21, 0.31, 0.38, 0.42, 0.62, 0.67, 0.72, 0.77, 0.83, 0.95)
-BLOCK = 512  # columns of a block of V: narrower ones take more time to take apart and put together than they save
+BLOCK = 512  # columns of a block of V: splitting into narrower blocks costs more time than it saves
 REGIONS = ("bulk", "complement", "chaotic", "stable")
 
 
 def masks(spectrum: Spectrum, dimensions: Any) -> dict[str, Any]:
     """0/1 masks over singular directions, shape (dimensions, N), for each region.
 
-    The k nearest one (bulk), the k farthest from one (complement of the bulk at N - k), the k largest (chaotic), the k smallest
-    (stable), as in the paper.
+    As in the paper: the k values nearest to one (bulk), the k farthest from one (complement of the bulk at N - k), the k
+    largest (chaotic), and the k smallest (stable).
     """
     orders = {
         "bulk": spectrum.by_distance,
@@ -54,7 +54,7 @@ class Restricted:
 
     Attributes:
         dimensions: k, shape (dimensions,).
-        unrestricted: test loss of training that may move everywhere.
+        unrestricted: test loss of training in the whole space.
         losses: by region, the test loss at each k.
     """
 
@@ -68,8 +68,8 @@ def restricted_losses(training: Training, theta_0: Any, test: Any, basis: Any, m
     """Test loss after training in the span of the masked columns of ``basis``, for each mask.
 
     Args:
-        training: what is confined.
-        theta_0: where it starts, a tree of arrays whose dtype is that of the trainings.
+        training: the training that is confined.
+        theta_0: the start, a tree of arrays; all trainings run in its dtype.
         test: the batch that the test loss is taken on.
         basis: orthonormal columns, shape (N, N).
         mask: shape (runs, N).
@@ -81,13 +81,13 @@ def restricted_losses(training: Training, theta_0: Any, test: Any, basis: Any, m
     allowed = np.asarray(mask).T
     spread = spreading(allowed)
 
-    # numbers come as arguments, not as constants of the program; which runs may move along which block is part of it
+    # numbers are arguments, not constants of the program; which runs may move along which block is part of the program
     def final_losses(allowed: Any, origin: Any, split: Any, batches: Any, test: Any) -> Any:
         def each(c: Any, batch: Any) -> Any:
             theta = origin[:, None] + spread(allowed * c, *split)
             return jax.vmap(lambda t: training.loss(unflatten(t, theta_0), batch), in_axes=-1)(theta)
 
-        # the gradient of the sum is every run's own
+        # the gradient of the sum holds the gradient of every run
         confined = Training(lambda c, batch: each(c, batch).sum(), _each(training.optimiser), batches, training.epochs)
         return each(confined(jnp.zeros_like(allowed)), test)
 
@@ -100,10 +100,10 @@ def restricted_losses(training: Training, theta_0: Any, test: Any, basis: Any, m
 
 
 def spreading(allowed: Any) -> Callable[[Any, Any, Any], Any]:
-    """(c, blocks of V, blocks of V^T) -> V c, for coordinates c of shape (N, runs) that are zero where ``allowed`` is.
+    """(c, blocks of V, blocks of V^T) -> V c, for coordinates c of shape (N, runs) that are zero where ``allowed`` is zero.
 
-    Its derivative with respect to c is right where ``allowed`` is not zero, and means nothing elsewhere. V^T comes as
-    well: a product with the transposed matrix takes up to twice as long.
+    Its derivative with respect to c is right where ``allowed`` is not zero, and has no meaning elsewhere. V^T is an argument
+    too: a product with the transpose of V takes up to twice as long.
     """
     blocks = _blocks(len(allowed))
     active = [_ranges(np.any(allowed[block] != 0, axis=0)) for block in blocks]
@@ -148,13 +148,13 @@ def _blocks(size: int) -> list[slice]:
 
 
 def _ranges(flags: Any) -> list[slice]:
-    """Where the flags are set, as slices."""
+    """Slices of the indices at which the flags are set."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
     return [slice(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _each(optimiser: optax.GradientTransformation) -> optax.GradientTransformation:
-    """The rule for every column on its own."""
+    """The rule, applied to every column separately."""
     return optax.GradientTransformation(jax.vmap(optimiser.init, -1, -1), jax.vmap(optimiser.update, -1, -1))
 
 
@@ -173,7 +173,7 @@ def crossing_dimension(dimensions: Any, losses: Any, threshold: float) -> float:
     """Smallest k from which the loss stays at or below ``threshold``, interpolated in log k.
 
     Returns:
-        k*; the smallest dimension if all are below, infinity if the last is above.
+        k*; the smallest dimension if all losses are below, infinity if the last is above.
     """
     above = np.flatnonzero(~(np.asarray(losses) <= threshold))
     if not above.size:

@@ -1,4 +1,4 @@
-"""Random rotations that keep what each input of each layer has: how much two subspaces share beyond which inputs they weigh."""
+"""Random rotations among the weights of each input of each layer: what two subspaces share beyond the weight of each input."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from harness.measure.restricted import random_basis
 def within_inputs(sizes: Sequence[int], rng: np.random.Generator, *, shift_invariant: bool) -> Any:
     """A sparse orthogonal matrix that mixes the weights leaving each input (and each layer's biases) among themselves.
 
-    Structural directions stay structural: the weights of a dead input change places with each other alone, and the shifts of all
-    outputs are left where they are.
+    Structural directions stay structural: the weights of a dead input mix only with each other, and shifts of all outputs do
+    not change.
 
     Args:
         sizes: widths of all layers, from inputs to outputs; theta holds each layer's kernel (in, out), then its bias.
-        shift_invariant: whether the loss is blind to a constant that is added to all outputs.
+        shift_invariant: whether the loss stays the same if a constant is added to all outputs.
     """
     blocks = []
     for layer, (n_in, n_out) in enumerate(pairwise(sizes)):

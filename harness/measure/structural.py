@@ -1,9 +1,9 @@
-"""Directions of parameter space that training carries exactly, for reasons that have nothing to do with learning.
+"""Directions of parameter space that training carries exactly, for reasons that are independent of learning.
 
-Adding a constant to all logits of a hidden unit (or to all output biases) changes no softmax; weights that leave an
-input which is zero in every training image are never used. Along both, f(theta + s) = f(theta) + s, so that J s = s, and
-for SGD, whose updates never leave the span of gradients, s^T J = s^T as well. The paper does not count them apart;
-a network of 64 hidden units on images with three dead pixels has 65 + 192 = 257 of them.
+Adding a constant to all logits of a hidden unit (or to all output biases) changes no softmax; weights that leave an input which
+is zero in every training image are never used. Along both, f(theta + s) = f(theta) + s, so that J s = s, and for SGD, whose
+updates never leave the span of gradients, s^T J = s^T as well. The paper does not count them separately; a network of 64 hidden
+units on images with three dead pixels has 65 + 192 = 257 of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def structural_split(sizes: Sequence[int], dead_inputs: Any, *, shift_invariant:
     Args:
         sizes: widths of all layers, from inputs to outputs; theta holds each layer's kernel (in, out), then its bias.
         dead_inputs: indices of the inputs that are zero in every training example.
-        shift_invariant: whether the loss is blind to a constant that is added to all outputs, as cross-entropy is.
+        shift_invariant: whether the loss stays the same if a constant is added to all outputs, as cross-entropy does.
 
     Returns:
         Two sparse matrices of shapes (N, s) and (N, N - s), in the order of theta.
@@ -50,7 +50,7 @@ def _inputs(sizes: Sequence[int], dead_inputs: Any) -> tuple[Any, Any]:
 
 
 def _shifts(sizes: Sequence[int]) -> tuple[Any, Any]:
-    """Last layer: for each hidden unit and the bias, the constant vector over classes; the Helmert basis is the rest."""
+    """Last layer: for each hidden unit and the bias, the constant vector over classes; the Helmert basis spans the rest."""
     classes = sizes[-1]
     rows = identity(sizes[-2] + 1)
     return kron(rows, np.full((classes, 1), classes**-0.5)), kron(rows, helmert(classes).T)
