@@ -1,4 +1,4 @@
-"""A perceptron of plain functions on a table, its batch no divisor of the examples: scikit-learn's wine."""
+"""A perceptron of plain functions on a table; the batch does not divide the examples: scikit-learn's wine."""
 
 import jax
 import jax.numpy as jnp

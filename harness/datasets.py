@@ -1,6 +1,6 @@
-"""Data sets within reach, as what ``Network(data=...)`` takes.
+"""Data sets that are easy to get, in the form that ``Network(data=...)`` takes.
 
-Only this module and :mod:`harness.mnist`, which reads files for it, name data sets in the harness: they exist for users'
+In the harness only this module and :mod:`harness.mnist`, which reads files for it, name data sets. Both exist for users'
 networks, and no other module of the harness imports them.
 
 Every data set is split by scikit-learn's ``train_test_split(random_state=0)``, by classes where there are classes. Standardised
@@ -21,7 +21,7 @@ from harness import mnist as files
 from harness.engine.streams import numpy_stream
 from harness.errors import InvalidInput
 
-Share = float | int  # of the examples, or how many
+Share = float | int  # share of the examples, or their number
 
 
 class Data(NamedTuple):
@@ -42,7 +42,7 @@ def digits(*, test: Share = 0.2) -> Data:
     """1,797 digits of 8 x 8 pixels, divided by 16, in 10 classes. Pixels 0, 32 and 39 are zero in all of them.
 
     Args:
-        test: share or number of test examples, here and below.
+        test: share or number of test examples, also in the functions below.
     """
     x, y = _loaded("digits")
     return _split(x / 16, y, test)
@@ -66,7 +66,7 @@ def diabetes(*, test: Share = 0.2) -> Data:
 
 
 def mnist(path: str | Path, *, examples: int | None = None, test: Share = 0.2, pixels: int = 8) -> Data:
-    """MNIST's training images, or its test images where the folder has those alone: float32 in [0, 1], 10 classes, flat.
+    """MNIST's training images, or its test images if the folder has only these: float32 in [0, 1], 10 classes, flat.
 
     Args:
         path: the folder of the idx files, plain or gzipped; ``"openml"`` downloads the training images.
@@ -75,7 +75,7 @@ def mnist(path: str | Path, *, examples: int | None = None, test: Share = 0.2, p
         pixels: rows and columns of an image, 1 to 28. Fewer than 28 are means over equal areas.
 
     Raises:
-        InvalidInput: no such folder, files that are not there or damaged, too few images, or ``pixels`` out of range.
+        InvalidInput: no such folder, missing or damaged files, too few images, or ``pixels`` out of range.
     """
     if isinstance(pixels, bool) or not isinstance(pixels, int) or not 1 <= pixels <= 28:
         raise InvalidInput(f"pixels = {pixels!r}: choose 1 to 28 rows and columns, such as 8, 14 or 28")
@@ -98,13 +98,14 @@ def gaussian_mixture(
     Args:
         classes: how many.
         dimension: of an input.
-        separation: distance between any two centres where ``classes`` is not above ``dimension``, else its root mean square.
-        sizes: examples of each class, one number or one a class; test examples are taken from them.
+        separation: distance between any two centres if ``classes`` is at most ``dimension``, else the root mean square
+            distance.
+        sizes: examples of each class, one number for all or one a class; test examples are among them.
         test: share or number of test examples.
         seed: of the centres and of the examples.
 
     Raises:
-        InvalidInput: numbers that make no mixture.
+        InvalidInput: numbers that do not define a mixture.
     """
     counts = [sizes] * classes if isinstance(sizes, int) else list(sizes)
     if classes < 2 or dimension < 1 or separation < 0 or len(counts) != classes or min(counts) < 2:
@@ -123,7 +124,7 @@ def _orthonormal(rows: NDArray[Any]) -> NDArray[Any]:
     if len(rows) <= rows.shape[1]:
         return np.linalg.qr(rows.T)[0].T
     centred = rows - rows.mean(axis=0)
-    # the mean square of the distances of n centred points is 2 n / (n - 1) times that of their lengths
+    # the mean square distance of n centred points is 2 n / (n - 1) times their mean square length
     return centred * ((len(rows) - 1) / np.sum(centred**2)) ** 0.5
 
 
@@ -140,7 +141,7 @@ def _mnist(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _resampled(images: NDArray[Any], pixels: int) -> NDArray[np.float32]:
-    """Means over ``pixels`` x ``pixels`` equal areas of each image, divided by 255, flat; pixels on an edge are shared out."""
+    """Means over ``pixels`` x ``pixels`` equal areas of each image, divided by 255, flat; a pixel on an edge is divided."""
     side = images.shape[-1]
     edges = np.arange(pixels + 1) * side / pixels
     covered = np.minimum(edges[1:, None], np.arange(1, side + 1)) - np.maximum(edges[:-1, None], np.arange(side))
@@ -169,7 +170,7 @@ def _standardised(data: Data) -> Data:
 
 
 def _scaled(train: NDArray[Any], test: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Both by the mean and deviation of the first; a column that is constant there becomes 0 there."""
+    """Both arrays scaled by the mean and deviation of the first; a column that is constant in the first becomes 0 in it."""
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     return (train - mean) / deviation, (test - mean) / deviation

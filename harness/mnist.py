@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.errors import InvalidInput
 
 UNSIGNED_BYTE = 0x08
-OPENML = "openml"  # the word that stands for a download in the place of a folder
+OPENML = "openml"  # in place of a folder: download from openml
 TRAINING_IMAGES = 60_000  # the first ones of the data set at openml; the others are the test images
 
 
@@ -43,14 +43,14 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
 
 
 def find_idx(folder: Path, name: str) -> Path | None:
-    """The file ``name`` in the folder, plain or gzipped, in either spelling of its last dash; None if it is not there."""
+    """The file ``name`` in the folder, plain or gzipped, in either spelling of its last dash; None if there is no such file."""
     spellings = [name, name.replace("-idx", ".idx")]
     places = [folder / f"{spelling}{suffix}" for spelling in spellings for suffix in ("", ".gz")]
     return next((place for place in places if place.is_file()), None)
 
 
 def read_part(folder: Path, stem: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-    """Images (images, rows, columns) and labels (images,) of the part ``train`` or ``t10k``; None where its images are not there.
+    """Images (images, rows, columns) and labels (images,) of the part ``train`` or ``t10k``; None if the images are missing.
 
     Raises:
         InvalidInput: images without labels, or a file that :func:`read_idx` refuses.

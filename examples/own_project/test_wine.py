@@ -1,4 +1,4 @@
-"""Claims on a network of one's own, as tests: one of one's own, and what the papers say of any network.
+"""Claims on your own network, as tests: one claim of your own, and the papers' claims on any network.
 
 Copy this folder anywhere and run `pytest` in it.
 """

@@ -1,4 +1,4 @@
-"""What a run of a network of one's own needs around it: what training gave, a store in memory, how much memory is free."""
+"""Parts that a run of a user's network needs: the result of training, a store in memory, the amount of free memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training gave.
+    """The result of training.
 
     Attributes:
         theta_0, theta_T: parameters before and after, shape (N,).
@@ -30,7 +30,7 @@ class Trained:
 
 
 class InMemory:
-    """What a run asks of a store, without a disk."""
+    """The part of a store that a run uses, without a disk."""
 
     def arrays(self, kind: str, key: Any, compute: Any, *, modules: Any = ()) -> Any:
         return {name: np.asarray(value) for name, value in compute().items()}
@@ -46,7 +46,7 @@ class InMemory:
 
 
 def free() -> int:
-    """Bytes of memory that are free; 4 GiB where the system does not tell."""
+    """Bytes of free memory; 4 GiB if the system does not say."""
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

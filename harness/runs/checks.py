@@ -1,4 +1,4 @@
-"""What a network of one's own may be: each thing that it may not be is said in one line, before anything is trained."""
+"""Checks of a user's network before training; each error says in one line what is not allowed."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MODULE = "give a flax or equinox module as module=, or keep what is not trained 
 
 
 def whole_number(name: str, value: Any) -> None:
-    """Raise InvalidInput for what is no whole number from 0 on."""
+    """Raise InvalidInput unless the value is a whole number, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
         raise InvalidInput(f"{name} = {value!r}: give a whole number, 0 or more")
 
 
 def made(init: Callable[[Any], Any] | None, key: Any) -> Any:
-    """What ``init`` gives.
+    """The result of ``init``.
 
     Raises:
-        InvalidInput: it fails.
+        InvalidInput: ``init`` fails.
     """
     if not callable(init):
         raise InvalidInput(f"init = {init!r}: give a function of a random key that makes the parameters")
@@ -67,7 +67,7 @@ def outputs(apply: Callable[[Any, Any, Any], Any], params: Any, x: Any) -> Any:
     """Shapes of the outputs for ``x``.
 
     Raises:
-        InvalidInput: ``apply`` fails on these inputs, or its outputs do not have the examples first.
+        InvalidInput: ``apply`` fails on these inputs, or the first axis of its outputs is not that of the examples.
     """
     examples = len(jax.tree.leaves(x)[0])
     try:
@@ -88,7 +88,7 @@ def outputs(apply: Callable[[Any, Any, Any], Any], params: Any, x: Any) -> Any:
 
 
 def labels(found: Any, y: Any) -> None:
-    """Raise InvalidInput where outputs and labels would go together without an error and without sense."""
+    """Raise InvalidInput if outputs and labels would combine without an error but without meaning."""
     out, given = jax.tree.leaves(found), jax.tree.leaves(y)
     if len(out) != 1 or len(given) != 1:
         return
@@ -134,7 +134,7 @@ def scalar_loss(loss: Callable[[Any, Any], Any], params: Any, batch: Any) -> Non
 
 @with_exact_dtypes
 def repeatable(apply: Callable[[Any, Any, Any], Any], params: Any, x: Any) -> None:
-    """Raise InvalidInput where ``apply`` gives other outputs when it is called again."""
+    """Raise InvalidInput if a second call of ``apply`` gives other outputs."""
     first, second = (jax.tree.map(np.asarray, apply(params, x, None)) for _ in range(2))
     if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(*map(jax.tree.leaves, (first, second)), strict=True)):
         raise InvalidInput(
@@ -144,7 +144,7 @@ def repeatable(apply: Callable[[Any, Any, Any], Any], params: Any, x: Any) -> No
 
 
 def derivable(optimiser: optax.GradientTransformation, params: Any) -> bool:
-    """Whether the first update has a finite derivative where some gradients are zero, as those of dead units are."""
+    """Whether the first update has a finite derivative if some gradients are zero, such as those of dead units."""
     memory = optimiser.init(params)
     gradient = jax.tree.map(lambda leaf: jnp.ones_like(leaf).at[(0,) * leaf.ndim].set(0.0), params)
 
@@ -157,7 +157,7 @@ def derivable(optimiser: optax.GradientTransformation, params: Any) -> bool:
 
 
 def updates(optimiser: optax.GradientTransformation, params: Any) -> None:
-    """Raise InvalidInput for what is no optax rule of gradients alone."""
+    """Raise InvalidInput unless the rule is an optax rule that needs gradients alone."""
     if not (hasattr(optimiser, "init") and hasattr(optimiser, "update")):
         raise InvalidInput(f"optimiser = {optimiser!r}: give an optax rule, such as optax.sgd(0.1, momentum=0.9)")
     try:

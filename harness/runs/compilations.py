@@ -1,4 +1,4 @@
-"""Where JAX keeps what it compiles; the one place that changes its configuration for that."""
+"""Where JAX keeps compiled programs; only this module changes JAX's configuration of that."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def keep_in(folder: str) -> None:
-    """Side effect on JAX: compiled programs are kept in this folder, also small ones: seeds and worlds share every program."""
+    """Side effect on JAX: compiled programs, also small ones, are kept in this folder. Seeds and worlds share every program."""
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
     if _temporary.cache_info().currsize and _kept() == _temporary().name != folder:
-        compilation_cache.reset_cache()  # else JAX would go on writing where it began
+        compilation_cache.reset_cache()  # else JAX would keep writing to the former folder
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

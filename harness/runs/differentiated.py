@@ -1,4 +1,4 @@
-"""One training of a network of one's own with its derivative: theta_T, J, the spectrum, or counts from products."""
+"""One training of a user's network with its derivative: theta_T, J, the spectrum, or counts from products."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.runs.lab import Lab
     from harness.runs.network_experiment import NetworkExperiment
 
-BYTES = 64  # of a dense Jacobian with its decomposition, an entry: eight float64 matrices live at the peak
+BYTES = 64  # for each entry of a dense Jacobian and its decomposition: eight float64 matrices live at the peak
 CODE = (jacobian, decompose)
 
 
@@ -38,11 +38,11 @@ class DifferentiatedRun(Shown, run.Run):
     """A run of a :class:`harness.Network` up to its spectrum.
 
     Attributes:
-        network: what is run.
+        network: the network that is run.
         seed: of its initial parameters, and of its random keys.
         dense: whether J fits the memory; if not, :meth:`counts` works from products with J.
         why: the reason, with the bytes.
-        unstored: why nothing is kept in the store, "" if something is.
+        unstored: why no result is kept in the store, "" if results are kept.
     """
 
     def __init__(self, experiment: NetworkExperiment, lab: Lab) -> None:
@@ -55,7 +55,7 @@ class DifferentiatedRun(Shown, run.Run):
         relation = "fit" if self.dense else "do not fit"
         self.why = f"J and its spectrum take {gib(self.needed)}, which {relation} into {gib(self.memory)}"
         if isinstance(lab.store, InMemory):
-            keep_while_running()  # worlds of a network differ by their data alone, and share every program
+            keep_while_running()  # worlds of a network differ only in their data, and share every program
         self.unstored = self._unstored()
         self._kept = InMemory() if self.unstored else lab.store
 
@@ -79,7 +79,7 @@ class DifferentiatedRun(Shown, run.Run):
         return f"{self.label}: N = {self.size:,}, {self.network.steps:,} steps, {self.network.precision}"
 
     def rows(self) -> dict[str, str]:
-        """What is shown; it trains, and asks for no derivative."""
+        """The rows that are shown. They need training, but no derivative."""
         guess, trained = self.network.guessing_loss, self.trained
         found = {
             "batches": self.network.shown_batches,
@@ -106,10 +106,10 @@ class DifferentiatedRun(Shown, run.Run):
 
     @cached_property
     def trained(self) -> ShownTrained:
-        """What training gave.
+        """The result of training.
 
         Raises:
-            NotFinite: it diverged; the message names the step and the loss.
+            NotFinite: training diverged; the message names the step and the loss.
         """
         return self.result("network-training", ShownTrained, self._train, modules=(Training,))
 
@@ -142,10 +142,10 @@ class DifferentiatedRun(Shown, run.Run):
 
     @cached_property
     def jacobian(self) -> Any:
-        """J = d theta_T / d theta_0, shape (final, initial); it is kept in memory alone.
+        """J = d theta_T / d theta_0, shape (final, initial); it is kept in memory only.
 
         Raises:
-            TooLarge: it does not fit the memory.
+            TooLarge: J does not fit the memory.
             InvalidInput: the optimiser has no finite derivative.
             NotFinite: training diverges, or the loss has no finite derivative.
         """
@@ -203,7 +203,7 @@ class DifferentiatedRun(Shown, run.Run):
 
     @cached_property
     def _split(self) -> tuple[Any, Any]:
-        """Orthonormal bases of the directions that are carried, found and given, and of the rest."""
+        """Orthonormal bases of the carried directions, found or given, and of the rest."""
         found, given = self.structural.coordinates, self.network.carried
         return carried.split(self.size, found, None if given is None else self._directions(given))
 
@@ -232,9 +232,9 @@ class DifferentiatedRun(Shown, run.Run):
         """How many singular values lie within ``delta`` of one, above and below.
 
         Args:
-            delta: with products one of 0.01, 0.03, 0.1 and 0.3.
-            seconds: what products may take.
-            method: ``dense`` (the spectrum), ``matrix-free`` (products with J, 95 % intervals); by default the first where J fits
+            delta: a distance from one; with products 0.01, 0.03, 0.1 or 0.3.
+            seconds: time that products may take.
+            method: ``dense`` (the spectrum), ``matrix-free`` (products with J, 95 % intervals); by default ``dense`` if J fits
                 the memory.
         """
         method = method or ("dense" if self.dense else "matrix-free")

@@ -1,6 +1,7 @@
-"""Examples as trees of arrays: their checks, their batches in the order of training, and other worlds drawn from them.
+"""Examples as trees of arrays: checks, batches in the order of training, and other worlds drawn from the examples.
 
-Every leaf has the examples first, (n, ...). Inputs may be one array or a tree (several inputs); so may labels (with weights).
+The first axis of every leaf is that of the examples, (n, ...). Inputs may be one array or a tree (several inputs), and so may
+labels (with weights).
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ LEAST_TEST = 8  # examples; predictions and the test loss are means over them
 
 
 class Batch(NamedTuple):
-    """One batch, or with a first axis of steps all of them.
+    """One batch, or all batches with a first axis of steps.
 
     Attributes:
         x, y: trees of arrays, (batch, ...).
-        key: two words a step from which its random key is made, or None where nothing is random.
-        full: whether all examples count; the last batch of an epoch may be smaller, and is then filled up. None: all do.
+        key: two words a step, from which its random key is made; None if nothing is random.
+        full: whether all examples count; a smaller last batch of an epoch is filled up. None if all examples of all batches
+            count.
     """
 
     x: Any
@@ -35,13 +37,13 @@ class Batch(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How examples go into batches.
+    """How examples are divided into batches.
 
     Attributes:
         examples: how many there are.
         batch: examples of a whole batch.
         steps: batches an epoch, a smaller last one included.
-        rest: examples of a smaller last batch, 0 where there is none.
+        rest: examples of a smaller last batch, 0 if there is none.
     """
 
     examples: int
@@ -93,7 +95,7 @@ def count(x: Any, y: Any, part: str) -> int:
 
 
 def same_kind(name: str, train: Any, test: Any) -> None:
-    """Raise InvalidInput where test examples have another structure or other axes than the training examples."""
+    """Raise InvalidInput if test examples have another structure or other axes than the training examples."""
     trees = [jax.tree.map(lambda leaf: leaf.shape[1:], part) for part in (train, test)]
     if trees[0] != trees[1]:
         raise InvalidInput(
@@ -110,7 +112,7 @@ def plan(examples: int, batch: int | None, remainder: str) -> Plan:
     """How many batches there are, and how large the last one is.
 
     Raises:
-        InvalidInput: a batch larger than the set, or one that does not divide it where ``remainder`` is ``error``.
+        InvalidInput: a batch larger than the set, or a batch that does not divide the set although ``remainder`` is ``error``.
     """
     if remainder not in REMAINDERS:
         raise InvalidInput(f"remainder = {remainder!r} is not allowed; allowed: {', '.join(REMAINDERS)}")
@@ -127,10 +129,10 @@ def plan(examples: int, batch: int | None, remainder: str) -> Plan:
 
 
 def own_order(order: Any, examples: int, batch: int | None) -> tuple[Any, Plan]:
-    """An order that is given step by step, (steps, batch), as NumPy's whole numbers, and its plan.
+    """An order given step by step, (steps, batch), as NumPy integers, and its plan.
 
     Raises:
-        InvalidInput: another shape, other numbers, examples that are not there, or a ``batch`` that is not its own.
+        InvalidInput: another shape, other numbers, examples that do not exist, or a ``batch`` that differs from the order's.
     """
     rows = np.asarray(order)
     if rows.ndim != 2 or rows.dtype.kind not in "iu" or not rows.size:
@@ -148,10 +150,10 @@ def own_order(order: Any, examples: int, batch: int | None) -> tuple[Any, Plan]:
 def batches(x: Any, y: Any, how: Plan, order: Any, order_seed: int, epochs: int, keys_of: int | None) -> tuple[Batch, int]:
     """All batches in the order of training, leaves (steps, batch, ...), and the passes over them.
 
-    Where every epoch is alike they are those of one epoch, else those of all epochs.
+    If all epochs are equal, these are the batches of one epoch; else those of all epochs.
 
     Args:
-        order: one of ORDERS, or what :func:`own_order` gives.
+        order: one of ORDERS, or the result of :func:`own_order`.
         keys_of: the seed of the steps' random keys; None makes none.
     """
     alike = keys_of is None and not (isinstance(order, str) and order == "reshuffled")
@@ -164,7 +166,7 @@ def batches(x: Any, y: Any, how: Plan, order: Any, order_seed: int, epochs: int,
 
 
 def _rows(how: Plan, order: Any, seed: int, epoch: int) -> Any:
-    """Which examples each step of an epoch sees, (steps, batch); a smaller last batch is filled up with the first example."""
+    """Examples of each step of an epoch, (steps, batch); a smaller last batch is filled up with the first example."""
     if not isinstance(order, str):
         return order
     if order == "given":
@@ -214,7 +216,7 @@ def gaussian(x: Any, seed: int) -> Any:
 
 
 def shuffled(y: Any, seed: int) -> Any:
-    """The labels in another order, whatever belongs to one example together."""
+    """The labels in another order; the leaves of one example stay together."""
     leaves = jax.tree.leaves(y)
     rows = numpy_stream(seed, "network-label-permutation").permutation(len(leaves[0]))
     return jax.tree.map(lambda leaf: leaf[rows], y)
@@ -223,8 +225,8 @@ def shuffled(y: Any, seed: int) -> Any:
 def mean_loss(one: Callable[[Any, Any, Any, Any], Any], rest: int) -> Callable[[Any, Batch], Any]:
     """(params, batch) -> the loss of its examples, from ``one(params, x, y, key)``.
 
-    A smaller last batch is cut to its own examples in a branch of its own: exact for any loss, whether it is a mean over
-    examples or not, and for networks whose outputs depend on the whole batch.
+    A smaller last batch is cut to its own examples in a branch of its own. This is exact for any loss, whether or not the loss
+    is a mean over examples, and for networks whose outputs depend on the whole batch.
     """
 
     def loss(params: Any, batch: Batch) -> Any:

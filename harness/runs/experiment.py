@@ -21,7 +21,7 @@ SCALES = ("smoke", "paper", "large")
 
 @runtime_checkable
 class AnyExperiment(Protocol):
-    """What the plugin, the store and the catalogue ask of any paper's experiment."""
+    """The interface of any paper's experiment to the plugin, the store and the catalogue."""
 
     @property
     def name(self) -> str: ...
@@ -46,7 +46,7 @@ def fingerprint(value: Any) -> str:
 
 
 def require(ok: bool, owner: str, name: str, got: object, allowed: str) -> None:
-    """Raise InvalidInput naming the field, what was got and what is allowed, unless ``ok``."""
+    """Raise InvalidInput unless ``ok``; the message names the field, the value and the allowed values."""
     if not ok:
         raise InvalidInput(f"{owner}: {name} = {got!r} is not allowed; allowed: {allowed}")
 

@@ -1,9 +1,9 @@
-"""What the path of Hessians says of J: the product of a linear rule's steps, each with the Hessian of the mean loss.
+"""J as predicted by the path of Hessians: the product of a linear rule's steps, each with the Hessian of the mean loss.
 
-J is exactly the product of the linearised steps of training, each with the Hessian of its own batch at its own parameters:
-prod (I - eta_t H_t), with momentum on (theta, memory). Here training is cut into segments, and all steps of one take the Hessian
-of the mean loss over all training examples at the segment's middle. What separates both are differences between batches, and
-within a segment. In the eigenbasis of a Hessian the steps of its segment act on each eigenvalue alone.
+J is exactly the product of the linearised steps of training, each with the Hessian of its own batch at its own parameters: prod
+(I - eta_t H_t), with momentum on (theta, memory). Here training is cut into segments. All steps of a segment take the Hessian
+of the mean loss over all training examples at the segment's middle. The prediction differs from J by differences between
+batches and within a segment. In the eigenbasis of a Hessian, the steps of its segment act on each eigenvalue separately.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from harness.runs.differentiated import DifferentiatedRun
 
 SEGMENTS = 25
-COLUMNS = 256  # of a Hessian that are formed at once
+COLUMNS = 256  # columns of a Hessian that are formed at once
 ROUNDING = 1e-5  # of one step in float32
 
 
 @dataclass(frozen=True, eq=False)
 class HessianPath:
-    """What the Hessians of a training predict, in float64.
+    """The prediction from the Hessians of a training, in float64.
 
     Attributes:
         predicted: the product of all steps, (final, initial).
-        memoryless: the same with the rule's memory emptied before each step: momentum left out.
-        squares: sum over steps of (eta H)^2, (N, N); its null space is what all Hessians have in common.
+        memoryless: the same product with the rule's memory set to zero before each step: momentum left out.
+        squares: sum over steps of (eta H)^2, (N, N); its null space is the common null space of all Hessians.
     """
 
     predicted: Any
@@ -59,7 +59,7 @@ def hessian_path(run: DifferentiatedRun, segments: int = SEGMENTS) -> HessianPat
     if not steps:
         raise NotRun(f"{run.label}: no step, and so no Hessian")
     rule = coefficients(run.network.optimiser, run.network.initial(run.seed), steps)
-    alone = rule * [1, 0, 1]  # the memory before a step counts for nothing
+    alone = rule * [1, 0, 1]  # the memory before a step does not count
     whole, memory = np.eye(size), np.zeros((size, size))
     short, squares = np.eye(size), np.zeros((size, size))
     with run.lab.progress.stage(f"{run.label}: path of Hessians", segments) as stage:
@@ -88,14 +88,14 @@ def coefficients(optimiser: optax.GradientTransformation, params: Any, steps: in
     """theta' = a theta + b m + c g and m' = d theta + e m + f g of each step: ((a, b, c), (d, e, f)), shape (steps, 2, 3).
 
     Raises:
-        NotRun: the rule is not of this form, as Adam is not, or its coefficients are not the same for all parameters.
+        NotRun: the rule is not of this form (Adam is not), or its coefficients are not the same for all parameters.
     """
     leaves = len(jax.tree.leaves(params))
     refused = NotRun("its optimiser's step is not linear in parameters, memory and gradient: the Hessians' product is not J")
     if len(floating(optimiser.init(params))) not in (0, leaves):
         raise refused
     kind = jax.tree.leaves(params)[0].dtype
-    # three parameters in each leaf's place: the first alone is one, of the second the memory, of the third the gradient
+    # each leaf becomes three parameters: theta alone is one in the first, memory in the second, the gradient in the third
     theta, m, g = (jax.tree.map(lambda _, row=row: row, params) for row in jnp.eye(3, dtype=kind))
 
     def step(memory: Any, _: Any) -> tuple[Any, Any]:
@@ -111,7 +111,7 @@ def coefficients(optimiser: optax.GradientTransformation, params: Any, steps: in
 
 
 def _predicts(first: Any, optimiser: optax.GradientTransformation, params: Any) -> bool:
-    """Whether coefficients give the first step of the whole tree, from a random gradient and memory."""
+    """Whether the coefficients predict the first step of the whole tree, for a random gradient and memory."""
     draw, memory = numpy_stream(0, "hessian-path-probe"), optimiser.init(params)
     gradient, held = (
         jax.tree.map(lambda leaf: jnp.asarray(draw.standard_normal(leaf.shape), leaf.dtype), params) for _ in range(2)
@@ -123,7 +123,7 @@ def _predicts(first: Any, optimiser: optax.GradientTransformation, params: Any) 
 
 
 def _hessians(run: DifferentiatedRun, segments: int) -> Iterator[tuple[int, int, Any]]:
-    """First step, step after the last, and the Hessian (N, N) at the parameters before the middle one, for each segment."""
+    """For each segment: first step, step after the last, and the Hessian (N, N) at the parameters before the middle step."""
     like, every = run.network.initial(run.seed), run.network.cast(Batch(*run.network.data[:2]))
     edges = np.unique(np.round(np.linspace(0, run.network.steps, segments + 1)).astype(int))
     middles = (edges[:-1] + edges[1:] - 1) // 2

@@ -19,19 +19,19 @@ from harness.runs.store import Store
 
 
 class Lab:
-    """The runs of one session: which scale, which seeds, which precision, where artefacts are kept.
+    """The runs of one session, with its scale, seeds and precision, and its store of artefacts.
 
     Args:
         store: where artefacts are kept; None keeps them in memory alone.
         scale: ``smoke``, ``paper`` or ``large``.
         seeds: number of seeds of experiments that are not of a fixed seed.
         first_seed: the first of them.
-        precision: replaces every experiment's precision before its fingerprint; None keeps them.
+        precision: replaces every experiment's precision before its fingerprint is taken; None keeps the experiments' own.
         progress: sink of progress reports.
         every_seed: run fixed-seed experiments for all seeds as well (for a reference ensemble).
-        chunk: columns of a Jacobian that a device works on at once; None takes what fits the machine.
-        options: what the papers' own options were set to, by name: where a data set is, how long a run may take.
-        memory: bytes that the dense Jacobian of a network of one's own may take; None takes half of what is free.
+        chunk: columns of a Jacobian that a device works on at once; None takes as many as fit the machine.
+        options: name -> value of the papers' own options, such as the place of a data set or the time that a run may take.
+        memory: bytes that the dense Jacobian of a user's network may take; None takes half of the free memory.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Lab:
         return self._runs[name, seed]
 
     def open(self, experiment: Any) -> Any:
-        """A run of an experiment that need not have a name, such as a network on white noise; another object each time."""
+        """A run of an experiment, which needs no name, such as a network on white noise; another object each time."""
         self._opened.append(open_run(experiment, self))
         return self._opened[-1]
 
     def runs(self, name: str, seeds: int | None = None) -> list[Any]:
-        """Runs of the named experiment: of so many seeds (the session's ``seeds``), or the one of a fixed-seed experiment."""
+        """Runs of the named experiment for so many seeds, by default the session's; one run if its seed is fixed."""
         count = 1 if self._fixed(find(name, self.scale)) else seeds or self.seeds
         return [self.run(name, self.first_seed + more) for more in range(count)]
 

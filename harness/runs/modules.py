@@ -1,7 +1,7 @@
 """flax.linen, flax.nnx and equinox networks as two plain functions, ``init(key)`` and ``apply(params, x, key)``.
 
-None of the libraries is imported here unless a network of it comes in. Random parts (dropout) get the step's key, and are
-switched off where the key is None.
+A library is imported only if one of its networks is given. Random parts (dropout) get the step's key, and are switched off if
+the key is None.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from harness.errors import InvalidInput
 
-SWITCHES = {"deterministic": False, "train": True, "training": True, "is_training": True}  # of linen: their value in training
+SWITCHES = {"deterministic": False, "train": True, "training": True, "is_training": True}  # linen arguments, as in training
 
 
 class Functions(NamedTuple):
@@ -32,7 +32,7 @@ class Functions(NamedTuple):
 
 
 def plain(init: Callable[[Any], Any], apply: Callable[..., Any]) -> Functions:
-    """Plain functions; ``apply`` is random where it has a parameter called ``key``.
+    """Plain functions; ``apply`` is random if it has a parameter called ``key``.
 
     Raises:
         InvalidInput: ``apply`` asks for more than params, x and key.
@@ -53,15 +53,15 @@ def plain(init: Callable[[Any], Any], apply: Callable[..., Any]) -> Functions:
 
 
 def adapted(module: Any, x: Any) -> Functions:
-    """The functions of a flax.linen module, or of what makes a flax.nnx or an equinox one.
+    """The functions of a flax.linen module, or of a function or class that makes a flax.nnx or equinox module.
 
     Args:
-        module: a flax.linen module; a function or class called with ``rngs`` that gives a flax.nnx module; one called with
-            ``key`` that gives an equinox module, which sees one example at a time.
+        module: a flax.linen module; a function or class that makes a flax.nnx module from ``rngs``; or a function or class that
+            makes an equinox module from ``key``. An equinox module sees one example at a time.
         x: a few examples.
 
     Raises:
-        InvalidInput: anything else, or a module with state that training changes besides its parameters.
+        InvalidInput: any other object, or a module with state besides its parameters that training changes.
     """
     if _instance(module, "flax.linen", "Module"):
         return _linen(module, x)
@@ -121,7 +121,7 @@ def _nnx(make: Callable[..., Any]) -> Functions:
 
 
 def _keyed(randomness: Any, key: Any) -> Any:
-    """The state of random streams at their start, each stream with a key of its own from this one."""
+    """The state of random streams at their start; each stream gets a key of its own, derived from this key."""
     leaves, structure = jax.tree.flatten(randomness)
     fresh = [
         jax.random.fold_in(key, i) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jnp.zeros_like(leaf)
@@ -161,7 +161,7 @@ def _equinox(make: Callable[..., Any], x: Any) -> Functions:
 
 
 def _wants_key(model: Any, x: Any) -> bool:
-    """Whether an equinox module in training mode refuses to go without a key."""
+    """Whether an equinox module in training mode needs a key."""
     if "key" not in _parameters(type(model).__call__):
         return False
     try:

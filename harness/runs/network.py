@@ -1,4 +1,4 @@
-"""A network of one's own: what it is made of, what it trains on, and how; everything else follows from it."""
+"""A user's network with its data and its training; every measurement follows from these."""
 
 from __future__ import annotations
 
@@ -40,32 +40,34 @@ class Network(Shown):
     """A network, its data and its training.
 
     Attributes:
-        data: (x, y, x_test, y_test), arrays or trees of arrays with the examples first. Floating ones are taken in ``precision``.
-        optimiser: an optax rule; one with a second moment needs ``eps_root``.
+        data: (x, y, x_test, y_test), arrays or trees of arrays; the first axis is that of the examples. Floating arrays are
+            cast to ``precision``.
+        optimiser: an optax rule; a rule with a second moment needs ``eps_root``.
         epochs: passes over the training examples.
-        init: (key) -> parameters, a tree of floating arrays; with a parameter ``seed`` instead, it gets the run's seed.
-        apply: (params, x) -> outputs, the examples first; with a third parameter ``key`` it gets a random key at each step, and
-            None outside training.
-        module: instead of both, a flax.linen module, or a function or class that makes a flax.nnx module from ``rngs`` or an
-            equinox one from ``key``.
+        init: (key) -> parameters, a tree of floating arrays. If its parameter is called ``seed``, it gets the run's seed
+            instead.
+        apply: (params, x) -> outputs, whose first axis is that of the examples. With a third parameter ``key`` it gets a random
+            key at each step of training, and None outside training.
+        module: in place of ``init`` and ``apply``, a flax.linen module, or a function or class that makes a flax.nnx module
+            from ``rngs`` or an equinox module from ``key``.
         loss: (outputs, y) -> the mean loss of a batch.
-        batch_loss: instead of ``loss`` (and, if you like, of ``apply``), (params, (x, y)) -> the mean loss of a batch; a third
+        batch_loss: in place of ``loss`` (and, if you like, of ``apply``), (params, (x, y)) -> the mean loss of a batch. A third
             parameter ``key`` gets the step's key, or None.
         batch: examples a step; None takes all.
-        remainder: what becomes of examples that fill no batch: ``keep`` makes the last batch of an epoch smaller, ``drop`` leaves
-            them out, ``error`` refuses.
-        order: ``given``, ``shuffled`` (one order for all epochs) or ``reshuffled`` (another one each epoch); or whole numbers
-            (steps, batch), the examples that each step of an epoch sees, in place of ``batch`` and ``remainder``.
+        remainder: use of examples that do not fill a batch: ``keep`` makes the last batch of an epoch smaller, ``drop`` leaves
+            them out, ``error`` refuses them.
+        order: ``given``, ``shuffled`` (one order for all epochs) or ``reshuffled`` (another order each epoch). Or whole numbers
+            (steps, batch), the examples of each step of an epoch, in place of ``batch`` and ``remainder``.
         order_seed: of that order; the seed of a run changes parameters and random keys alone.
         precision: ``float32`` or ``float64``, of training and of J.
-        carried: directions that training carries exactly, whatever they are; (N, s), or a function of theta_0 that gives
-            them. They are checked, and kept apart in the spectrum.
+        carried: any directions that training carries exactly, (N, s), or a function of theta_0 that gives them. They are
+            checked, and kept separate in the spectrum.
         structural: ``found`` looks for parameters that training carries exactly, such as weights of inputs that are always
-            zero, and treats them likewise; ``none`` does not.
+            zero, and treats them like ``carried`` directions; ``none`` does not look.
         name: for messages and reports.
 
     Raises:
-        InvalidInput: anything that does not fit together; the message says what to do.
+        InvalidInput: parts that do not fit together; the message says what to do.
         NotFinite: NaN or infinity in the data.
     """
 
@@ -142,14 +144,14 @@ class Network(Shown):
 
     @cached_property
     def functions(self) -> modules.Functions:
-        """init, apply, and whether they are random."""
+        """init, apply, and whether training is random."""
         if self.module is not None:
             return modules.adapted(self.module, self.few.x)
         return modules.plain(self.init, self.apply or _no_outputs)  # type: ignore[arg-type]
 
     @property
     def predicts(self) -> bool:
-        """Whether there are outputs: not where ``batch_loss`` stands alone."""
+        """Whether there are outputs; there are none if ``batch_loss`` stands alone."""
         return self.module is not None or self.apply is not None
 
     @property
@@ -161,7 +163,7 @@ class Network(Shown):
 
     @cached_property
     def few(self) -> Batch:
-        """Eight training examples in the network's precision, to look at shapes."""
+        """Eight training examples in the network's precision, to find shapes."""
         return self.cast(Batch(*jax.tree.map(lambda leaf: leaf[:8], self.data[:2])))
 
     @cached_property
@@ -176,12 +178,12 @@ class Network(Shown):
 
     @cached_property
     def plan(self) -> examples.Plan:
-        """How examples go into batches."""
+        """How examples are divided into batches."""
         return self._ordered[1]
 
     @cached_property
     def _ordered(self) -> tuple[Any, examples.Plan]:
-        """The order of the examples, a name or whole numbers (steps, batch), and how they go into batches."""
+        """The order of the examples, a name or whole numbers (steps, batch), and how they are divided into batches."""
         count = len(jax.tree.leaves(self.data[0])[0])
         if isinstance(self.order, str):
             return self.order, examples.plan(count, self.batch, self.remainder)
@@ -205,7 +207,7 @@ class Network(Shown):
 
     @property
     def _seeded(self) -> bool:
-        """Whether parameters are made from the seed itself, by a program that JAX need not see."""
+        """Whether ``init`` takes the seed itself; its program need not be traceable."""
         return callable(self.init) and "seed" in inspect.signature(self.init).parameters
 
     @cached_property
@@ -218,7 +220,7 @@ class Network(Shown):
         return f"{self.name}: N = {self.size:,}, {self.steps:,} steps, {self.precision}"
 
     def rows(self) -> dict[str, str]:
-        """What is shown; nothing is trained for it."""
+        """The rows that are shown, without training."""
         counts = [len(jax.tree.leaves(part)[0]) for part in self.data[::2]]
         inputs = ", ".join(str(leaf.shape[1:]) for leaf in jax.tree.leaves(self.data[0])[:4])
         return {
@@ -230,7 +232,7 @@ class Network(Shown):
 
     @property
     def shown_batches(self) -> str:
-        """How examples go into batches, in words."""
+        """How examples are divided into batches, in words."""
         order = self.order if isinstance(self.order, str) else "in an order of their own"
         last = f", the last of {self.plan.rest}" if self.plan.rest else ""
         return f"{self.epochs} epochs of {self.plan.steps} batches of {self.plan.batch}{last}, {order}"
@@ -248,7 +250,7 @@ class Network(Shown):
 
     @with_exact_dtypes
     def training(self, seed: int = 0) -> ShownTraining:
-        """f: theta_0 -> theta_T; the seed counts where training takes random keys."""
+        """f: theta_0 -> theta_T; the seed matters only if training takes random keys."""
         x, y = self.data[:2]
         keys_of = seed if self.random else None
         batches, passes = examples.batches(x, y, self.plan, self._ordered[0], self.order_seed, self.epochs, keys_of)
@@ -256,14 +258,14 @@ class Network(Shown):
 
     @cached_property
     def classes(self) -> int:
-        """Number of classes where labels are whole numbers and outputs one number a class; 0 elsewhere."""
+        """Number of classes if labels are whole numbers and outputs have one number a class; else 0."""
         if self.loss is None or not self.predicts:
             return 0
         return checks.classes(jax.eval_shape(self.functions.apply, self.initial(0), self.few.x, None), self.data[1])
 
     @with_exact_dtypes
     def programs(self, seed: int = 0) -> programs.Programs:
-        """What decides every number of a run: the traced programs of init, training (with its data) and evaluation."""
+        """The traced programs of init, training (with its data) and evaluation, which decide every number of a run."""
         theta, training = self.initial(seed), self.training(seed)
         traced: dict[str, Any] = {
             "training": (lambda p, v: jax.jvp(training, (p,), (v,)), (theta, theta)),
@@ -277,9 +279,10 @@ class Network(Shown):
 
     @cached_property
     def guessing_loss(self) -> float | None:
-        """Test loss of the best constant outputs for the training labels; None without ``loss`` or where that is no number.
+        """Test loss of the best constant outputs for the training labels; None without ``loss`` or if it is not a number.
 
-        With cross-entropy those are the logarithms of the classes' shares, with squared error the mean of the labels.
+        With cross-entropy the best outputs are the logarithms of the classes' shares, with squared error the mean of the
+        labels.
         """
         if self.loss is None:
             return None
@@ -299,33 +302,33 @@ class Network(Shown):
         progress: Progress | None = None,
         memory: int | None = None,
     ) -> NetworkRun:
-        """One training with this seed and all that is measured of it; nothing is computed before it is asked for.
+        """One training with this seed and all its measurements; each is computed when it is first asked for.
 
         Args:
-            store: where results are kept, such as ``Store()``; None keeps them in memory alone.
+            store: the store of results, such as ``Store()``; None keeps them in memory only.
             progress: sink of progress reports.
-            memory: bytes that a dense Jacobian may take; half of what is free by default.
+            memory: bytes that a dense Jacobian may take; by default half of the free memory.
         """
         checks.whole_number("seed", seed)
         found: NetworkRun = Lab(store, progress=progress, memory=memory).open(NetworkExperiment(self, seed))
         return found
 
     def on_white_noise(self, seed: int = 0) -> Network:
-        """The same on white noise: training inputs from a normal distribution with each array's overall mean and deviation."""
+        """The same network on white noise: normal training inputs with each array's overall mean and deviation."""
         return self._changed("on white noise", x=examples.white_noise(self.data[0], seed))
 
     def with_gaussian_inputs(self, seed: int = 0) -> Network:
-        """The same on training inputs from a normal distribution with their mean and covariance."""
+        """The same network on normal training inputs with the mean and covariance of its own inputs."""
         return self._changed("with Gaussian inputs", x=examples.gaussian(self.data[0], seed))
 
     def with_shuffled_labels(self, seed: int = 0) -> Network:
-        """The same with its training labels in another order."""
+        """The same network with its training labels in another order."""
         return self._changed("with shuffled labels", y=examples.shuffled(self.data[1], seed))
 
     def with_another_order(self, seed: int = 1) -> Network:
-        """The same with its examples in another order: that of this seed, drawn anew for each epoch if it was before.
+        """The same network with its examples in the order of this seed, which is drawn anew for each epoch if it was before.
 
-        Where the order is given step by step, each example takes another one's place.
+        If the order is given step by step, each example takes the place of another.
         """
         if isinstance(self.order, str):
             order = "shuffled" if self.order == "given" else self.order
@@ -334,7 +337,7 @@ class Network(Shown):
         return dataclasses.replace(self, order=order, order_seed=seed, name=f"{self.name}, in another order")
 
     def with_squared_error(self) -> Network:
-        """The same with half the squared distance of the outputs from the one-hot label as its loss.
+        """The same network with half the squared distance of the outputs from the one-hot label as its loss.
 
         Directions given as ``carried`` are left out: they belong to the network's own loss.
 
@@ -346,7 +349,7 @@ class Network(Shown):
         return dataclasses.replace(self, loss=squared_error, carried=None, name=f"{self.name}, with squared error")
 
     def untrained(self) -> Network:
-        """The same with no epochs: J is the identity."""
+        """The same network with no epochs: J is the identity."""
         return dataclasses.replace(self, epochs=0, name=f"{self.name}, untrained")
 
     def _changed(self, how: str, x: Any = None, y: Any = None) -> Network:

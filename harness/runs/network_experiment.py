@@ -1,4 +1,4 @@
-"""A network of one's own as an experiment: with a name, so that claims ask for its runs as they do for a paper's."""
+"""A user's network as an experiment with a name, so that claims ask for its runs as for a paper's runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class NetworkExperiment:
     """A network with one seed.
 
     Attributes:
-        source: the network, or a function that makes it when it is first needed, and whose name is the experiment's.
+        source: the network, or a function that makes the network when it is first needed; the function's name names the
+            experiment.
         seed: of its initial parameters, and of its random keys.
         precision: of training and J; "" is the network's own.
         scale: a network has one size, whatever the scale of a run.
@@ -58,7 +59,7 @@ def name_of(source: Network | Callable[[], Network]) -> str:
 
 @lru_cache(maxsize=64)
 def _made(source: Any, precision: str) -> Network:
-    """The network, made once and known by the source's name.
+    """The network, made once, under the source's name.
 
     Raises:
         InvalidInput: the function gives no network.
@@ -78,10 +79,10 @@ def _fingerprint(network: Network, seed: int) -> str:
 
 
 def known(source: Network | Callable[[], Network]) -> str:
-    """Make the network known by its name at every scale, and give the name.
+    """Register the network by its name at every scale, and return the name.
 
     Raises:
-        InvalidInput: it is no network, or another experiment or network has that name.
+        InvalidInput: the source is not a network, or another experiment or network has that name.
     """
     if not (hasattr(source, "on_white_noise") or isinstance(source, FunctionType)):
         raise InvalidInput(f"on = {source!r}: give the name of an experiment, a harness.Network, or a function that makes one")

@@ -1,4 +1,4 @@
-"""The Hessian of a network of one's own along training: its top eigenpairs, and how much of the gradient lies in them."""
+"""The Hessian of a user's network along training: its top eigenpairs, and how much of the gradient lies in them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from harness.runs.examples import Batch
 if TYPE_CHECKING:
     from harness.runs.differentiated import DifferentiatedRun
 
-TIMES = 5  # at which eigenpairs are measured: the start, the end, and evenly between
+TIMES = 5  # times at which eigenpairs are measured, evenly spaced from start to end
 MOST = 2**31  # bytes of a trajectory
 
 
 @with_exact_dtypes
 def history(run: DifferentiatedRun) -> History:
-    """Eigenpairs of the loss over the whole training set at five times from the first step to the last, twice as many as classes.
+    """Top eigenpairs, two for each class, of the loss over the training set, at five times from the first step to the last.
 
     Raises:
-        NotRun: labels are no classes, there is no training, or the parameters are fewer than twice the classes.
+        NotRun: labels are not classes, there is no training, or there are fewer parameters than twice the classes.
         TooLarge: the trajectory does not fit.
     """
     network, k = run.network, run.network.classes

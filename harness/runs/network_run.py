@@ -1,4 +1,4 @@
-"""One training of a network of one's own, and what is measured of it; everything is computed when it is first asked for."""
+"""One training of a user's network with its measurements; each is computed when it is first asked for."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class NetworkRun(NetworkWorlds):
         """Indices of the singular directions within 0.1 of one, structural ones left out.
 
         Raises:
-            NotRun: fewer than ten, so that nothing can be said of them.
+            NotRun: fewer than ten, too few for a statement.
         """
         found = self.spectrum.region(1 - NEAR, 1 + NEAR, structural=False)
         if len(found) < LEAST_BULK:
@@ -62,7 +62,7 @@ class NetworkRun(NetworkWorlds):
 
     @cached_property
     def bulk_responses(self) -> ShownResponses:
-        """Responses along directions drawn from the bulk, both signs: one in a hundred of all, and 24 at least.
+        """Responses along directions drawn from the bulk, both signs: 1 % of the number of all directions, but at least 24.
 
         Raises:
             NotRun: there is no bulk; :meth:`responses_along` takes any directions.
@@ -91,15 +91,16 @@ class NetworkRun(NetworkWorlds):
 
     @cached_property
     def probe_inputs(self) -> dict[str, Any]:
-        """Inputs that predictions are compared on: ``train`` and ``test`` examples, and ``white`` noise like the test's."""
+        """Inputs on which predictions are compared: ``train`` and ``test`` examples, and ``white`` noise like the latter."""
         train, test = (jax.tree.map(lambda leaf: leaf[:MOST_EXAMPLES], self.network.data[part]) for part in (0, 2))
         return {"train": train, "test": test, "white": examples.white_noise(test, self.seed)}
 
     @cached_property
     def influence(self) -> ShownInfluence:
-        """What a step along each u_i (``final``) and each v_i (``initial``) does to predictions on :attr:`probe_inputs`, in nats.
+        """Effects, in nats, of a step along each u_i (``final``) and v_i (``initial``) on predictions on :attr:`probe_inputs`.
 
-        For classes it is the Kullback-Leibler divergence of the predicted distributions; else half the squared change of outputs.
+        The effect is the Kullback-Leibler divergence of the predicted distributions for classes, else half the squared change
+        of outputs.
         """
         along: Any = influence.divergences if self.network.classes else outputs.squared_changes
         names, apply = tuple(self.probe_inputs), self._predict
@@ -119,7 +120,7 @@ class NetworkRun(NetworkWorlds):
         return self.network.functions.apply(params, x, None)
 
     def overlap(self, other: NetworkRun, *, structural: bool = True) -> ShownOverlap:
-        """Overlap of this run's bulk at k with that of another run of as many parameters, over a grid of k.
+        """Overlap of this run's bulk at k with the bulk of another run with as many parameters, over a grid of k.
 
         Args:
             structural: False leaves out the directions that training carries exactly, and their dimensions.
@@ -135,12 +136,12 @@ class NetworkRun(NetworkWorlds):
         return ShownOverlap(**vars(overlap.overlap_curve(cross, _dimensions(len(cross), overlap.SHARES))))
 
     def _free_of_both(self, other: NetworkRun) -> Any:
-        """Where one run has more structural directions than the other, as white noise has none: what lies outside of the more."""
+        """The complement of the structural directions of the run that has more of them; white noise, for example, has none."""
         rests = [one._split[1] for one in (self, other) if one._split[1] is not None]
         return min(rests, key=lambda rest: rest.shape[1], default=None)
 
     def _bulk_basis(self, rest: Any) -> Any:
-        """Singular directions by distance from one: all of them, or their parts in ``rest`` (N, n), orthonormal in that order."""
+        """Singular directions by distance from one: all, or their parts in ``rest`` (N, n), orthonormal in that order."""
         order = self.spectrum.by_distance
         if rest is None:
             return self.spectrum.initial[:, order]
@@ -150,7 +151,7 @@ class NetworkRun(NetworkWorlds):
     def function_jacobian(self) -> Any:
         """Singular values of the parameter-function Jacobian at theta_0 on up to 600 examples, ascending, shape (N,).
 
-        The functions are log-probabilities for classes, and the outputs elsewhere.
+        The functions are log-probabilities for classes, else the outputs.
         """
         return self.function_overlaps.sigma["data"]
 
@@ -183,7 +184,7 @@ class NetworkRun(NetworkWorlds):
         """Top Hessian eigenpairs along training, twice as many as classes, at five times from the first step to the last.
 
         Raises:
-            NotRun: labels are no classes.
+            NotRun: labels are not classes.
         """
 
         def compute() -> Any:

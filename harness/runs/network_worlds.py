@@ -1,6 +1,6 @@
-"""The worlds beside a run of a network of one's own: the same seed on noise, with other labels, another loss, no training.
+"""The worlds beside a run of a user's network: the same seed on noise, with other labels, another loss, or no training.
 
-Claims are controlled by them: what holds on the network's own data must come out otherwise in one of these.
+They are the controls of claims: a claim that holds on the network's own data must come out otherwise in one of these.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from harness.runs.network import Network
     from harness.runs.network_run import NetworkRun
 
-DRAWS = 1000  # a second draw of a world has a seed so far from the first, so that no two seeds of a run share one
+DRAWS = 1000  # distance between the seeds of two draws of a world, so that no two seeds of a run share a draw
 
 
 class NetworkWorlds(DifferentiatedRun):
-    """A run of a :class:`harness.Network` that knows the same run in other worlds; each is trained when it is first asked for."""
+    """A run of a :class:`harness.Network` with its counterparts in other worlds; each is trained when it is first asked for."""
 
     def beside(self, network: Network) -> NetworkRun:
         """The run of a changed network with this run's seed, in the same lab."""
@@ -80,7 +80,7 @@ def _changed(change: Any, *arguments: Any) -> Any:
     """The changed network.
 
     Raises:
-        NotRun: it has no such counterpart.
+        NotRun: the network has no such counterpart.
     """
     try:
         return change(*arguments)

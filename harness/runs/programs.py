@@ -1,7 +1,7 @@
-"""What a computation is, as a digest: the programs that JAX traces, with every constant in them, to the last bit.
+"""The digest of a computation: of the programs that JAX traces, with every constant in them, to the last bit.
 
-Lambdas, notebooks and modules have no source that could be trusted to tell two networks apart; the traced program has. The same
-function written again gives the same digest; another activation, another constant or another array gives another one.
+The source of lambdas, notebooks and modules cannot be trusted to distinguish two networks; the traced program can. The same
+function written again gives the same digest. Another activation, constant or array gives another digest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 class Programs(NamedTuple):
     """Attributes:
     digest: SHA-256 of all programs and their constants.
-    callbacks: names of the primitives that call Python; what they do cannot be seen.
+    callbacks: names of the primitives that call Python; the digest cannot see what they compute.
     """
 
     digest: str

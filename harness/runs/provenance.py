@@ -1,4 +1,4 @@
-"""What a stored number depends on besides its experiment: code, library versions, machine."""
+"""The dependencies of a stored number besides its experiment: code, library versions, machine."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from harness.errors import InvalidInput
 
-# A module, or a function or class, which stands for the module that defines it.
+# A module, or a function or class in place of the module that defines it.
 Code = ModuleType | Callable[..., Any]
 Tree = TypeVar("Tree", bound=ast.AST)
 
-# Libraries that every number depends on; those that a run's code imports besides come on top.
+# Libraries that every number depends on; other libraries that a run's code imports are added.
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "optax", "scikit-learn")
 # Modules that carry or describe results without deciding any number.
 CARRIERS = ("harness.progress", "harness.errors", "harness.runs.store", "harness.runs.provenance")
 
-# Environment variables that can move a number, by how their names begin, and those among them that cannot.
+# Prefixes of environment variables that can move a number, and prefixes among these that cannot.
 MOVERS = ("JAX_", "XLA_", "NPY_", "OPENBLAS_", "MKL_", "BLIS_", "NVIDIA_TF32", "CUBLAS_", "CUDNN_")
 IDLE = (
     *(
@@ -44,12 +44,12 @@ IDLE = (
     "BLIS_NUM_THREADS",
 )
 IDLE_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump", "--xla_hlo_profile")
-# JAX's settings that a program can change without a variable, with their defaults.
+# JAX's settings that a program can change without an environment variable, with their defaults.
 CONFIGURED = {"jax_default_prng_impl": "threefry2x32", "jax_disable_jit": False, "jax_numpy_dtype_promotion": "standard"}
 
 
 class _Import(NamedTuple):
-    """``import name`` or ``from name import members``; ``optional`` in a ``try``, an ``if`` or a function: it may be missing."""
+    """``import name`` or ``from name import members``. ``optional`` ones, in a ``try``, ``if`` or function, may be missing."""
 
     name: str
     members: tuple[str, ...]
@@ -65,7 +65,7 @@ class _Source(NamedTuple):
 
 
 class _Closure(NamedTuple):
-    """The project's modules that some code is made of, and the top-level names of the libraries that these import."""
+    """The project's modules that some code consists of, and the top-level names of the libraries that they import."""
 
     sources: dict[str, _Source]
     libraries: set[str]
@@ -75,11 +75,11 @@ def code_hash(code: Iterable[Code]) -> str:
     """SHA-256 over the sources of ``code`` and of all modules that these import, except the standard library and installed
     libraries.
 
-    A module counts by its name below its top-level package, so that the same package hashes alike under another name. A module
-    that was imported again after an edit counts as it is now.
+    A module's name counts below its top-level package, so that a package has the same hash under another name. A module that
+    was imported again after an edit counts in its present form.
 
     Raises:
-        InvalidInput: code without a source file, or an import that cannot be resolved: the hash would miss it.
+        InvalidInput: code without a source file, or an import that cannot be resolved and that the hash would miss.
     """
     digest = hashlib.sha256()
     for name, content in sorted((source.name.partition(".")[2], source.content) for source in _closure(code).sources.values()):
@@ -110,7 +110,7 @@ def meaning(tree: Tree) -> Tree:
 
 
 def dump(node: Any) -> str:
-    """A syntax tree as text, the same on every version of Python: empty fields are left out, which some versions do not have."""
+    """A syntax tree as text, the same on every version of Python. Empty fields are left out, since some versions lack them."""
     if isinstance(node, list):
         return f"[{','.join(map(dump, node))}]"
     if not isinstance(node, ast.AST):
@@ -140,7 +140,7 @@ def versions(code: Iterable[Code] = ()) -> dict[str, str]:
     """Installed version of every library that numbers depend on, "" for one that is not there.
 
     Args:
-        code: what it imports besides, a user's libraries among them, is added.
+        code: further libraries that this code imports, such as a user's, are added.
     """
     more = {package for top in _closure(code).libraries for package in _distributions().get(top, ())} if code else set()
     return {name: version(name) for name in (*LIBRARIES, *sorted(more - set(LIBRARIES)))}
@@ -161,7 +161,7 @@ def _distributions() -> Mapping[str, list[str]]:
 
 
 def _spec_of(code: Code) -> ModuleSpec:
-    """Where the module is that is given, or that defines what is given."""
+    """The spec of the given module, or of the module that defines the given object."""
     while isinstance(code, functools.partial):
         code = code.func
     module = code if isinstance(code, ModuleType) else sys.modules.get(getattr(code, "__module__", None) or "")
@@ -192,7 +192,7 @@ def _closure(code: Iterable[Code], without: tuple[str, ...] = ()) -> _Closure:
     return found
 
 
-_READ: dict[int, tuple[ModuleSpec, _Source]] = {}  # by the spec's identity: a module that is imported again has a new one
+_READ: dict[int, tuple[ModuleSpec, _Source]] = {}  # by the spec's identity: a module that is imported again has a new spec
 
 
 def _source(spec: ModuleSpec) -> _Source:
@@ -200,14 +200,14 @@ def _source(spec: ModuleSpec) -> _Source:
         path = Path(str(spec.origin))
         content = path.read_bytes()
         package = spec.name if path.name == "__init__.py" else spec.name.rpartition(".")[0]
-        # a compiled extension imports nothing that could be read
+        # the imports of a compiled extension cannot be read
         imports = tuple(_imports(ast.parse(content), package)) if path.suffix == ".py" else ()
         _READ[id(spec)] = spec, _Source(spec.name, content, imports)
     return _READ[id(spec)][1]
 
 
 def _imported(source: _Source, own: set[str], libraries: set[str]) -> Iterator[ModuleSpec]:
-    """The project's modules that a source imports, and the packages that they are in; names of libraries are added to the set."""
+    """The project's modules that a source imports, and their packages; names of libraries are added to the set."""
     for entry in source.imports:
         top = entry.name.partition(".")[0]
         if top not in own and _installed(top, source.name, entry.optional):
@@ -233,10 +233,10 @@ def _imports(tree: ast.AST, package: str, optional: bool = False) -> Iterator[_I
 
 
 def _found(name: str, importer: str) -> ModuleSpec:
-    """Where a module of the project is.
+    """The spec of a module of the project.
 
     Raises:
-        InvalidInput: nowhere.
+        InvalidInput: the module cannot be found.
     """
     spec = _spec(name)
     if spec is None:
@@ -257,7 +257,7 @@ def _installed(top: str, importer: str, optional: bool) -> bool:
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Of the module as it was imported, if it was."""
+    """The spec of the imported module, or of the module that an import would find."""
     if (module := sys.modules.get(name)) is not None and module.__spec__ is not None:
         return module.__spec__
     return _find_spec(name)
@@ -273,7 +273,7 @@ def _find_spec(name: str) -> ModuleSpec | None:
 
 @functools.cache
 def processor() -> str:
-    """The processor's name as the operating system gives it; a cluster's shared store holds one entry a kind."""
+    """The processor's name from the operating system; a cluster's shared store holds one entry for each kind of processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -284,9 +284,9 @@ def processor() -> str:
 
 
 def settings() -> dict[str, str]:
-    """What a user set that can move a number: variables of JAX, XLA, NumPy and BLAS, flag by flag; {} by default.
+    """The user's settings that can move a number: variables of JAX, XLA, NumPy and BLAS, flag by flag; {} by default.
 
-    Numbers of threads and devices are left out: reports have them.
+    Numbers of threads and devices are left out; reports list them.
     """
     found = {name: value for name, value in os.environ.items() if name.startswith(MOVERS) and not name.startswith(IDLE)}
     flags = [flag for flag in found.pop("XLA_FLAGS", "").split() if not flag.startswith(IDLE_FLAGS)]

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Lab(Protocol):
-    """What a run asks of the lab that holds it: :class:`harness.runs.lab.Lab`."""
+    """The part of :class:`harness.runs.lab.Lab` that a run uses."""
 
     store: Store
     progress: Progress
@@ -33,10 +33,10 @@ class Run:
     """One experiment with one seed; each paper derives its own class.
 
     Attributes:
-        experiment: what is run.
-        lab: where it is run.
+        experiment: the experiment that is run.
+        lab: the lab that holds the run.
         seconds: time spent on each stage in this session.
-        stages: one record a stage that was reached in this session, computed or from the store: name, digest of its arrays.
+        stages: one record (name, digest of its arrays) for each stage reached in this session, computed or from the store.
     """
 
     def __init__(self, experiment: Any, lab: Lab) -> None:
@@ -53,16 +53,16 @@ class Run:
 
     @property
     def store(self) -> Any:
-        """Where results are kept."""
+        """The store of results."""
         return self.lab.store
 
     @property
     def missing(self) -> str:
-        """What this run needs and this machine does not have, "" if it has everything: its claims say so and are not run."""
+        """What this run needs and this machine lacks, "" if nothing. The run's claims report it and are not run."""
         return ""
 
     def prepare(self) -> None:
-        """Do the long work, so that claims find it done."""
+        """Do the long work before claims ask for its results."""
 
     def stage_records(self) -> list[Record]:
         """The records (:mod:`harness.runs.stages`) of every stage that this run has reached, first to last."""
@@ -80,7 +80,7 @@ class Run:
     def arrays(self, kind: str, compute: Callable[[], Mapping[str, Any]], *, modules: Sequence[Code] = (), **key: Any) -> Any:
         """Arrays of this run by ``kind`` and further ``key``, from the store or computed; timed and recorded as a stage.
 
-        They are kept by the experiment, the code of ``modules`` with all that these import, and that of the run's own module.
+        Their key holds the experiment, the code of ``modules`` with all their imports, and the code of the run's own module.
         """
         started = time.perf_counter()
         found = self.store.arrays(kind, self._key(key), with_exact_dtypes(compute), modules=modules or (compute,))
@@ -91,7 +91,7 @@ class Run:
         return found
 
     def held(self, kind: str, *, modules: Sequence[Code], **key: Any) -> bool:
-        """Whether the store has what :meth:`arrays` would return."""
+        """Whether the store has the result of :meth:`arrays`."""
         return self.store.holds(kind, self._key(key), modules)
 
     def reached(self, kind: str) -> bool:
@@ -99,12 +99,12 @@ class Run:
         return any(stage["name"] == kind for stage in self.stages)
 
     def record(self, name: str, arrays: Mapping[str, Any]) -> None:
-        """Keep a stage record: the digest tells bitwise equality, whatever the machine."""
+        """Keep a stage record: equal digests mean equal bits, on any machine."""
         self.stages.append({"name": name, "digest": digest(arrays)})
 
     @property
     def _code(self) -> str:
-        """The sources of the run's own class and of those that it is derived from, up to this one."""
+        """Hashes of the sources of the run's own class and of its base classes below this one."""
         classes = itertools.takewhile(lambda kind: kind is not Run, type(self).__mro__)
         return "-".join(source_hash(module) for module in dict.fromkeys(sys.modules[kind.__module__] for kind in classes))
 

@@ -35,7 +35,7 @@ def share(number: Any, of: int) -> str:
 
 
 class Shown:
-    """What has a ``title`` and ``rows`` shows itself."""
+    """Base of objects that show themselves by their ``title`` and ``rows``."""
 
     @property
     def title(self) -> str:
@@ -55,7 +55,7 @@ class Shown:
 
 
 class Plotted(Shown):
-    """What shows itself as a plot as well."""
+    """Base of objects that also show themselves as a plot."""
 
     def plot(self, axes: Any = None) -> Any:
         """Draw it.
@@ -107,7 +107,7 @@ class ShownSpectrum(Plotted, Spectrum):
 
 @dataclass(frozen=True, repr=False)
 class NearOne(Plotted):
-    """How many singular values are near one, above and below, and how that was found.
+    """How many singular values are near one, above and below, and by which method.
 
     Attributes:
         delta: |sigma - 1| below this is near.
@@ -115,7 +115,7 @@ class NearOne(Plotted):
         inside, above, below: shares of all singular values, each (estimate, low, high); the bounds are those of a 95 % interval,
             and equal the estimate where the whole spectrum is known.
         method: ``dense`` or ``matrix-free``.
-        why: why that one.
+        why: reason for that method.
     """
 
     delta: float

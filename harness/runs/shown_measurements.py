@@ -1,4 +1,4 @@
-"""What is measured of a network's run, as values that show themselves: as text, as a table, as a plot."""
+"""Measurements of a network's run as values that show themselves: as text, as a table, as a plot."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ShownResponses(Plotted, Responses):
 
     @property
     def _medians(self) -> tuple[Any, Any]:
-        """Of the response along u_i and of the rest over lambda sigma_i, (stimuli,); a diverged training's is infinite."""
+        """Medians of the response along u_i and of the rest over lambda sigma_i, (stimuli,); diverged ones are infinite."""
         linear = np.multiply.outer(self.sigma, self.stimulus)[:, None]
         along, orthogonal = (np.where(np.isfinite(part), part, np.inf) / linear for part in (self.along, self.orthogonal))
         return np.median(along, axis=(0, 1)), np.median(orthogonal, axis=(0, 1))

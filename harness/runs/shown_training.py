@@ -1,4 +1,4 @@
-"""The training map and its products as values that show themselves in a few lines, and not as the arrays that they hold."""
+"""The training map and its products as values that show themselves in a few lines in place of their arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.runs.shown import Shown
 
 @partial(jax.tree_util.register_dataclass, data_fields=("batches",), meta_fields=("loss", "optimiser", "epochs"))
 class ShownTraining(Shown, Training):
-    """A :class:`harness.engine.training.Training` that shows itself, and a tree as that is."""
+    """A :class:`harness.engine.training.Training` that shows itself, and a JAX tree as well."""
 
     @property
     def title(self) -> str:

@@ -1,6 +1,6 @@
-"""Stage records: what a run passed through on its way to its measurements, small enough to keep in a report.
+"""Stage records: the stages of a run before its measurements, small enough to keep in a report.
 
-A record names a stage and holds what two runs of it can be compared by, on any machine and without JAX:
+A record names a stage and holds the data for comparing two runs of it, on any machine and without JAX:
 
     digest    SHA-256 of the stage's arrays: equal digests are equal bits
     exact     true where nothing is rounded, so that other bits are another stage
@@ -28,12 +28,12 @@ UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}  # unit roundoff
 
 
 def definition(experiment: Any) -> Record:
-    """The stage before all others: the experiment, whatever its precision."""
+    """The first stage: the experiment, whatever its precision."""
     return {"name": "experiment", "digest": dataclasses.replace(experiment, precision="float64").fingerprint(), "exact": True}
 
 
 def exact(name: str, **arrays: Any) -> Record:
-    """A stage in which nothing is rounded: it is the same or it is not."""
+    """A stage in which nothing is rounded: two runs of it are equal or they differ."""
     return {"name": name, "digest": digest(arrays), "exact": True}
 
 
@@ -41,9 +41,9 @@ def record(name: str, values: Any, rounding: Any, arrays: Any = None, **more: An
     """A stage of rounded numbers.
 
     Args:
-        values: what it is compared by, flattened; part of the report.
-        rounding: see the module; a number, or one a value.
-        arrays: what the digest is taken of, if not of ``values``.
+        values: the numbers that are compared, flattened; part of the report.
+        rounding: as in the module's docstring; one number, or one a value.
+        arrays: the arrays of the digest, ``values`` by default.
     """
     kept = [float(value) for value in values]
     sizes = None if rounding is None else [float(f"{size:.3g}") for size in np.ravel(rounding)]

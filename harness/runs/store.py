@@ -1,8 +1,8 @@
-"""The only cache I/O: arrays computed once and kept on disk, each under the hash of everything they depend on.
+"""The only cache I/O: arrays are computed once and kept on disk, under the hash of all their dependencies.
 
-An entry is a folder of ``.npy`` files and a manifest with their checksums and the key that they answer. Writes go to a
-temporary folder that is renamed into place, under a lock, so a killed process leaves nothing half-written that could
-be read. What does not match its manifest is reported, removed and computed again. Nothing is ever unpickled.
+An entry is a folder of ``.npy`` files and a manifest with their checksums and the key. Writes go to a temporary folder that is
+renamed into place, under a lock, so a killed process leaves no half-written entry that could be read. An entry that does not
+match its manifest is reported, removed and computed again. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from harness.runs.provenance import Code
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 FORMAT = 1
-PATIENCE = 2.0  # seconds to wait for another process before saying so
+PATIENCE = 2.0  # seconds of waiting for another process before a message
 
 
 class Corrupt(Exception):
@@ -44,7 +44,7 @@ class Entry(Arrays):
 
 
 def digest(arrays: Mapping[str, Any]) -> str:
-    """SHA-256 over names, types, shapes and bits; what lies in the store is not read for it once more."""
+    """SHA-256 over names, types, shapes and bits; arrays in the store are not read again for it."""
     checksums = arrays.checksums if isinstance(arrays, Entry) else {name: _npy_checksum(value) for name, value in arrays.items()}
     return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()
 
@@ -53,18 +53,18 @@ class Store:
     """Cache of arrays under a folder of its own.
 
     Args:
-        root: the folder; made if it is not there.
-        fresh: forget what was stored before this process; each entry is computed once more.
+        root: the folder; created if it does not exist.
+        fresh: ignore entries that were stored before this process; each is computed once more.
 
     Raises:
-        InvalidInput: the folder cannot be made or written.
+        InvalidInput: the folder cannot be created or written.
     """
 
     def __init__(self, root: Path | None = None, *, fresh: bool = False) -> None:
         self.root = Path(root) if root is not None else user_cache_path("training-jacobian-claims")
         self.fresh = fresh
         self._seen: set[str] = set()
-        self._unkept: set[int] = set()  # error numbers for which something could not be kept, each said once
+        self._unkept: set[int] = set()  # error numbers of failed writes, each reported once
         try:
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
@@ -77,13 +77,14 @@ class Store:
     def arrays(
         self, kind: str, key: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]], *, modules: Sequence[Code] = ()
     ) -> Arrays:
-        """The arrays of ``kind`` for ``key``: from the store, or computed and stored.
+        """The arrays of ``kind`` for ``key``, from the store, or computed and stored.
 
         Args:
-            kind: what they are, in one word.
-            key: what tells them from others of that kind, JSON-able: at least the experiment's fingerprint.
+            kind: kind of the arrays, in one word.
+            key: identifies the arrays among others of that kind, as JSON values; at least the experiment's fingerprint.
             compute: called without arguments when the store does not have them; returns named arrays.
-            modules: the modules whose code decides the numbers, or functions or classes of them; that of ``compute`` by default.
+            modules: the modules whose code decides the numbers, or functions or classes of them; by default the module of
+                ``compute``.
 
         Returns:
             Read-only arrays, mapped from disk when they come from the store.
@@ -95,24 +96,24 @@ class Store:
             if held is None:
                 held = {name: np.asarray(value, order="C") for name, value in compute().items()}
                 if not self._write(folder, full, held):
-                    return _read_only(held)  # whatever lies in its place is not this
+                    return _read_only(held)  # an entry in its place would be another
                 self._seen.add(folder.name)
-                held = self._read(folder, full) or _read_only(held)  # mapped, so that what was computed leaves the memory
+                held = self._read(folder, full) or _read_only(held)  # mapped, so that the computed arrays leave the memory
             self._seen.add(folder.name)
         return held
 
     def blocks(self, kind: str, key: Mapping[str, Any], modules: Sequence[Code]) -> Blocks:
-        """Finished blocks of a long computation, so that an interrupted one is taken up where it stopped."""
+        """Finished blocks of a long computation, so that an interrupted computation continues where it stopped."""
         return Blocks(self, kind, dict(key), tuple(modules))
 
     def holds(self, kind: str, key: Mapping[str, Any], modules: Sequence[Code]) -> bool:
-        """Whether :meth:`arrays` would find an entry, which it has yet to check."""
+        """Whether :meth:`arrays` would find an entry; the entry is not checked yet."""
         folder = self.root / f"{kind}-{_digest(self._key(kind, key, modules))}"
         return folder.exists() and not (self.fresh and folder.name not in self._seen)
 
     def keep_compilations(self) -> None:
-        """Let JAX keep what it compiles in this store too: seeds differ by their arguments alone and share every program."""
-        # with zstandard, which JAX takes if it is there: its default costs a tenth of what compiling does
+        """Let JAX keep compiled programs in this store too: seeds differ only in their arguments and share every program."""
+        # JAX compresses with zstandard if it is installed: JAX's default costs a tenth of the time of compiling
         facts = {"processor": provenance.processor(), "versions": provenance.versions(), "compression": "zstandard"}
         machine = _digest(facts | ({"settings": changed} if (changed := provenance.settings()) else {}))
         keep_in(str(self.root / f"compiled-{machine}"))
@@ -133,8 +134,11 @@ class Store:
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
-        """Let one process at a time compute an entry. Without a lock (no space, the folder is gone) each computes it for itself:
-        writes are atomic, so that costs time and nothing else."""
+        """Let one process at a time compute an entry.
+
+        Without a lock (no space, the folder is gone) each process computes the entry itself. Writes are atomic, so that costs
+        time only.
+        """
         path = self.root / "locks" / f"{name}.lock"
         with ExitStack() as held:
             try:
@@ -145,7 +149,7 @@ class Store:
             yield
 
     def _complain(self, path: Path, error: OSError) -> None:
-        """Tell once for each cause what could not be kept and what to do."""
+        """Report once for each cause what could not be kept and what to do."""
         if error.errno not in self._unkept:
             self._unkept.add(error.errno or 0)
             warnings.warn(
@@ -176,7 +180,7 @@ class Store:
 
 @contextmanager
 def _acquired(lock: FileLock, name: str) -> Iterator[None]:
-    """Hold the lock, saying so where another process makes this one wait; the system frees it when its holder dies."""
+    """Hold the lock, with a message while another process holds it. The system frees the lock when its holder dies."""
     try:
         lock.acquire(timeout=PATIENCE)
     except Timeout:
@@ -206,9 +210,10 @@ class Blocks(MutableMapping[int, Any]):
 
     @contextmanager
     def claim(self, number: int) -> Iterator[bool]:
-        """Tell whether this process may compute the block: it is not there, and no other process on any host is at it.
+        """Tell whether this process may compute the block: no block is stored, and no process on any host computes it.
 
-        The claim ends with the context, or with the process, however it dies. Without locks each process computes for itself.
+        The claim ends with the context, or with the process, however it dies. Without locks each process computes every block
+        itself.
         """
         path = self.store.root / "locks" / f"{self.folder.name}-{number}.lock"
         with ExitStack() as held:
@@ -220,7 +225,7 @@ class Blocks(MutableMapping[int, Any]):
                 return
             except OSError as error:
                 self.store._complain(path, error)
-            except NotImplementedError:  # a file system without locks: each process computes for itself
+            except NotImplementedError:  # a file system without locks: each process computes every block itself
                 pass
             yield number not in self
 
@@ -257,7 +262,7 @@ class Blocks(MutableMapping[int, Any]):
         return len(self._held)
 
     def clear(self) -> None:
-        """Remove the blocks, except from a store that could not keep what was made of them: then they are all there is."""
+        """Remove the blocks, but not from a store that failed to keep their result: then only the blocks are left."""
         self._held.clear()
         if not self.store._unkept:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -273,7 +278,7 @@ def _checksum(path: Path) -> str:
 
 
 def _npy_checksum(array: Any) -> str:
-    """The checksum of the file that the array would be kept in."""
+    """The checksum of the file in which the array would be kept."""
     found = hashlib.sha256()
     plain = np.asarray(array, order="C")
     np.lib.format.write_array(SimpleNamespace(write=found.update), plain, allow_pickle=False)  # type: ignore[arg-type]
@@ -287,10 +292,10 @@ def _read_only(arrays: Arrays) -> Arrays:
 
 
 def read_entry(folder: Path, key: Mapping[str, Any], *, verify: bool = True) -> Arrays:
-    """The arrays of an entry, mapped, after its key and (``verify``) every checksum were compared.
+    """The arrays of an entry, mapped, after a check of its key and (``verify``) of every checksum.
 
     Raises:
-        Corrupt: naming what does not match.
+        Corrupt: the message names the part that does not match.
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -309,11 +314,12 @@ def read_entry(folder: Path, key: Mapping[str, Any], *, verify: bool = True) -> 
 
 
 def write_entry(folder: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
-    """Write an entry beside ``folder`` and rename it into place; what was there is replaced, and what a killed process left of
-    an earlier try is removed.
+    """Write an entry beside ``folder`` and rename it into place.
+
+    An entry at ``folder`` is replaced. The remains of a killed process are removed.
 
     Raises:
-        OSError: there is no space, or no right to write there; nothing half-written stays.
+        OSError: no space, or no right to write there; no half-written entry is left.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for abandoned in folder.parent.glob(f".{folder.name}-*"):
@@ -331,7 +337,7 @@ def write_entry(folder: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder with all that is in it, or whatever else somebody put in its place."""
+    """Remove a folder with its contents, or any other file in its place."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
