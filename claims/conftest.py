@@ -1,4 +1,4 @@
-"""What the papers add to pytest: their own options, and hypothesis' profiles for the properties of the quadratics."""
+"""The papers' additions to pytest: their own options, and Hypothesis profiles for the properties of the quadratics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_claims_options(config: pytest.Config) -> Mapping[str, Any]:
-    """``mnist``: where MNIST is, None without; ``budget``: minutes."""
+    """``mnist``: the place of MNIST, None if there is none; ``budget``: minutes."""
     return {"mnist": _mnist(path(config, "mnist")), "budget": _budget(value(config, "budget"))}
 
 

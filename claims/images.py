@@ -1,7 +1,7 @@
 """The papers' images: MNIST from idx files (plain or gzipped) or from openml, scikit-learn's digits, and CIFAR10.
 
-The folder needs an images file and its labels. The 10,000 test images are enough where no more are asked for; the data
-set's ``origin`` says which images they are.
+The folder needs an images file and its labels. The 10,000 test images suffice if no more are requested. The data set's
+``origin`` says which images were read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Images:
         pixels: float32 in [0, 1], shape (images, rows, columns).
         labels: 0 to classes - 1, shape (images,).
         classes: number of classes.
-        origin: what these images are, in words, for the report.
+        origin: description of the images for the report.
     """
 
     pixels: NDArray[np.float32]
@@ -62,7 +62,7 @@ class Images:
 
 
 def read_mnist(folder: Path, images: int = TEST_IMAGES) -> Images:
-    """The first ``images`` of a folder's test images, or of its training images where the test images are too few or not there.
+    """The first ``images`` of a folder's test images, or of its training images if the test images are too few or missing.
 
     Raises:
         InvalidInput: no images file, images without labels, too few of them, or a file that :func:`harness.mnist.read_idx` refuses.
@@ -86,7 +86,7 @@ def load_mnist(place: Path, images: int = TEST_IMAGES) -> Images:
 
 
 def digits() -> Images:
-    """The 1797 digits of scikit-learn, 8 x 8 pixels: a port, for where there is no MNIST."""
+    """The 1797 digits of scikit-learn, 8 x 8 pixels, in place of MNIST."""
     from sklearn.datasets import load_digits
 
     held = load_digits()
@@ -97,7 +97,7 @@ def read_cifar10(folder: Path) -> Images:
     """The training images, float32 in [0, 1], shape (images, 32, 32, 3). Format: https://www.cs.toronto.edu/~kriz/cifar.html.
 
     Raises:
-        InvalidInput: no batches there, or a file that is not a whole number of records.
+        InvalidInput: the folder has no batches, or a file is not a whole number of records.
     """
     files = sorted(folder.glob("data_batch_*.bin"))
     if not files:

@@ -1,8 +1,8 @@
-"""The papers' networks: how their parameters are drawn, and what they compute.
+"""The papers' networks: the initial distributions of their parameters, and their functions.
 
 Parameters are a tuple of layers (kernel, bias), kernels input-major: x @ kernel + bias, and (rows, columns, in, out) for a
-convolution. theta is the leaves in that order, each row-major. Every leaf is drawn from a stream of its own, so that none depends
-on another's shape.
+convolution. theta is the leaves in that order, each row-major. Every leaf is drawn from a stream of its own, so that no leaf
+depends on the shape of another.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def activation(name: str) -> Callable[[Array], Array]:
     """The activation of that name.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: there is no such activation.
     """
     if name not in ACTIVATIONS:
         raise InvalidInput(f"activation {name!r} is unknown; allowed: {', '.join(sorted(ACTIVATIONS))}")
@@ -83,7 +83,8 @@ def perceptron(act: Callable[[Array], Array]) -> Callable[[Params, Any], Any]:
 def convolution(x: Float[Array, "examples rows columns channels"], kernel: Array, margin: int = 0) -> Array:
     """``x``, with ``margin`` zeros around it, convolved with a square kernel (window, window, in, out).
 
-    As shifted images side by side and one matrix product: on a CPU, second derivatives of convolutions take ten times longer.
+    Computed as one matrix product of shifted images side by side: on a CPU, second derivatives of convolutions take ten times
+    longer.
     """
     window = kernel.shape[0]
     wide = jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
@@ -93,9 +94,9 @@ def convolution(x: Float[Array, "examples rows columns channels"], kernel: Array
 
 
 def max_pool(x: Float[Array, "examples rows columns channels"]) -> Array:
-    """The maximum over 2 x 2 pixels; odd ones at the edge are left out.
+    """The maximum over 2 x 2 pixels; an odd row or column at the edge is left out.
 
-    As a maximum over reshaped axes: reduce_window has no second derivative.
+    Computed as a maximum over reshaped axes, since reduce_window has no second derivative.
     """
     n, rows, columns, channels = x.shape
     even = x[:, : rows // 2 * 2, : columns // 2 * 2]
@@ -131,8 +132,10 @@ class Conv:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network whose blocks of parameters have names; kernels are drawn Glorot-uniform and biases start at zero, Keras' defaults
-    when the second paper was written (it does not say).
+    """A network with named blocks of parameters.
+
+    Kernels are drawn Glorot-uniform and biases start at zero: Keras' defaults when the second paper was written. The paper does
+    not say.
 
     Attributes:
         shapes: of every kernel and bias by name, in the order of theta, a kernel before its bias.
@@ -149,7 +152,7 @@ class Classifier:
 
     @property
     def layers(self) -> dict[str, slice]:
-        """Where each layer, a kernel with its bias, lies in theta."""
+        """The slice of theta for each layer, a kernel with its bias."""
         edges = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes.values())])
         kernels = [name.removesuffix(" kernel") for name in self.shapes if name.endswith(" kernel")]
         return {name: slice(int(edges[2 * i]), int(edges[2 * i + 2])) for i, name in enumerate(kernels)}
@@ -171,11 +174,11 @@ class Classifier:
 def classifier(
     shape: Sequence[int], outputs: int, hidden: Sequence[int], activation_name: str = "relu", convolutions: Sequence[Conv] = ()
 ) -> Classifier:
-    """A network: convolutions, then hidden layers, then a linear layer; without both, softmax regression.
+    """A network: convolutions, then hidden layers, then a linear layer. A linear layer alone is softmax regression.
 
     Args:
         shape: of one input: (features,), or (rows, columns, channels) where there are convolutions.
-        outputs: number of outputs.
+        outputs: the number of outputs.
         activation_name: after every layer but the last; one of ``ACTIVATIONS``.
 
     Raises:
@@ -199,7 +202,7 @@ def classifier(
     return Classifier(shapes, apply)
 
 
-# axes of a kernel's shape that are those of each of a layer's parts
+# axes of a kernel's shape that belong to each part of a layer
 PARTS = {"kernel": slice(None), "bias": slice(-1, None)}
 
 

@@ -1,4 +1,4 @@
-"""Where the fixtures are: beside this package in a checkout, inside it where it is installed."""
+"""The folder of fixtures: beside this package in a checkout, inside the package if it is installed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The paper's trajectories as networks, open to every measurement and every claim for any network.
 
-One pass is one epoch of batches of one example, in the order in which they came.
+One pass is one epoch of batches of one example, in the order of the stream.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .run import GROUP, Run
 def network(experiment: OnePass, trajectory: int = 0) -> Network:
     """One trajectory of the experiment as a network: theta_T is the same to rounding.
 
-    Its examples are those that the experiment's seed draws, and stay when the network is run with another seed, which moves theta_0
-    alone; in the paper's runs a seed moves both. All examples are held, (steps, dimension): a stream without an end is none.
-    The classifier of the XOR task has the outputs (0, f), whose cross-entropy is the logistic loss of f.
+    The experiment's seed draws the examples. They stay the same if the network is run with another seed, which changes theta_0
+    alone; in the paper's runs a seed changes both. All examples are held in memory, (steps, dimension), so the stream must be
+    finite. The classifier of the XOR task has the outputs (0, f), whose cross-entropy is the logistic loss of f.
 
     Raises:
         InvalidInput: there is no such trajectory.

@@ -4,7 +4,7 @@ For a loss L(A x, last) the block of row r of the first layer (a class, a neuron
 
     H_rr = 1/M sum_m (d^2 L / d s_r^2)_m x_m x_m^T,    G_rr = 1/M sum_m (d L / d s_r)_m^2 x_m x_m^T,
 
-so it is used as a product and never formed. On a mixture its outliers come from the means and its bulk from the noise.
+so the block is used as a product and never formed. On a mixture its outliers come from the means and its bulk from the noise.
 Source: Ben Arous, Gheissari, Huang & Jagannath, ICLR 2024.
 
 JAX differentiates; NumPy decomposes. Batches of LAPACK calls inside one compiled CPU function share its thread pool with the
@@ -37,7 +37,7 @@ SPARE, DEPTH, DEPTH_OF_EDGE = 4, 3, 8
 
 
 class Pair(NamedTuple):
-    """The same thing of both matrices."""
+    """One value for each matrix, H and G."""
 
     hessian: Any
     gradients: Any
@@ -102,7 +102,8 @@ def weighted_gram(x: Floats, weights: Floats) -> Product:
 def krylov_eigenpairs(product: Product, start: Floats, depth: int = DEPTH) -> tuple[Floats, Floats]:
     """Ritz pairs of a symmetric product, or a stack of them, on the block Krylov space of ``start`` (size, columns), descending.
 
-    Musco & Musco 2015, algorithm 2. The space has at most columns (depth + 1) dimensions and never more than the matrix.
+    Musco & Musco 2015, algorithm 2. The space has at most columns (depth + 1) dimensions, and no more dimensions than the
+    matrix.
 
     Returns:
         Values (..., dimensions), the largest never above the true one, and vectors (..., size, dimensions).
@@ -119,7 +120,7 @@ def krylov_eigenpairs(product: Product, start: Floats, depth: int = DEPTH) -> tu
     basis = np.broadcast_to(basis, images.shape)
     for _ in range(min(depth, size // columns - 1)):
         block = images[..., -columns:]
-        for _ in range(2):  # once leaves what rounding brought back
+        for _ in range(2):  # one pass leaves rounding errors
             block = np.linalg.qr(block - basis @ (basis.mT @ block))[0]
         basis = np.concatenate([basis, block], axis=-1)
         images = np.concatenate([images, product(block)], axis=-1)
@@ -132,9 +133,9 @@ def krylov_eigenpairs(product: Product, start: Floats, depth: int = DEPTH) -> tu
 def bulk_edge(weights: Any, dimension: int, snr: float) -> Floats:
     """Upper edge of the spectrum of 1/M sum_m w_m z_m z_m^T with z_m ~ N(0, I / lambda) in ``dimension`` dimensions.
 
-    The Marchenko-Pastur law's inverse Stieltjes transform is z(g) = 1/g + 1/M sum_m t_m / (1 - c t_m g), t = w / lambda,
-    c = dimension / M (Silverstein & Choi 1995). It is convex on 0 < g < 1 / (c max t) and its minimum there is the edge:
-    t (1 + sqrt(c))^2 when all weights are equal.
+    The Marchenko-Pastur law's inverse Stieltjes transform is z(g) = 1/g + 1/M sum_m t_m / (1 - c t_m g), t = w / lambda, c =
+    dimension / M (Silverstein & Choi 1995). z is convex on 0 < g < 1 / (c max t), and its minimum there is the edge: t (1 +
+    sqrt(c))^2 if all weights are equal.
 
     Args:
         weights: w >= 0, shape (..., M).
@@ -144,7 +145,7 @@ def bulk_edge(weights: Any, dimension: int, snr: float) -> Floats:
     largest = np.maximum(w.max(axis=-1, keepdims=True), np.finfo(float).tiny)
     t = w / largest
     low, high = np.zeros_like(largest), np.ones_like(largest)  # u = c max(t) g runs over (0, 1)
-    for _ in range(40):  # the minimum is flat: half the digits of u give all of z
+    for _ in range(40):  # the minimum is flat: half of the digits of u give all digits of z
         u = (low + high) / 2
         rising = u**2 * np.mean((t / (1 - t * u)) ** 2, axis=-1, keepdims=True) > ratio  # the sign of z'
         low, high = np.where(rising, low, u), np.where(rising, u, high)
@@ -152,7 +153,7 @@ def bulk_edge(weights: Any, dimension: int, snr: float) -> Floats:
 
 
 def block_space(x: Floats, weights: Floats, snr: float, rank: int, start: Floats) -> Eigenspace:
-    """The top of blocks of the first layer, for inputs x (examples, dimension) and the blocks' weights (..., examples)."""
+    """Top eigenspaces of first-layer blocks, for inputs x (examples, dimension) and the blocks' weights (..., examples)."""
     values, vectors = krylov_eigenpairs(weighted_gram(x, weights), start)
     return Eigenspace(values[..., : rank + 2], vectors[..., :rank], bulk_edge(weights, x.shape[1], snr))
 
@@ -163,13 +164,13 @@ def block_values(x: Floats, weights: Floats) -> Floats:
 
 
 def shared(first: Any, second: Any) -> Floats:
-    """Root mean square cosine of the principal angles of the spans of orthonormal columns (..., size, k): 1 if they are one."""
+    """Root mean square cosine of the principal angles of the spans of orthonormal columns (..., size, k): 1 if equal."""
     cosines = np.einsum("...sa,...sb->...ab", first, second)
     return np.asarray(np.sqrt(np.sum(cosines**2, axis=(-2, -1)) / first.shape[-1]))
 
 
 def whole_space(product: Product, rank: int, start: Floats) -> Eigenspace:
-    """The top of a whole matrix; the edge of its bulk is the first eigenvalue past the ``rank`` outliers."""
+    """Top eigenspace of a whole matrix; the edge of its bulk is the first eigenvalue after the ``rank`` outliers."""
     values, vectors = krylov_eigenpairs(product, start, DEPTH_OF_EDGE)
     return Eigenspace(values[: rank + 2], vectors[:, :rank], values[rank])
 

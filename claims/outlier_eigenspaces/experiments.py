@@ -1,4 +1,4 @@
-"""Every named experiment of the third paper, once. Nothing here imports JAX: runs are opened when they are needed."""
+"""Every named experiment of the third paper. Nothing here imports JAX: runs are opened when they are needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.runs.experiment import PRECISIONS, fingerprint, register, require, 
 
 @dataclass(frozen=True)
 class OnePass:
-    """A batch of independent trajectories of one-pass SGD on a Gaussian mixture, each from its own start on its own examples.
+    """A batch of independent trajectories of one-pass SGD on a Gaussian mixture; each has its own start and its own examples.
 
     Attributes:
         task: ``gaussians`` (softmax regression) or ``xor`` (two-layer ReLU network).
@@ -21,8 +21,9 @@ class OnePass:
         step: delta d; the step size is delta = step / d.
         horizon: number of steps, in units of d.
         snapshots: how often the parameters are kept, equally spaced, besides the start.
-        trajectories: size of the batch; a seed moves all of them.
-        examples: fresh test examples a trajectory, in units of d; matrices on training data use as many of its latest.
+        trajectories: size of the batch; a seed changes all trajectories.
+        examples: fresh test examples a trajectory, in units of d; matrices on training data use the same number of its latest
+            examples.
         labels: ``true`` or ``shuffled``.
     """
 
@@ -74,8 +75,9 @@ class OnePass:
 
 @dataclass(frozen=True)
 class Tilted(OnePass):
-    """``gaussians`` whose means are not orthogonal and whose classes are not equally likely; a class of its own, so that the
-    fingerprints of the others stay.
+    """``gaussians`` whose means are not orthogonal and whose classes are not equally likely.
+
+    It is a class of its own, so that other experiments keep their fingerprints.
 
     Attributes:
         cosine: inner product of any two means, which are of length one.
@@ -100,7 +102,7 @@ def _add(paper: OnePass, smoke: OnePass | None = None, suffix: str = "", **chang
     register(name, {base.scale: replace(base, name=name, **changes) for base in bases})
 
 
-# k = 3 is the least with a single top eigenvector; the ridge forgets the start by e^(-2) within 40 d steps of size 1 / d.
+# k = 3 is the smallest k with a single top eigenvector; the ridge shrinks the start by e^(-2) within 40 d steps of size 1 / d.
 GMM = OnePass("gmm", "paper", "gaussians", 3, 200)
 GMM_SMOKE = replace(GMM, scale="smoke", dimension=50)
 _add(GMM, GMM_SMOKE)
@@ -111,13 +113,13 @@ _add(GMM, GMM_SMOKE, "-shuffled", labels="shuffled", trajectories=8)
 # Late times and little noise, where the fixed point of the ridge is known in closed form.
 _add(replace(GMM, dimension=100), GMM_SMOKE, "-late", snr=1000.0, horizon=100.0, snapshots=1, trajectories=16)
 
-# Means at 60 degrees and unequal classes: the least outlier shrinks by (1 - 1/2) 3 p_min = 0.3, and lambda makes up for it.
+# Means at 60 degrees and unequal classes: the least outlier shrinks by (1 - 1/2) 3 p_min = 0.3; a larger lambda compensates.
 TILTED = Tilted("gmm-tilted", "paper", "gaussians", 3, 200, snr=1000.0, trajectories=16, cosine=0.5, weights=(0.5, 0.3, 0.2))
 TILTED_SMOKE = replace(TILTED, scale="smoke", dimension=50)
 _add(TILTED, TILTED_SMOKE)
 _add(TILTED, TILTED_SMOKE, "-snr-1", snr=1.0, trajectories=8)
 
-# The same in every dimension; and with a step size that does not shrink with d, on a horizon that does.
+# The same in every dimension; then with a step size that does not shrink with d, on a horizon that shrinks.
 DIMENSIONS = (50, 100, 200, 400, 800)
 for d in DIMENSIONS:
     _add(replace(GMM, dimension=d, horizon=24.0, snapshots=12, trajectories=4), None, f"-d-{d}")
@@ -130,7 +132,7 @@ _add(XOR, XOR_SMOKE)
 _add(XOR, XOR_SMOKE, "-snr-1", snr=1.0, trajectories=8)
 _add(replace(XOR, dimension=100), XOR_SMOKE, "-late", snr=1e4, step=1.0, horizon=100.0, snapshots=1, trajectories=16)
 
-# Probabilities: trajectories by the thousand in one batch. lambda is large, as 2206.04030 takes d, then lambda to infinity.
+# Probabilities need thousands of trajectories in one batch. lambda is large, since 2206.04030 takes d, then lambda to infinity.
 MANY = OnePass(
     "xor-k",
     "paper",

@@ -27,7 +27,7 @@ class Mixture:
         dimension: d.
         cosine: inner product of any two means of ``gaussians``.
         weights: probability of each component of ``gaussians``; () for equal ones.
-        labels: ``true``, or ``shuffled``: the label of another, independent component.
+        labels: ``true``, or ``shuffled``: the label of a second component, drawn independently.
     """
 
     task: str

@@ -1,13 +1,13 @@
 """One-pass SGD: every step takes one fresh example and step size delta = O(1/d); all trajectories of a set-up run as one batch.
 
-Both models see x through s = A x alone, A the rows of the first layer, so that a model is its ``head`` L(s, last, y):
+Both models see x only through s = A x, where A holds the rows of the first layer. So a model is its ``head`` L(s, last, y):
 
     softmax regression   L = log sum_b exp(s_b) - s_y,           A = (x^1, ..., x^k), no last layer
     two-layer ReLU       L = log(1 + e^f) - y f, f = v . g(s),   A = W, last layer v
 
 and theta <- theta - delta (grad L + beta theta). Source: Ben Arous, Gheissari, Huang & Jagannath, ICLR 2024; arXiv 2206.04030.
 
-Examples are drawn by NumPy in threads while JAX takes the steps: drawing is most of the work.
+NumPy draws examples in threads while JAX takes the steps, since drawing is most of the work.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .mixtures import Examples, Mixture
 
 T = TypeVar("T")
 Head = Callable[[Any, Any, Any], Any]
-# Steps between two looks at the parameters; each chunk's examples have a stream of their own, so that they can be drawn again.
+# Steps between two stops. Each chunk's examples have a stream of their own, so that they can be drawn again.
 CHUNK = 25
 
 
@@ -79,7 +79,7 @@ def initial(seed: int, trajectories: int, rows: int, dimension: int, *, last: bo
 
 
 class Stream(NamedTuple):
-    """The examples of a batch of trajectories, chunk by chunk: the same ones however often they are asked for."""
+    """The examples of a batch of trajectories, chunk by chunk; repeated requests give the same examples."""
 
     mixture: Mixture
     snr: float
@@ -99,7 +99,7 @@ class Stream(NamedTuple):
 
 
 def ahead(function: Callable[[int], T], items: Iterable[int], workers: int) -> Iterator[T]:
-    """``function`` of each item in order, worked out by threads while the caller uses the one before; a few are held at most."""
+    """``function`` of each item in order. Threads compute it while the caller uses earlier results; at most a few are held."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Any] = deque()
         for item in items:

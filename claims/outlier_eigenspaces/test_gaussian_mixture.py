@@ -118,7 +118,7 @@ def test_alignment_time(run, matrix):
 
 
 def _first_time(times, curve, level):
-    """When the curve first reaches the level, interpolated; infinity if it never does."""
+    """Time at which the curve first reaches the level, interpolated; infinity if it never does."""
     above = np.flatnonzero(curve >= level)
     if not len(above):
         return np.inf
@@ -213,7 +213,7 @@ def test_emergence_in_time(run, matrix):
 
 
 def over_bulk(values, k):
-    """The k-th eigenvalue of each block over the next, which is the largest of its bulk."""
+    """The k-th eigenvalue of each block over the next eigenvalue, the largest of its bulk."""
     return values[..., k - 1] / values[..., k]
 
 
@@ -255,7 +255,7 @@ def spans(function):
 def test_span(run, pair):
     means = np.linalg.qr(run.mixture.means.T)[0]
     if getattr(run, "turned", False):
-        means = np.roll(means, run.experiment.width, axis=0)  # along other coordinates
+        means = np.roll(means, run.experiment.width, axis=0)  # now along other coordinates
     first, second = pair.split("-")
     if first == "sgd":
         found = alignment(means, run.params.rows)

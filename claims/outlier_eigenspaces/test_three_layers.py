@@ -1,4 +1,4 @@
-"""Alignment by layer in a network of three layers, where the abstract speaks of multi-layer settings and names no depth."""
+"""Alignment by layer in a network of three layers: the abstract speaks of multi-layer settings and names no depth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .theory import TYPES
 from .three_layers import FIRST, Layers, Moment, moments
 from .worlds import ALIGNED, MATRIX, PER_LAYER, sibling
 
-# of half of a block's directions, a random one has sqrt(4 / 8)
+# a random direction has sqrt(4 / 8) in half of a block's directions
 HALF = at_least(
     0.95,
     reason="our reading of 'aligns', as for two layers: what the start leaves and noise take 3 % at most; a random direction has 0.71 in "

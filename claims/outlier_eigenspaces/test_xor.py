@@ -286,7 +286,7 @@ def test_rank_deficient(run, matrix, outcome):
 
 
 def _contingency(table):
-    """The table (optimal, suboptimal) x (rank 4, less) and the 95 % interval of the share of rank 4 in each row."""
+    """The table (optimal, suboptimal) x (rank 4, lower rank) and the 95 % interval of the share of rank 4 in each row."""
     intervals = [proportion_interval(int(full), int(full + less)) for full, less in table if full + less]
     return {"table": table, "rank-4-interval": np.array([[interval.low, interval.high] for interval in intervals])}
 
@@ -360,6 +360,6 @@ def _covers(run):
 
 
 def _fitted(run):
-    """Whether a trajectory has a live neuron of each type, the mean that W_i is closest to: (types, trajectories)."""
+    """Whether a trajectory has a live neuron of each type, (types, trajectories); the type is the mean closest to W_i."""
     nearest = np.argmax(run.params.rows @ run.mixture.means.T, axis=-1)
     return np.array([np.any((nearest == a) & run.live, axis=1) for a in range(TYPES)])

@@ -1,4 +1,4 @@
-"""What the fixed points of SGD with ridge predict, in closed form: d to infinity, then lambda to infinity.
+"""Predictions of the fixed points of SGD with ridge, in closed form: d to infinity, then lambda to infinity.
 
 **Softmax regression, k orthonormal means.** Without noise, beta x^c = E[(y_c - pi_c) X] = 1/k sum_a (1{a = c} - pi_c(a)) mu_a. By symmetry
 pi_c(c) = p and pi_c(a) = q = (1 - p)/(k - 1) for a != c, so that x^c = A mu_c + B sum_{a != c} mu_a with beta A = (1 - p)/k and
@@ -25,9 +25,10 @@ and W_i.nu at the start: one of four types, each with probability 1/4, and the c
     loss -log(1 - 4 beta) on it, and log 2 on a cluster without its type;
     last layer: on each such cluster g(Wx) = |W| over the type, eigenvalue beta (1 - 4 beta) C of H and 4 beta^2 C of G: rank = number of types.
 
-Neurons of the other label fire on noise alone, which moves p and C by O(lambda^(-1/2)). At finite d a neuron that starts slowly finds
-the clusters of the fast ones fitted and goes to what is left, which helps: gradient flow without noise, from starts at d = 100, ends
-optimal with probability 0.097, 0.399 and 0.641 (20,000 starts) for K = 4, 6 and 8, where the limit has 0.094, 0.381 and 0.623.
+Neurons of the other label fire on noise alone, which moves p and C by O(lambda^(-1/2)). At finite d a neuron that starts slowly
+finds the clusters of the fast neurons fitted and goes to a cluster that is left. This helps: gradient flow without noise, from
+starts at d = 100, ends optimal with probability 0.097, 0.399 and 0.641 (20,000 starts) for K = 4, 6 and 8. The limits are
+0.094, 0.381 and 0.623.
 """
 
 from __future__ import annotations
@@ -45,14 +46,14 @@ def top_share(classes: int) -> float:
 
 
 def probabilities(classes: int, ridge: float) -> tuple[float, float]:
-    """(p, q): probability that the fixed point gives to the right class and to each other one."""
+    """(p, q): probability that the fixed point gives to the right class and to each other class."""
     gap = _gap(classes, ridge)
     p = 1 / (1 + (classes - 1) * math.exp(-gap))
     return p, (1 - p) / (classes - 1)
 
 
 def late_eigenvalues(classes: int, ridge: float, matrix: str) -> tuple[float, float]:
-    """Outliers of a class's block at the fixed point: the top one, and each of the k - 1 others."""
+    """Outliers of a class's block at the fixed point: the top eigenvalue, and each of the k - 1 others."""
     p, q = probabilities(classes, ridge)
     pair = (p * (1 - p), q * (1 - q)) if matrix == "hessian" else ((1 - p) ** 2, q**2)
     return pair[0] / classes, pair[1] / classes
@@ -80,7 +81,7 @@ def optimal_probability(neurons: int) -> float:
 
 
 def optimal_below(ridge: float) -> float:
-    """The test loss halfway between all four clusters fitted and three of them."""
+    """The test loss halfway between four fitted clusters and three."""
     fitted = -math.log1p(-4 * ridge)
     return (7 * fitted + math.log(2)) / 8
 

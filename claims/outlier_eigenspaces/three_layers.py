@@ -1,7 +1,8 @@
 """A three-layer ReLU network on the XOR mixture, f = v . g(B g(A x)): eigenspaces of the blocks of all layers, before and after.
 
-The abstract says that alignment occurs in every layer of multi-layer networks; which ones were tried is not at hand. This one
-has the neurons, ridge, step size and horizon of the two-layer network of its experiment, and as many neurons in both layers.
+The abstract says that alignment occurs in every layer of multi-layer networks; we do not know which networks were tried. This
+network has the neurons, ridge, step size and horizon of the two-layer network of its experiment, and the same number of neurons
+in both layers.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ FIRST = 2  # outliers of a first-layer block: the span of mu and nu
 
 
 class Layers(NamedTuple):
-    """Something of each layer: neurons of the first, neurons of the middle one, the last as a single row."""
+    """One value for each layer: neurons of the first layer, neurons of the middle layer, the last layer as a single row."""
 
     first: Any
     middle: Any
@@ -34,7 +35,7 @@ class Layers(NamedTuple):
 
 
 def split(last: Any, neurons: int) -> tuple[Any, Any]:
-    """Middle layer (..., neurons, neurons) and last layer (..., neurons) of what one vector (..., neurons (neurons + 1)) holds."""
+    """Middle layer (..., neurons, neurons) and last layer (..., neurons) from one vector (..., neurons (neurons + 1))."""
     size = neurons * neurons
     return last[..., :size].reshape(*last.shape[:-1], neurons, neurons), last[..., size:]
 
@@ -51,7 +52,7 @@ class Moment(NamedTuple):
 
     Attributes:
         rows: each layer's rows: (trajectories, neurons, dimension), (trajectories, neurons, neurons), (trajectories, 1, neurons).
-        spaces: by matrix, the top eigenvectors of each row's own block, as columns: (trajectories, rows, size, 2 or 4).
+        spaces: matrix -> top eigenvectors of each row's own block, as columns: (trajectories, rows, size, 2 or 4).
         live: whether a row counts: neurons whose outgoing weights are at least a tenth of the largest of their layer.
     """
 
@@ -89,7 +90,7 @@ def _measured(run: Any) -> dict[str, Any]:
 
 
 def _start(experiment: Any) -> Params:
-    """Rows N(0, I / their length), last layer N(0, 1): the middle layer as the first, the others as in two layers."""
+    """Rows of the first and middle layers N(0, I / their length), last layer N(0, 1), as in two layers."""
     e = experiment
     rows, final = initial(e.seed, e.trajectories, e.width, e.dimension, last=True)
     middle = numpy_stream(e.seed, "middle layer").normal(size=(e.trajectories, e.width**2)) / np.sqrt(e.width)

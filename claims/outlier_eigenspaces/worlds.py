@@ -36,7 +36,7 @@ def sibling(name: str, words: str) -> Control:
 
 
 def counted_right(space: Any, expected: int, among: Any = True) -> Any:
-    """Trajectories in which every block (of those ``among``) has exactly ``expected`` outliers."""
+    """Trajectories in which every block (or every block of ``among``) has exactly ``expected`` outliers."""
     return ((outlier_count(space.values, space.edge) == expected) | ~np.asarray(among)).all(axis=1)
 
 

@@ -1,4 +1,4 @@
-"""What the paper says of gradient and Hessian without naming a number of its own, as claims on any network with classes.
+"""The paper's statements on gradient and Hessian that name no number, as claims on any network with classes.
 
 k is the number of classes. Eigenpairs are measured at five times, the first step, the last and evenly between; "later" is the second half.
 """
@@ -27,7 +27,7 @@ def _later(history):
 
 
 def _exchanged(run):
-    """The next k eigenvectors in the place of the top k, and the reverse."""
+    """The top k eigenvectors and the next k exchanged."""
     held = run.history
     order = np.roll(np.arange(held.shares.shape[1]), _classes(held))
     history = dataclasses.replace(held, shares=held.shares[:, order], cross=held.cross[:, :, order][:, :, :, order])

@@ -24,17 +24,17 @@ from .run import Run
 def network(experiment: SubspaceExperiment, options: Mapping[str, Any] = MappingProxyType({})) -> Network:
     """The experiment as a network: theta_T is the same to rounding.
 
-    A training that is confined on the way (``side``) has no network: its steps depend on the Hessian. The paper has no test examples: those
-    that an experiment holds out take their place, else the training examples themselves. The paper's Adam has no ``eps_root``, so that
-    J does not exist where a gradient is zero; gradient and Hessian do.
+    A training that is confined on the way (``side``) has no network, since its steps depend on the Hessian. The paper has no
+    test examples: an experiment's held-out examples take their place, else the training examples themselves. The paper's Adam
+    has no ``eps_root``, so that J does not exist where a gradient is zero; gradient and Hessian exist.
 
     Args:
-        experiment: what is trained.
-        options: where data sets are that are not here, such as ``{"mnist": DIR}``.
+        experiment: the experiment that is trained.
+        options: places of the user's data sets, such as ``{"mnist": DIR}``.
 
     Raises:
         InvalidInput: a confined training.
-        NotRun: the data set is not there.
+        NotRun: the data set is missing.
     """
     e, run = experiment, Run(experiment, Lab(options=options))
     if e.side != "whole":

@@ -1,4 +1,4 @@
-"""The second paper's experiments, in which the Hessian is looked at along training, and every one by name.
+"""The second paper's experiments, which measure the Hessian along training, each with its name.
 
 Nothing here imports JAX.
 """
@@ -29,19 +29,20 @@ class Architecture:
 
 @dataclass(frozen=True)
 class SubspaceExperiment:
-    """One training run whose Hessian is looked at on the way; the defaults are those of Gur-Ari, Roberts & Dyer 2018.
+    """One training run whose Hessian is measured on the way; the defaults are those of Gur-Ari, Roberts & Dyer 2018.
 
     Attributes:
         data: ``mnist`` (the user's), ``digits`` (scikit-learn's), ``sine`` (regression) or ``cifar10`` (the user's).
-        images: how many of MNIST's images; the paper's 60,000 take six times as long.
+        images: number of MNIST images; the paper's 60,000 take six times as long.
         labels: ``true``, ``parity`` (even or odd) or ``permuted``.
         batch: examples a step; 0 takes the whole set.
-        eigen_steps: when the top ``eigenpairs`` of the Hessian are computed.
-        overlap_steps: when only the gradient and its product with the Hessian are.
-        side: part of the gradient that is followed from step ``confined_from`` on: ``whole``, its projection on the top k
-            eigenvectors (``dominant``) or what is orthogonal to them (``complement``), computed again every STRIDE steps.
+        eigen_steps: steps at which the top ``eigenpairs`` of the Hessian are computed.
+        overlap_steps: steps at which only the gradient and its product with the Hessian are computed.
+        side: part of the gradient that is followed from step ``confined_from`` on: ``whole``; ``dominant``, its projection on
+            the top k eigenvectors; or ``complement``, the part orthogonal to them. The eigenvectors are computed again every
+            STRIDE steps.
         data_seed: seed of batch order, held-out examples and regression noise, which are fixed parts of the experiment.
-        seed: draws theta_0, and from a stream of its own the permutation of the labels.
+        seed: draws theta_0 and, from a separate stream, the permutation of the labels.
     """
 
     name: str
@@ -94,11 +95,11 @@ class SubspaceExperiment:
 
 @dataclass(frozen=True)
 class Variant(SubspaceExperiment):
-    """An experiment with one more choice; a class of its own, so that the fingerprints of the others stay.
+    """An experiment with one more choice. It is a class of its own, so that other experiments keep their fingerprints.
 
     Attributes:
-        held_out: examples that training never sees: on them gradient and Hessian are measured as well.
-        classes: only the images of the first so many classes; 0 takes all.
+        held_out: number of examples that training never sees; gradient and Hessian are measured on them as well.
+        classes: number of classes whose images are used, from the first on; 0 takes all.
         dense: at the eigen steps the whole Hessian spectrum is computed too.
     """
 
@@ -129,7 +130,7 @@ LAST = tuple(range(STEPS - 980, STEPS + 1, 20))
 LAST_SPARSE = tuple(range(STEPS - 900, STEPS + 1, 100))
 # Figure 12: the top ten eigenvectors of these rows soon after the start and later on; on MNIST an eigenproblem takes seconds
 ROWS = {"mnist": (100, 600, 1000, 3000), "digits": (100, 200, 400, 600, 1000, 2000, 3000)}
-# the window in which batch sizes are compared: a full-batch step costs as much as 150 steps of 64 images
+# the steps over which batch sizes are compared: a full-batch step costs as much as 150 steps of 64 images
 EARLY = tuple(range(200, 601, 20))
 SMALL = Architecture(hidden=(32, 32))
 
@@ -169,7 +170,7 @@ def _family(data: str) -> None:
     last = {"mnist": 6240, "digits": 1120}[data]
     figure_4 = a("-figure-4", architecture=SMALL, steps=last, eigen_steps=(last,), eigenpairs=12)
     _add(figure_4, figure_4 if data == "digits" else None)
-    # the same with enough eigenvalues beyond the outliers to measure where the bulk begins: 4 k
+    # the same with 4 k eigenvalues, enough beyond the outliers to measure where the bulk begins
     spectrum = a("-spectrum", architecture=SMALL, steps=last, eigen_steps=(last,), eigenpairs=40)
     _add(spectrum, spectrum if data == "digits" else None)
     held_out = Variant(f"tiny-{data}-held-out", data=data, held_out={"mnist": 2000, "digits": 297}[data])
@@ -180,7 +181,7 @@ def _family(data: str) -> None:
 _family("mnist")
 _family("digits")
 _table_row(SubspaceExperiment("tiny-regression", data="sine", batch=100))
-# Labels permuted and learned: 12,000 steps are 430 epochs, after which the training loss is below 0.1
+# Permuted labels are learned: 12,000 steps are 430 epochs, and the training loss is then below 0.1
 _add(SubspaceExperiment("tiny-digits-memorised", labels="permuted", steps=12_000, eigen_steps=(12_000,), eigenpairs=12))
 
 _add(SubspaceExperiment("tiny-digits-spectrum-memorised", labels="permuted", steps=12_000, eigen_steps=(12_000,), eigenpairs=40))
@@ -212,7 +213,7 @@ def _cifar10(suffix: str, **changes: Any) -> None:
     register(base.name, {"large": replace(base, **changes)})
 
 
-# For a machine with an accelerator: 1,250,858 parameters, 50,000 images; a product with the Hessian is about 20 TFLOP
+# For a machine with an accelerator: 1,250,858 parameters, 50,000 images; a product with the Hessian takes about 20 TFLOP
 _cifar10("", eigen_steps=(0, 50, 100, 200, 400, 600))
 _cifar10("-random-labels", labels="permuted")
 _cifar10("-adam", optimiser="adam", step_size=1e-3, eigen_steps=ROWS["mnist"], eigenpairs=10)

@@ -1,4 +1,4 @@
-"""Trains, and on the way measures the top Hessian eigenpairs and the gradient over the whole data set."""
+"""A run of the second paper: trains, and measures the top Hessian eigenpairs and the whole set's gradient on the way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from . import stages
 from .experiments import STRIDE, Architecture, SubspaceExperiment
 
 CODE = (descent, eigenpairs, hessian, networks, measure)
-CHUNK = 2000  # examples a Hessian chunk: 64 MB of activations at most, whatever the size of the data set
+CHUNK = 2000  # examples a Hessian chunk: at most 64 MB of activations, whatever the size of the data set
 DRAWS = 8  # random vectors of the whole space a run
 PARTS = ("whole", "top", "next", "complement", "random")  # of the gradient, see harness.measure.hessian_subspace
 SINE = 1000  # regression samples; the paper does not say how many
@@ -39,7 +39,7 @@ SINE = 1000  # regression samples; the paper does not say how many
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What is trained on: inputs (examples, ...), labels (examples,), what they are and their digest."""
+    """The data: inputs (examples, ...), labels (examples,), their description and their digest."""
 
     x: NDArray[Any]
     y: NDArray[Any]
@@ -53,7 +53,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a compiled function depends on: input shape, outputs, architecture, loss. Seeds and data sets share it."""
+    """The dependencies of a compiled function: input shape, outputs, architecture, loss. Seeds and data sets share it."""
 
     shape: tuple[int, ...]
     outputs: int
@@ -125,14 +125,14 @@ class Run(runs.Run):
         """The data set.
 
         Raises:
-            NotRun: the user has not said where it is.
-            InvalidInput: it is there, but wrong.
+            NotRun: the user has not given its place.
+            InvalidInput: the files are there but not valid.
         """
         return self._split[0]
 
     @property
     def held_out(self) -> Examples:
-        """The examples that training never sees; none, unless the experiment holds some out."""
+        """The examples that training never sees; none unless the experiment holds some out."""
         return self._split[1]
 
     @cached_property
@@ -171,7 +171,7 @@ class Run(runs.Run):
 
     @cached_property
     def measured(self) -> Any:
-        """Everything measured on the way, as named arrays; see :meth:`_measure`."""
+        """All measurements on the way, as named arrays; see :meth:`_measure`."""
         label = f"{self.label}: training and eigenpairs"
         with self.lab.progress.stage(label, len(self._stops)) as stage:
             return self.arrays("tiny-subspace", lambda: self._measure(stage), modules=CODE, data=self.examples.digest)
@@ -190,14 +190,14 @@ class Run(runs.Run):
 
     @cached_property
     def held_out_overlaps(self) -> measure.Overlaps:
-        """As :attr:`overlaps`, of the loss over the examples that are held out."""
+        """As :attr:`overlaps`, for the loss over the held-out examples."""
         held = self.measured
         overlap, loss, norm = (held[f"held_out_{name}"] for name in ("overlap", "loss", "gradient_norm"))
         return measure.Overlaps(held["steps"], overlap, loss, norm, held["random_overlap"])
 
     @cached_property
     def falls(self) -> dict[int, dict[str, float]]:
-        """At each eigen step, how far the loss falls in one step along each of PARTS of the gradient."""
+        """At each eigen step, the fall of the loss in one step along each of PARTS of the gradient."""
         rows = zip(self.measured["eigen_steps"].tolist(), self.measured["falls"].tolist(), strict=True)
         return {step: dict(zip(PARTS, row, strict=True)) for step, row in rows}
 
@@ -207,13 +207,13 @@ class Run(runs.Run):
         return np.asarray(self.measured["spectra"])
 
     def realisations(self, count: int) -> list[Run]:
-        """So many runs of this experiment, each with a seed of its own: no two seeds of the experiment share any."""
+        """``count`` runs of this experiment, each with its own seed; no two seeds of the experiment share a run."""
         first = self.experiment.seed * count
         return [Run(dataclasses.replace(self.experiment, seed=first + i), self.lab) for i in range(count)]
 
     @cached_property
     def layers(self) -> dict[str, slice]:
-        """Where each layer (kernel with its bias) lies in theta."""
+        """The slice of theta for each layer (a kernel with its bias)."""
         return self.network.layers
 
     @property
@@ -237,14 +237,14 @@ class Run(runs.Run):
 
     @property
     def _order(self) -> NDArray[np.int32]:
-        """Which examples each step sees; none stands for all."""
+        """The examples of each step; no examples stand for the whole set."""
         e = self.experiment
         if not e.batch:
             return np.zeros((e.steps, 0), np.int32)
         return descent.batch_order(len(self.examples.x), e.batch, e.steps, e.data_seed)
 
     def stage_records(self) -> list[Record]:
-        """Everything that this run has measured, in the order of training."""
+        """Records of all measurements of this run, in the order of training."""
         e = self.experiment
         if "measured" not in vars(self):
             return [definition(e)]
@@ -259,7 +259,7 @@ class Run(runs.Run):
         return [definition(e), *start, *stages.along(e.precision, size, self.measured, again)]
 
     def _descend_in(self, precision: str, stops: list[int]) -> Iterator[Any]:
-        """theta at each of the steps, unconfined, in a precision that need not be the run's."""
+        """theta at each of the steps, without confinement, in ``precision``, which may differ from the run's."""
         e, data = self.experiment, self.examples
         update, forward = trainer(self._problem, e.optimiser, e.step_size, "whole")
         x, y = (jnp.asarray(part, precision if part.dtype.kind == "f" else None) for part in (data.x, data.y))
@@ -297,7 +297,7 @@ class Run(runs.Run):
         return functools.partial(linearised(self._problem), x=parts[0], y=parts[1], weights=parts[2])
 
     def _falls(self, linearise: Any, theta: Any, at: hessian.Linearised, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far the loss falls in one step of the training's size along each of PARTS of the gradient."""
+        """The fall of the loss in one step of the training's size along each of PARTS of the gradient."""
         gradient, k = np.asarray(at.gradient, np.float64), self.experiment.outputs
         random = np.linalg.qr(self._stream("random-subspace").standard_normal((len(gradient), k)))[0]
         parts = measure.gradient_parts(gradient, vectors, k, random)
@@ -313,7 +313,7 @@ class Run(runs.Run):
 
 
 def relabelled(labels: NDArray[np.int64], experiment: SubspaceExperiment) -> NDArray[np.int64]:
-    """The labels as the experiment has them: true, even or odd, or permuted over the images."""
+    """The experiment's labels: true, even or odd, or permuted over the images."""
     if experiment.labels == "permuted":
         return numpy_stream(experiment.seed, "label-permutation").permutation(labels)
     return labels % 2 if experiment.labels == "parity" else labels

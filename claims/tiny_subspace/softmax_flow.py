@@ -100,7 +100,7 @@ def hessian(theta: Floats, sample: Sample) -> Floats:
 
 
 def eigenpairs(theta: Floats, sample: Sample) -> tuple[Floats, Floats]:
-    """All Hessian eigenvalues, descending, and eigenvectors as columns, of a model with few features."""
+    """All Hessian eigenvalues, descending, and eigenvectors as columns, for a model with few features."""
     with threadpool_limits(1, user_api="blas"):
         values, vectors = np.linalg.eigh(hessian(theta, sample))
     return values[::-1], vectors[:, ::-1]
@@ -113,7 +113,7 @@ def flow(theta: Floats, sample: Sample, times: Any, tolerance: float = 1e-10) ->
         DecompositionFailed: the integrator gave up.
     """
     times = np.asarray(times, float)
-    # thousands of small products: BLAS threads would wait for each other longer than they compute
+    # for thousands of small products BLAS threads would wait for each other longer than they compute
     with threadpool_limits(1, user_api="blas"):
         found = solve_ivp(
             lambda _, flat: -gradient(flat.reshape(theta.shape), sample).ravel(),
@@ -144,12 +144,12 @@ def two_class_constants(theta: Floats, means: Floats) -> Floats:
 
 
 def two_class_exponential(eta_t: Any, c: Any) -> Any:
-    """e^m = W = wrightomega(eta t + c), exactly; the paper has its leading order, eta t + c (equation 7)."""
+    """e^m = W = wrightomega(eta t + c), exactly; the paper gives the leading order, eta t + c (equation 7)."""
     return wrightomega(np.asarray(eta_t, float) + c)
 
 
 def two_class_eigenvalue(eta_t: Any, c: Any) -> Any:
-    """The Hessian eigenvalue W / (1 + W)^2 that belongs to a class; the paper has 1 / (eta t) (equation 18)."""
+    """The Hessian eigenvalue W / (1 + W)^2 of a class; the paper gives 1 / (eta t) (equation 18)."""
     w = two_class_exponential(eta_t, c)
     return w / (1 + w) ** 2
 
@@ -162,8 +162,9 @@ def symmetric_exponential(eta_t: Any, k: int) -> Any:
 def symmetric_eigenvalues(eta_t: Any, k: int) -> tuple[Any, Any]:
     """Hessian eigenvalues from theta_0 = 0: e^m / (e^m + k - 1)^2, k times, and 1 / (k (e^m + k - 1)), k (k - 2) times.
 
-    With u = 1 / (e^m + k - 1) the probability of each wrong class, diag p - p p^T has eigenvalue k u (1 - (k - 1) u) along
-    e_y - sum_(c != y) e_c / (k - 1) and u across it among the wrong classes; the loss averages over k samples.
+    Let u = 1 / (e^m + k - 1) be the probability of each wrong class. Then diag p - p p^T has eigenvalue k u (1 - (k - 1) u)
+    along e_y - sum_(c != y) e_c / (k - 1), and eigenvalue u on the wrong classes orthogonal to it. The loss averages over k
+    samples.
     """
     exponential = symmetric_exponential(eta_t, k)
     return exponential / (exponential + k - 1) ** 2, 1 / (k * (exponential + k - 1))

@@ -1,8 +1,9 @@
 """Stage records of the second paper's runs: data, theta_0, batch order, parameters and losses along training, eigenvalues.
 
-Descent is taken again in float32 and float64 for as many steps as a second or so allows; what lies between is the rounding
-error. Beyond that horizon there is no model, nor for eigenvalues after the first step: such stages are compared bit for bit only.
-Before it the parameters are the same to a cast, and an eigenvalue is off by no more than its residual and the rounding of H.
+Descent is repeated in float32 and float64 for as many steps as a second or so allows. The difference is the rounding error.
+There is no model of rounding beyond that horizon, nor for eigenvalues after the first step: such stages are compared bit for
+bit only. Before the first step the parameters are equal up to a cast, and an eigenvalue is off by no more than its residual and
+the rounding of H.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .experiments import STRIDE, SubspaceExperiment
 # Multiplications of a replay: parameters x examples x steps
 BUDGET = 4e8
 LEAST = 50
-SUMS = 400  # roundings of a Hessian product, as tests/engine/test_hessian.py holds it to
+SUMS = 400  # roundings of a Hessian product, the bound in tests/engine/test_hessian.py
 
 
 def replayed(
@@ -66,7 +67,7 @@ def along(precision: str, size: int, measured: Mapping[str, Any], again: Mapping
     loss, slope, steps = (np.asarray(measured[name]) for name in ("loss", "gradient_norm", "steps"))
     reach = np.array([_before(moved, int(step)) for step in steps])
     known = int(np.count_nonzero(steps <= max(moved, default=0)))
-    # to first order a loss moves by |g| |d theta|; evaluating it costs a few roundings more
+    # to first order a loss moves by |g| |d theta|; its evaluation adds a few roundings
     rounding = slope * reach * np.sqrt(size) + 8 * unit * np.abs(loss)
     for name, part in (("loss", slice(0, known)), ("later loss", slice(known, None))):
         if len(loss[part]):
@@ -77,11 +78,11 @@ def along(precision: str, size: int, measured: Mapping[str, Any], again: Mapping
 
 
 def _eigenvalues(precision: str, measured: Mapping[str, Any]) -> list[Record]:
-    """The largest ones: at theta_0 with a model of their rounding, later ones without."""
+    """The largest eigenvalues: at theta_0 with a model of their rounding, later without."""
     values, steps = np.asarray(measured["values"]), np.asarray(measured["eigen_steps"])
     found, first = [], int(len(steps) > 0 and steps[0] == 0)
     if first:
-        # |lambda - lambda'| <= |H v - lambda' v| (Weyl), and as much again for the sums that H itself is made of
+        # |lambda - lambda'| <= |H v - lambda' v| (Weyl), plus the rounding of the sums in H
         off = max(float(np.max(np.asarray(measured["residuals"])[0, :4])), SUMS * UNIT[precision]) * float(
             np.max(np.abs(values[0]))
         )
@@ -92,5 +93,5 @@ def _eigenvalues(precision: str, measured: Mapping[str, Any]) -> list[Record]:
 
 
 def _before(moved: dict[int, float], step: int) -> float:
-    """Rounding error of theta at the first look at or after that step."""
+    """Rounding error of theta at the first stop at or after that step."""
     return next((size for at, size in moved.items() if at >= step), 0.0)

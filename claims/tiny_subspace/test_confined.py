@@ -1,6 +1,6 @@
 """An extrapolation of the paper's title, which the paper leaves open: training confined to the top subspace, and to its complement.
 
-What the paper says of one step is in ``test_one_step.py``. Source: Song, Ahn & Yun 2024.
+The paper's statement on one step is in ``test_one_step.py``. Source: Song, Ahn & Yun 2024.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROGRESS = (
 
 
 def progress(run: Any) -> Measurement:
-    """How much of SGD's progress a confined run makes."""
+    """The share of SGD's progress that a confined run makes."""
     arms = {side: run.sibling(f"tiny-digits-{side}").overlaps for side in ("whole", "dominant", "complement")}
     begin = run.overlaps.steps == START
 

@@ -38,7 +38,7 @@ untrained = Control("nothing learned: step 0 at all times", w.untrained)
 
 
 def shares(history: History, value: float, counted: str) -> Measurement:
-    """c_i^2 along training (Figures 1 and 11) beside one value drawn from it."""
+    """c_i^2 along training (Figures 1 and 11) as evidence, with one value from it."""
     arrays = {"steps": history.steps, "shares": history.shares, "f_top": history.shares[:, :K].sum(axis=1)}
     return Measurement(value, "of |g|^2", counted, None, arrays, {"f_top at the last step": float(arrays["f_top"][-1])})
 
@@ -199,12 +199,12 @@ STAYS = (
     "smaller of both is at least 0.9"
 )
 IN_TOP = at_least(0.9, reason="as for Figure 1, close to 1: rounds to 1 at one decimal or lies within 0.1 of it")
-# for the rows that fail: another row, where they hold
+# for the rows that fail: another row, for which the claim holds
 softplus = supported("the softplus network", lambda run: run.sibling(f"tiny-{run.experiment.data}-softplus"))
 
 
 def panels(function: Any) -> Any:
-    """One claim a panel; the last one's network is Figure 1's, where the paper has a ConvNet on CIFAR10."""
+    """One claim a panel. The last panel takes the network of Figure 1 in place of the paper's ConvNet on CIFAR10."""
     for panel, name in PANELS.items():
         both(
             "gradient-in-top",
@@ -268,7 +268,7 @@ ADAM = f"models trained using different optimization algorithms (SGD and Adam) .
 
 
 def mean_overlap(overlaps: Overlaps, run: Any) -> Measurement:
-    """Mean over the last 1000 steps, with the whole record beside it."""
+    """Mean over the last 1000 steps, with all values as evidence."""
     last = run.experiment.steps
     arrays = {"steps": overlaps.steps, "overlap": overlaps.values, "loss": overlaps.loss, "gradient norm": overlaps.gradient_norm}
     details = {
@@ -281,7 +281,7 @@ def mean_overlap(overlaps: Overlaps, run: Any) -> Measurement:
 
 
 def rows_of_the_table(function: Any) -> Any:
-    """One claim a row of Table 1: on MNIST its number and that it is large by the table; on digits that it is large at all."""
+    """Claims for each row of Table 1. On MNIST: its number, and that it is large by the table; on digits: that it is large."""
     statement = "hessian-gradient-overlap"
     for name, (row, published) in ROWS.items():
         said: dict[str, Any] = {
@@ -585,7 +585,7 @@ EARLY = "mean over every 20th of the steps 200 to 600"
 
 
 def sweep(run: Any) -> dict[str, float]:
-    """Mean overlap by batch size, in the window that all of them share."""
+    """Mean overlap by batch size, over the steps that all batch sizes share."""
     data = run.experiment.data
     return {batch: run.sibling(f"tiny-{data}{suffix}").overlaps.mean(e.EARLY[0], e.EARLY[-1]) for batch, suffix in SWEEP.items()}
 

@@ -23,7 +23,7 @@ def along(part: str) -> Any:
 
 
 def readings(function: Any) -> Any:
-    """One claim a step at which it is tried."""
+    """One claim for each step at which the single step is tried."""
     for step in (100, 200, 600):
         later = [supported("two steps: along g_top, then along the rest", along("both"))] if step < 600 else []
         both(

@@ -117,7 +117,7 @@ def test_preserved_in_convnet(history: History, start: int, part: slice) -> Meas
 
 
 def at_twice(function: Any) -> Any:
-    """'Decays quickly': already when t2 - t1 is as long as t1."""
+    """'Decays quickly': when t2 - t1 is only as long as t1."""
     for start in (100, 200):
         both(
             "top-preserved",
@@ -181,7 +181,7 @@ AVERAGED = "we average the overlap of the top d eigenvectors at step 100 with th
 
 
 def kink(history: History, value_of: Any) -> Measurement:
-    """The averaged overlap against the dimension (Figure 3), and one number drawn from it."""
+    """The averaged overlap against the dimension (Figure 3), and one number from it."""
     curve = dimension_curve(history, 100, UNTIL, DIMENSIONS)
     value = float(value_of(dict(zip(DIMENSIONS.tolist(), curve.tolist(), strict=True))))
     return Measurement(
@@ -259,7 +259,7 @@ EDGE = (
     "bulk's trend allows"
 )
 REALISATIONS = {"mnist": 4, "digits": 8}
-MEMORISED = 0.1  # nats of training loss: labels are learned, whatever they are
+MEMORISED = 0.1  # nats of training loss, below which any labels count as learned
 MOST = at_least(0.5, reason="the paper shows one network: what it says of networks holds if it holds of most")
 SPECTRA: list[dict[str, Any]] = [
     {
@@ -316,7 +316,7 @@ def spectra(run: Any, count: int) -> tuple[Any, Any]:
 
 
 def planted(count: int) -> Any:
-    """Each realisation's own bulk with that many eigenvalues lifted above it."""
+    """Each realisation's own bulk with ``count`` eigenvalues lifted above it."""
 
     def lifted(values: Any, k: int) -> Any:
         edge = bulk_edge(values, k)
@@ -379,7 +379,7 @@ WHOLE = "a 32-32 network on digits after 40 epochs, all 3466 Hessian eigenvalues
 
 
 def random_matrix(run: Any) -> World:
-    """A symmetric Gaussian matrix with the trace of H^2: a bulk without a top."""
+    """A symmetric Gaussian matrix with the trace of H^2: a bulk without outliers."""
     values = run.spectra[-1]
     size = len(values)
     drawn = numpy_stream(run.experiment.seed, "symmetric Gaussian matrix").standard_normal((size, size))
@@ -461,7 +461,7 @@ TRAINED = "mean over steps 100, 200 and 400"
 
 
 def leading(history: History, run: Any, value_of: Any) -> Measurement:
-    """A number drawn from the leading eigenvector, mean over the trained steps of Figure 6, with the vectors and layer shares."""
+    """A number from the leading eigenvector, mean over the trained steps of Figure 6, with the vectors and layer shares."""
     vectors = np.stack([history.leading[history.at(step)] for step in FIGURE_STEPS])
     by_layer = [layer_shares(vector, run.layers) for vector in vectors]
     details = {f"share of {name}": float(np.mean([shares[name] for shares in by_layer])) for name in run.layers}
@@ -495,7 +495,7 @@ FOUR_TIMES = within(2, 8, reason="'~4 x' is read off a plot: within a factor of 
 
 
 def kernels(run: Any) -> tuple[slice, slice]:
-    """Where the first layer's kernel lies in theta, and the last layer's."""
+    """The slices of theta for the first layer's kernel and the last layer's."""
     edges = np.cumsum([0, *(int(np.prod(shape)) for shape in run.network.shapes.values())])
     return slice(edges[0], edges[1]), slice(edges[-3], edges[-2])
 
@@ -605,7 +605,7 @@ GROWS_THEN_DECAYS = "In both cases, we see an initial period of growth, then the
 
 
 def largest(history: History, value: float, counted: str) -> Measurement:
-    """The largest eigenvalue along training beside one number drawn from it."""
+    """The largest eigenvalue along training as evidence, with one number from it."""
     arrays = {"steps": history.steps, "eigenvalue": history.values[:, 0]}
     return Measurement(value, "", counted, None, arrays, {"largest of all": float(arrays["eigenvalue"].max())})
 

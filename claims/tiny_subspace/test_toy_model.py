@@ -1,4 +1,4 @@
-"""Section 3 and appendix E: softmax regression on a mixture of Gaussians, where everything is known."""
+"""Section 3 and appendix E: softmax regression on a mixture of Gaussians, which has closed forms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AT_ALL_TIMES = "largest over both classes and eta t = 1, 10, ..., 10^4"
 
 
 def world(name: str, expect: Verdict = Verdict.REFUTED, **replaced: Any) -> Control:
-    """A control in which some of the function's arguments are others."""
+    """A control that replaces some of the function's arguments."""
     return Control(name, lambda: replaced, expect)
 
 
@@ -149,7 +149,7 @@ def test_gradient_limit(at: int, factor: float) -> Measurement:
 
 
 def paired_with_means(state: toy.State, sign: float) -> float:
-    """Least |cos| of the two top eigenvectors with (mu_i, sign mu_i), each with the one that it is closest to."""
+    """Least |cos| of the two top eigenvectors with (mu_i, sign mu_i), each with its closest vector."""
     expected = np.stack([np.concatenate([mean, sign * mean]) for mean in state.sample.x]) / np.sqrt(2)
     cosines = np.abs(expected @ state.eigenpairs[1][:, :2])
     return float(cosines.max(axis=1).min())
@@ -235,7 +235,7 @@ def test_quadratic_alignment(steps: int, which: int) -> Measurement:
     rng = numpy_stream(0, "linear regression")
     x = rng.standard_normal((50, 5))
     values, vectors = np.linalg.eigh(x.T @ x / len(x))
-    theta = rng.standard_normal(5)  # the targets are 0, as is the solution: rounding then hides nothing of late gradients
+    theta = rng.standard_normal(5)  # targets and solution are 0: rounding then does not hide late gradients
     for _ in range(steps):
         theta = theta - x.T @ (x @ theta) / len(x) / values[-1]
     gradient = x.T @ (x @ theta) / len(x)
@@ -246,7 +246,7 @@ FAR, FARTHER = 1e4, 1e8
 
 
 def inverse_square(eta_t: float) -> float:
-    """An eigenvalue whose remainder is O(t^-2), as the paper has it."""
+    """An eigenvalue whose remainder is O(t^-2), as in the paper."""
     return 1 / (eta_t + 1) + 1 / (eta_t + 1) ** 2
 
 
@@ -322,7 +322,7 @@ def test_rank(states: Any) -> Measurement:
 
 
 def random_direction(state: toy.State, k: int) -> float:
-    """f_top of a random direction in the gradient's place."""
+    """f_top of a random direction in place of the gradient."""
     drawn = np.random.default_rng(0).standard_normal(state.theta.size)
     return float(np.sum((state.eigenpairs[1][:, :k].T @ drawn) ** 2) / (drawn @ drawn))
 
@@ -538,7 +538,7 @@ def by_number_of_classes(statement: str, tag: str, **fields: Any) -> Any:
 
 
 def over_draws(values: Sequence[float], unit: str, k: int, **details: float) -> Measurement:
-    """Their mean with its own interval."""
+    """The mean over draws with its own interval."""
     found = mean_interval(values)
     return Measurement(
         float(np.mean(values)),

@@ -1,4 +1,4 @@
-"""The toy model as section 3 sets it up: d = 1000, k = 2, 5, 10, sigma = 0 or 0.02; states of its gradient flow, kept once computed."""
+"""The toy model of section 3: d = 1000, k = 2, 5, 10, sigma = 0 or 0.02; states of its gradient flow, computed once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CLASSES = (2, 5, 10)
 SIGMA = 0.02
 TIMES = (1.0, 10.0, 100.0, 1000.0, 10_000.0)
 LATE = 1000.0
-SAMPLES = 10  # a class, where there is noise; the paper does not say how many
-# the flow of a start of this size is at first dominated by the start, not by the means
+SAMPLES = 10  # a class, if there is noise; the paper does not say how many
+# at first a start of this size dominates the flow, not the means
 START = 0.1
 
 
@@ -53,8 +53,10 @@ def states(
     times: tuple[float, ...] = TIMES,
     draw: int = 0,
 ) -> tuple[State, ...]:
-    """The flow at ``times`` from theta_0 = start * N(0, 1), on means that are orthonormal or only of unit length; ``draw`` counts
-    independent draws of means, samples and start."""
+    """The flow at ``times`` from theta_0 = start * N(0, 1), on orthonormal means or random unit vectors.
+
+    ``draw`` is the number of an independent draw of means, samples and start.
+    """
     rng = numpy_stream(k, f"toy-model/{draw}" if draw else "toy-model")
     means = (flow.orthonormal_means if orthonormal else flow.random_unit_vectors)(k, DIMENSION, rng)
     sample = flow.mixture(means, sigma, SAMPLES if sigma else 1, rng)
@@ -77,7 +79,8 @@ def two_classes() -> tuple[Any, Any, Any]:
 def two_class_eigenvalues() -> Any:
     """The two largest Hessian eigenvalues along :func:`two_classes`, shape (times, 2), in the order of the classes.
 
-    In an orthonormal basis of the two means and of the rest of theta, which does not move and which no sample sees.
+    They are computed in an orthonormal basis of the two means and of the rest of theta, which does not move and which no sample
+    sees.
     """
     rng = numpy_stream(2, "two-classes")
     means = flow.orthonormal_means(2, DIMENSION, rng)

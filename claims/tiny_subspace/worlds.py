@@ -1,4 +1,4 @@
-"""How this paper's claims are declared on MNIST and on digits, and the worlds in which they must come out otherwise."""
+"""Declarations of this paper's claims on MNIST and on digits, and the worlds in which the claims must come out otherwise."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def on(
 ) -> Callable[..., Any]:
     """The claim ``tiny-subspace/<statement>[<data>,<tag>]`` on the experiment ``tiny-<data><suffix>``, for each data set.
 
-    With ``smoke`` it is judged on digits at smoke scale as well.
+    With ``smoke`` the claim is judged on digits at smoke scale as well.
     """
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +51,7 @@ both = functools.partial(on, BOTH)
 
 
 def supported(name: str, world: Callable[[Any], Any]) -> Control:
-    """The control of a claim that fails as published: there it must hold."""
+    """The control of a claim that fails as published: in this world the claim must hold."""
     return Control(name, world, Verdict.SUPPORTED)
 
 
@@ -70,13 +70,13 @@ def untrained(run: Any) -> World:
 
 
 def trained_at_the_start(run: Any) -> World:
-    """The last step in the place of all."""
+    """Every step replaced by the last step."""
     h: History = run.history
     return _changed(run, values=_same_at_all_times(h.values, -1), shares=_same_at_all_times(h.shares, -1))
 
 
 def shuffled_eigenvectors(run: Any) -> World:
-    """The next ten eigenvectors in the place of the top ten, and the reverse."""
+    """The top ten eigenvectors and the next ten exchanged."""
     h: History = run.history
     order = np.r_[K : 2 * K, 0:K]
     return _changed(run, shares=h.shares[:, order], cross=h.cross[:, :, order][:, :, :, order])
@@ -104,20 +104,20 @@ def frozen_subspaces(run: Any) -> World:
 
 
 def mixing_pairs(run: Any) -> World:
-    """Eigenvectors that trade places two by two between any two steps: odd dimensions lose one, even ones nothing."""
+    """Eigenvectors that swap in pairs between any two steps: odd dimensions lose one eigenvector, even dimensions none."""
     swap = np.eye(run.history.shares.shape[1])[np.arange(run.history.shares.shape[1]) ^ 1]
     return _changed(run, cross=np.broadcast_to(swap, run.history.cross.shape))
 
 
 def driven_to_the_top(run: Any) -> World:
-    """H^20 g in the gradient's place: twenty powers of the Hessian turn it to the top eigenvector."""
+    """H^20 g in place of the gradient: twenty powers of the Hessian turn it to the top eigenvector."""
     h: History = run.history
     driven = h.shares * (h.values / h.values[:, :1]) ** 40
     return _changed(run, shares=driven / driven.sum(axis=1, keepdims=True))
 
 
 def backwards(run: Any) -> World:
-    """The measured eigenvectors in reverse: what belongs to the top comes last."""
+    """The measured eigenvectors in reverse order: the top comes last."""
     h: History = run.history
     return _changed(run, shares=h.shares[:, ::-1], cross=h.cross[:, :, ::-1, ::-1])
 
@@ -128,7 +128,7 @@ def as_at_the_end(run: Any) -> World:
 
 
 def largest_alone(count: int) -> Callable[[Any], World]:
-    """The leading eigenvector with nothing but its ``count`` largest coefficients of the last layer."""
+    """The leading eigenvector with all coefficients zero but the ``count`` largest of the last layer."""
 
     def world(run: Any) -> World:
         last, leading = list(run.layers.values())[-1], np.zeros_like(run.history.leading)
@@ -141,7 +141,7 @@ def largest_alone(count: int) -> Callable[[Any], World]:
 
 
 def confined_to_last_layer(run: Any) -> World:
-    """The leading eigenvector with everything but its last layer removed."""
+    """The leading eigenvector with all layers but the last set to zero."""
     last = list(run.layers.values())[-1]
     leading = np.zeros_like(run.history.leading)
     leading[:, last] = run.history.leading[:, last]
@@ -149,12 +149,12 @@ def confined_to_last_layer(run: Any) -> World:
 
 
 def evenly_spread(run: Any) -> World:
-    """A leading eigenvector whose coefficients are all alike."""
+    """A leading eigenvector whose coefficients are all equal."""
     return last_layer_times(1)(run)
 
 
 def last_layer_times(factor: float) -> Callable[[Any], World]:
-    """A leading eigenvector whose coefficients are all alike but for the last layer's, which are ``factor`` times as large."""
+    """A leading eigenvector with equal coefficients, except that the last layer's are ``factor`` times as large."""
 
     def world(run: Any) -> World:
         leading = np.ones_like(run.history.leading)
@@ -165,7 +165,7 @@ def last_layer_times(factor: float) -> Callable[[Any], World]:
 
 
 def random_leading(run: Any) -> World:
-    """A random Gaussian vector in the place of the leading eigenvector, at every step another one."""
+    """A random Gaussian vector in place of the leading eigenvector, another vector at every step."""
     drawn = numpy_stream(run.experiment.seed, "random-leading").standard_normal(run.history.leading.shape)
     return _changed(run, leading=drawn.astype(run.history.leading.dtype))
 
@@ -178,19 +178,19 @@ def last_layer_tripled(run: Any) -> World:
 
 
 def nearly_fixed(run: Any) -> World:
-    """A leading eigenvector that is, but for a tenth of the way from each step's own, that of the last step."""
+    """The last step's leading eigenvector, moved a tenth of the way to each step's own."""
     own, last = run.history.leading, run.history.leading[-1]
     own = own * np.where(own @ last < 0, -1, 1)[:, None]
     return _changed(run, leading=last + 0.1 * (own - last))
 
 
 def damped(run: Any) -> World:
-    """Eigenvalues whose logarithms move by three tenths of what they do: each doubling becomes a growth of 23 %."""
+    """Eigenvalues whose logarithms move three tenths as far: each doubling becomes a growth of 23 %."""
     return _changed(run, values=np.sign(run.history.values) * np.abs(run.history.values) ** 0.3)
 
 
 def share_in_top_twenty(share: float) -> Callable[[Any], World]:
-    """A gradient of which that share lies in the top twenty eigenvectors, evenly, at every step."""
+    """A gradient with the given share in the top twenty eigenvectors, evenly spread, at every step."""
 
     def world(run: Any) -> World:
         top = np.arange(run.history.shares.shape[1]) < 2 * K
@@ -205,7 +205,7 @@ def constant_overlap(run: Any, values: Any) -> World:
 
 
 def random_vectors(run: Any) -> World:
-    """Random vectors of the whole parameter space in the gradient's place."""
+    """Random vectors of the whole parameter space in place of the gradient."""
     return constant_overlap(run, run.overlaps.random.mean())
 
 
@@ -215,10 +215,10 @@ def no_training(run: Any) -> World:
 
 
 def whole_space(run: Any) -> World:
-    """The random vectors of the whole space measured in the place of those of the top subspace."""
+    """Random vectors of the whole space in place of those of the top subspace."""
     return World(run, random_in_top=run.overlaps.random)
 
 
 def gradient_in_their_place(run: Any) -> World:
-    """The gradient's overlaps in the place of those of random vectors."""
+    """The gradient's overlaps in place of those of random vectors."""
     return World(run, overlaps=dataclasses.replace(run.overlaps, random=run.overlaps.values))

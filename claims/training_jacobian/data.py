@@ -1,4 +1,4 @@
-"""Config -> data set: the digits of scikit-learn, with noise images or shuffled labels in their place."""
+"""Config -> data set: the digits of scikit-learn, or noise images in place of the images, or shuffled labels."""
 
 from __future__ import annotations
 

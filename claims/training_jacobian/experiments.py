@@ -1,4 +1,4 @@
-"""The training-Jacobian paper's experiments: everything that decides a number, as frozen values, and every one by name.
+"""The training-Jacobian paper's experiments, each with its name: frozen values of everything that decides a number.
 
 Nothing here imports JAX: naming experiments needs none.
 """
@@ -15,7 +15,7 @@ EXAMPLES = 1797  # digits that scikit-learn has
 
 @dataclass(frozen=True)
 class Data:
-    """Which inputs and labels are trained on.
+    """The inputs and labels of training.
 
     Attributes:
         source: ``digits`` (scikit-learn's 8 x 8 images, pixel / 16).
@@ -103,9 +103,9 @@ class Optimiser:
 class Experiment:
     """One training run that is differentiated: data, model, loss, optimiser, horizon, initialisation, seed, precision.
 
-    ``seed`` draws theta_0, and from streams of their own the noise images and the permutation of the labels; split and order of
-    the examples stay. ``initialisation`` is ``seed``, or ``published``: the authors' own theta_0.
-    ``fixed_seed`` experiments run for one seed, whatever the number of seeds asked for.
+    ``seed`` draws theta_0 and, from separate streams, the noise images and the permutation of the labels. Split and order of
+    the examples are fixed. ``initialisation`` is ``seed``, or ``published``: the authors' own theta_0. ``fixed_seed``
+    experiments run for one seed, whatever the number of seeds asked for.
     """
 
     name: str
@@ -167,6 +167,6 @@ register(
     "squared-error",
     {base.scale: replace(base, name="squared-error", loss="squared-error", fixed_seed=True) for base in (PAPER, SMOKE)},
 )
-# Drawn anew with each seed: what holds of one draw may be luck.
+# Drawn anew with each seed: a result on one draw may be luck.
 _variants("white-noise", Data(inputs="white-noise"))
 _variants("shuffled-labels", Data(labels="shuffled"))

@@ -1,4 +1,4 @@
-"""What the authors' notebook plots and the claims on our own seeds do not have: one direction by its number, and 20 dimensions."""
+"""Data of the authors' notebook that claims on our own seeds do not have: one numbered direction, and 20 dimensions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training maps that the claims on quadratic and convex losses are measured on, and ways to run them wrongly.
+"""The training maps for the claims on quadratic and convex losses, and ways to run them wrongly.
 
 A fixed family, not a sample: every kind of spectrum, step sizes up to and beyond the stable edge, several horizons.
 """
@@ -35,7 +35,7 @@ HEAVY_BALL, NESTEROV = Momentum(0.9), Momentum(0.9, nesterov=True)
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One training map: what the engine is given, and what the closed form knows.
+    """One training map: the engine's input, and the result of the closed form.
 
     Attributes:
         hessians: one a step, (T, N, N).
@@ -55,7 +55,7 @@ Engine = Callable[[Case], Matrix]
 
 
 def refuted(name: str, **world: Any) -> Control:
-    """A world that changes some of the claim's arguments, in which it must come out REFUTED."""
+    """A world that changes some of the claim's arguments, in which the claim must come out REFUTED."""
     return Control(name, lambda: world)
 
 
@@ -65,7 +65,7 @@ def rescued(name: str, **world: Any) -> Control:
 
 
 def basis(name: str) -> Matrix:
-    """A random orthogonal matrix, always the same for the same name."""
+    """A random orthogonal matrix, a fixed one for each name."""
     from harness.engine.streams import numpy_stream
 
     return np.linalg.qr(numpy_stream(0, f"quadratics/{name}").normal(size=(SIZE, SIZE)))[0]
@@ -140,7 +140,7 @@ def constant_schedule(case: Case) -> Matrix:
 
 
 def other_form(case: Case) -> Matrix:
-    """Heavy ball for Nesterov and the reverse."""
+    """Heavy ball and Nesterov exchanged."""
     return trained(replace(case, momentum=replace(case.momentum, nesterov=not case.momentum.nesterov)))
 
 

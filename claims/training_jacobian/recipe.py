@@ -1,4 +1,4 @@
-"""From an :class:`Experiment` to what is trained: network, data, optimiser, initial parameters."""
+"""From an :class:`Experiment` to the parts of its training: network, data, optimiser, initial parameters."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def published_init(path: Path = FIXTURES / "published_init.npz") -> Params:
     """The authors' own theta_0 of seed 0 (64-64-10), float64 from float32.
 
     Raises:
-        InvalidInput: the fixture is not there, or its arrays do not have the network's shapes.
+        InvalidInput: the fixture is missing, or its arrays do not have the network's shapes.
     """
     names = ("hidden_kernel", "hidden_bias", "output_kernel", "output_bias")
     try:

@@ -37,19 +37,19 @@ from .experiments import Experiment
 
 # Modules whose code decides a spectrum.
 SPECTRUM_CODE = (recipe, jacobian, decompose, structural_split)
-# |sigma - 1| below this is the bulk: not the paper's number, but the one that makes its count of 3000 come out.
+# |sigma - 1| below this is the bulk. The paper gives no number; this one makes its count of 3000 come out.
 BULK = 0.1
-# Images of the parameter-function Jacobians: enough rows (10 an image, 9 independent) to leave no null space for want of them.
+# Images of the parameter-function Jacobians: enough rows (10 an image, 9 independent) that no null space comes from too few.
 PFJ_IMAGES = 600
 PFJ_PARTS = ("sigma", "cosine", "strength", "null_cosine")
-# Dimensions at which a null space is compared with the bulk, as multiples of its own: below 1 rounding picks its directions.
+# Dimensions at which a null space is compared with the bulk, over its own dimension. Below 1 rounding picks the directions.
 NULL_MULTIPLES = (1, 1.5, 2, 3)
 
 _trajectory = jax.jit(Training.trajectory)  # with its batches as arguments: seeds and data sets share one program
 
 
 class MadeElsewhere(Exception):
-    """Another process has made what this one was at."""
+    """Another process has made the result that this process was computing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ class Run(runs.Run):
         )
 
     def _loss(self, params: Any, batch: tuple[Any, Any]) -> Any:
-        """In the experiment's precision."""
+        """The test loss in the experiment's precision."""
         return np.asarray(self.training.loss(params, batch))[()]
 
     def _batch(self, x: Any, y: Any) -> tuple[Any, Any]:
@@ -140,16 +140,16 @@ class Run(runs.Run):
     def structural(self) -> tuple[Any, Any]:
         """Sparse orthonormal bases of the structural directions and of their complement.
 
-        Squared error sees a shift of the logits, so there only dead inputs count.
+        A shift of the logits changes squared error, so with squared error only dead inputs count.
         """
         sizes = recipe.widths(self.experiment.model, self.dataset)
         return structural_split(sizes, self.dataset.dead_inputs, shift_invariant=self.experiment.loss == "cross-entropy")
 
     def jacobian(self, made: Callable[[], bool] = lambda: False) -> jacobian.Matrix:
-        """J of shape (final, initial); not kept: the spectrum is. Finished blocks are, until then, and processes share them.
+        """J of shape (final, initial), which is not kept. Finished blocks are kept and shared until the spectrum is kept.
 
         Raises:
-            MadeElsewhere: ``made`` says, before a block is claimed, that what J is for is there.
+            MadeElsewhere: ``made`` says, before a block is claimed, that the result that needs J exists.
         """
         self.trained  # noqa: B018 - a diverging run must say so before minutes are spent on its derivative
         started = time.perf_counter()
@@ -196,8 +196,8 @@ class Run(runs.Run):
         """Singular values and both sides' vectors of J, checked."""
         there = partial(self.held, "spectrum", modules=SPECTRUM_CODE)
         if not there():
-            # before the spectrum is locked: every process that waits for it takes its part of the columns, until another,
-            # which then removes them, has made it of them
+            # This comes before the spectrum is locked. Every process that needs the spectrum computes some of the columns. One
+            # process makes the spectrum of the columns and then removes them.
             with suppress(MadeElsewhere):
                 self.jacobian(there)
         found = self.result("spectrum", Spectrum, self._decompose, modules=SPECTRUM_CODE)
@@ -221,9 +221,10 @@ class Run(runs.Run):
 
     @cached_property
     def response_directions(self) -> Any:
-        """Directions drawn from the bulk, structural ones among them as they come.
+        """Directions drawn from the bulk, which may include structural directions.
 
-        One in a hundred of all, and no fewer than 24: 48 at N = 4810, which tells a proportion of 0.9 to 4 % in a seed.
+        Their number is 1 % of all directions, but at least 24. At N = 4810 these are 48, enough to know a proportion of 0.9
+        within 4 % in one seed.
         """
         bulk = self.spectrum.region(1 - BULK, 1 + BULK)
         draw = numpy_stream(self.experiment.seed, "response-directions")
@@ -278,11 +279,11 @@ class Run(runs.Run):
         return Influence.of_arrays(held, self.probe_inputs)
 
     def overlap(self, other: Run, *, structural: bool = True, turned: bool = False) -> OverlapCurve:
-        """Overlap of this run's bulk at k with another's, over a grid of k.
+        """Overlap of this run's bulk at k with another run's, over a grid of k.
 
         Args:
             structural: False leaves the structural directions out of both bases, and their dimensions out of the space.
-            turned: turn the other's bulk at random within the weights that leave each input.
+            turned: turn the other run's bulk at random among the weights of each input.
         """
 
         def compute() -> OverlapCurve:
@@ -302,8 +303,10 @@ class Run(runs.Run):
         return self.spectrum.initial[:, order if structural else order[~self.spectrum.structural[order]]]
 
     def _same_space(self, other: Run, basis: Any) -> Any:
-        """The basis, or its part outside both runs' structural directions, orthonormal in its order, where these are left out
-        and one run has more of them: white noise has no dead pixel."""
+        """The basis, or its part outside both runs' structural directions, orthonormal in its order.
+
+        The part is taken if structural directions are left out and one run has more of them: white noise has no dead pixel.
+        """
         rest = min((run.structural[1] for run in (self, other)), key=lambda each: each.shape[1])
         if basis.shape[1] == len(basis) or self.structural[1].shape == other.structural[1].shape:
             return basis
@@ -347,7 +350,7 @@ class Run(runs.Run):
         return FunctionJacobians(held["dimensions"], held["null_dimensions"], *each)
 
     def _null_dimensions(self, sigma: Any) -> Any:
-        """Multiples of the dimension of a null space without the structural directions."""
+        """Dimensions for the comparison: multiples of the null space's dimension without the structural directions."""
         size = self.structural[1].shape[1]
         null = function_jacobian.null_count(sigma) - (self.spectrum.size - size)
         return np.clip(np.round(max(null, 1) * np.array(NULL_MULTIPLES)).astype(int), 1, size)
@@ -403,12 +406,12 @@ class Run(runs.Run):
         return Restricted(held.pop("dimensions"), float(held.pop("unrestricted")), held)
 
     def prepare(self) -> None:
-        """The spectrum, into the store: it is mapped from there when a claim wants it, so that runs do not pile up in memory."""
+        """Compute the spectrum into the store. A claim maps the spectrum from there, so that runs do not pile up in memory."""
         if isinstance(self.spectrum.initial, np.memmap):
             del self.spectrum
 
     def stage_records(self) -> list[Record]:
-        """Everything up to theta_T, and J with its spectrum if this run has got so far."""
+        """All stages up to theta_T, and J with its spectrum if this run has reached them."""
         if not (self.reached("training") or self.reached("spectrum")):
             return [definition(self.experiment)]
         key = self._key({})

@@ -1,8 +1,8 @@
 """Stage records of the training-Jacobian paper's runs: data, theta_0, batches, trajectory, J, singular values and subspaces.
 
-How large rounding errors are is measured, not assumed: the same steps are taken again in float32 and in float64, and so are a
-few columns of J. What lies between the two is float32's rounding error, with everything that training does to it; float64's is
-2^-29 of it, since rounding errors are linear in the unit roundoff.
+Rounding errors are measured, not assumed. The same steps are taken again in float32 and in float64, and so are a few columns of
+J. The difference is float32's rounding error, including its growth in training. The error of float64 is 2^-29 of it, since
+rounding errors are linear in the unit roundoff.
 """
 
 from __future__ import annotations
@@ -53,15 +53,16 @@ def replay(training: Training, theta: Any) -> tuple[Any, Any, Any]:
 
 
 def compared(taken: Callable[[str], tuple[Any, Any, Any]], precision: str) -> dict[str, Any]:
-    """What :func:`replay` gives in both precisions, side by side.
+    """The results of :func:`replay` in both precisions, compared.
 
     Args:
-        taken: precision -> the replay in it.
+        taken: (precision) -> the replay in that precision.
         precision: the run's own.
 
     Returns:
-        ``sketches`` (steps, 16) of theta after each step and ``products`` (32,) of J in the run's precision; rounding errors in
-        that precision: ``losses`` (steps,), ``parameters`` (steps,) as a root mean square, ``jacobian`` as that of an entry of J.
+        ``sketches`` (steps, 16) of theta after each step and ``products`` (32,) of J in the run's precision. Rounding errors in
+        that precision: ``losses`` (steps,), ``parameters`` (steps,) as a root mean square, and ``jacobian`` as the root mean
+        square of an entry of J.
     """
     low, high = (taken(each) for each in PRECISIONS)
     sketches, losses, columns = (np.asarray(a, np.float64) - b for a, b in zip(low, high, strict=True))
@@ -87,7 +88,7 @@ def start(precision: str, data: Dataset, batch: int, remainder: str, theta_0: An
     """Data, initial parameters and batch order."""
     theta = np.asarray(theta_0)
     x, y = batches(data, batch, remainder)
-    # half an ulp when cast, and a few of float64 in the inverse distribution function that draws it
+    # half an ulp from the cast, and a few ulp of float64 from the inverse distribution function of the draw
     rounding = (UNIT[precision] + 4 * UNIT["float64"]) * rms(theta)
     return [
         exact("data", x_train=data.x_train, y_train=data.y_train, x_test=data.x_test, y_test=data.y_test),
@@ -109,7 +110,7 @@ def trajectory(precision: str, theta_T: Any, losses: Any, replayed: Any) -> list
 
 
 def spectrum_records(spectrum: Spectrum, sketches: Any, entry: float) -> list[Record]:
-    """J as its spectrum has it, singular values, and spans of singular vectors.
+    """J (from its spectrum), singular values, and spans of singular vectors.
 
     Args:
         sketches: from :func:`sketched`.
@@ -119,7 +120,7 @@ def spectrum_records(spectrum: Spectrum, sketches: Any, entry: float) -> list[Re
     norm = float(np.linalg.norm(sigma))
     residual = spectrum.residual * norm
     chosen = np.unique(np.concatenate([np.arange(min(size, 16)), np.linspace(0, size - 1, 49).round().astype(int)]))
-    # Hoffman and Wielandt: sum (sigma_i - sigma_i')^2 <= |J - J'|_F^2; then what squaring costs the small ones
+    # Hoffman and Wielandt: sum (sigma_i - sigma_i')^2 <= |J - J'|_F^2; then the error of small values by squaring
     values = np.sqrt(size) * entry + np.finfo(float).eps * sigma[0] / SQUARED_LIMIT
     found = [
         record("J rebuilt from its spectrum", [*sketches["jacobian"], norm / size], entry + residual / size),
@@ -134,8 +135,8 @@ def spectrum_records(spectrum: Spectrum, sketches: Any, entry: float) -> list[Re
 def sketched(spectrum: Spectrum, entry: float) -> dict[str, Any]:
     """Sketches of J and of the projectors on its top singular vectors, cut where the spectrum has gaps.
 
-    Vectors that belong to nearly equal singular values may turn into each other, so spans are compared: in each of 1, 2-3, 4-7,
-    ... the cut with the largest gap. By Wedin a span moves by at most 2 |dJ|_F / gap (the projector, in the Frobenius norm).
+    Vectors of nearly equal singular values may turn into each other, so spans are compared. Spans are cut at the largest gap in
+    each of the ranges 1, 2-3, 4-7, ... By Wedin a span moves by at most 2 |dJ|_F / gap (the projector, in the Frobenius norm).
 
     Args:
         entry: rounding error of an entry of J (root mean square).

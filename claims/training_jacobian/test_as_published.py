@@ -1,9 +1,9 @@
-"""The authors' own run, from their own theta_0: what their notebook prints and plots, by the numbers that the paper gives.
+"""The authors' own run, from their own theta_0: the values that their notebook prints and plots, against the paper's numbers.
 
-It is the run that anyone outside can check, and there is one of it, so that nothing is averaged. A figure is read to what its
-axes allow: a curve to the width of a line, a cloud of points to a tenth of a decade, a dimension to a step of the sweep. As the
-notebook does, structural directions are left in. Its singular vectors have the signs that its SVD happened to give, which are
-not recorded: along the bulk either sign must agree, along the top one of the two.
+Anyone can check this run. It is a single run, so nothing is averaged. Figures are read as precisely as their axes allow: a
+curve to the width of a line, a cloud of points to a tenth of a decade, a dimension to a step of the sweep. Structural
+directions are left in, as in the notebook. The signs of the notebook's singular vectors are those of its SVD and are not
+recorded. Along the bulk both signs must agree with the figure; along the top direction one of the two must.
 """
 
 import math
@@ -68,7 +68,7 @@ def test_published_test_loss(trained):
 
 
 def in_place(name, index):
-    """Another direction in the place of the plotted one."""
+    """Another direction in place of the plotted direction."""
     return Control(f"{name} in its place", lambda run: {"run": run, "index": index})
 
 
@@ -90,7 +90,7 @@ def direction(reading, quotes, says, what, accept, controls, index, **given):
 
 
 def _beside(run):
-    """The number of the direction nearest the plotted one that is not structural."""
+    """The number of the nonstructural direction nearest to the plotted direction."""
     rest = np.flatnonzero(~run.spectrum.structural)
     return int(rest[np.argmin(np.abs(rest - plotted.DIRECTION))])
 
@@ -105,7 +105,7 @@ top_direction = in_place("the top singular direction", lambda run: 0)
 
 
 def others(index):
-    """The top direction, and a response of this one that is an eighth too short."""
+    """Controls: the top direction, and a response of this direction that is an eighth too short."""
     return [top_direction, Control("an eighth less of a response", lambda run: {"run": run, "index": index, "times": 7 / 8})]
 
 
@@ -116,7 +116,7 @@ def others(index):
 def test_plotted_direction(run, index, times):
     held = plotted.responses(run, index(run))
     linear = held.stimulus * float(held.sigma[0])
-    # a response in the wrong direction has no place on the axis: it counts as nine decades below the line
+    # a response with the wrong sign has no logarithm: it counts as nine decades below the line
     off = np.abs(np.log10(np.maximum(times * held.along[0] / linear, 1e-9)))
     return Measurement(float(off.max()), unit="log10", counted=_counted(run, index(run)), arrays=_curves(held))
 
@@ -210,12 +210,12 @@ def _shuffled(run):
 
 
 def _on(inputs):
-    """The effects on these inputs in the place of those that are plotted."""
+    """The effects on these inputs in place of the plotted effects."""
     return lambda run: World(run, influence=run.influence.changed(lambda side, _, how: run.influence.of(side, inputs, how)))
 
 
 def _bulk_times(times):
-    """Bulk directions so many times as effective as they are."""
+    """Effects of bulk directions multiplied by ``times``."""
 
     def world(run):
         factor = np.ones(run.spectrum.size)
@@ -252,7 +252,7 @@ def panel(letter, against, quotes, says, inputs, what, accept, controls):
 
 
 def each_side(*said):
-    """Against chaotic and against stable directions."""
+    """One claim against chaotic and one against stable directions."""
     return lambda function: panel(said[0], "chaotic", *said[1:])(panel(said[0], "stable", *said[1:])(function))
 
 
@@ -325,7 +325,7 @@ def _exchanged(first, second):
 
 
 def _works_from(region, dimension):
-    """A region that works from ``dimension`` on, and before it goes as the bulk."""
+    """A region that works from ``dimension`` on, and below it has the losses of the bulk."""
 
     def world(run):
         held = plotted.confined(run)
@@ -336,7 +336,7 @@ def _works_from(region, dimension):
 
 
 def _later(region):
-    """A region's curve moved by one dimension of the sweep."""
+    """A region's curve shifted by one dimension of the sweep."""
 
     def world(run):
         held = plotted.confined(run)

@@ -1,4 +1,4 @@
-"""Section 3.1's sentence on convexity: why singular values above one speak of a loss that is not convex."""
+"""Section 3.1's sentence on convexity: why singular values above one show that a loss is not convex."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def fixed_quadratics(
 
 
 def quadratics_in_turn(shares: Sequence[float], momentum: Momentum, kinds: Sequence[str]) -> Runs:
-    """(problem, J) with another eigenbasis at every step."""
+    """(problem, J) of quadratics with another eigenbasis at every step."""
     for kind, steps, share in product(kinds, HORIZONS, shares):
         yield "quadratics in turn", trained(batch_case(rotating(kind, steps), np.full(steps, share / 2), momentum))
 
@@ -60,7 +60,7 @@ def regressions(shares: Sequence[float], momentum: Momentum) -> Runs:
 
 
 def every_problem(shares: Sequence[float] = STABLE, momentum: Momentum = PLAIN, kinds: Sequence[str] = CONVEX) -> Runs:
-    """All of the above."""
+    """(problem, J) of all problems above."""
     yield from fixed_quadratics(shares, momentum, kinds)
     yield from quadratics_in_turn(shares, momentum, kinds)
     yield from regressions(shares, momentum)
@@ -113,7 +113,7 @@ def test_convex_nonexpansive(runs: Callable[[], Runs]) -> Measurement:
 
 @with_exact_dtypes
 def softmax_regression(run: Any) -> dict[str, Any]:
-    """Singular values of J when the run's data train no hidden layer: its batches, epochs and step sizes, plain steps, float64."""
+    """Singular values of J without a hidden layer: the run's data, batches, epochs and step sizes, plain steps, float64."""
     import optax
     from jax import numpy as jnp
 
@@ -123,7 +123,7 @@ def softmax_regression(run: Any) -> dict[str, Any]:
 
     experiment, data = run.experiment, run.dataset
     x, y = batches(data, experiment.batch, experiment.remainder)
-    biased = np.concatenate([x, np.ones((*x.shape[:2], 1))], axis=-1)  # a bias is the weight of an input that is one
+    biased = np.concatenate([x, np.ones((*x.shape[:2], 1))], axis=-1)  # a bias is the weight of a constant input of one
     limit = min(2 / softmax_smoothness(batch) for batch in biased)
     peak = experiment.optimiser.step_size
     seed, sizes = experiment.seed, (data.pixels, data.classes)

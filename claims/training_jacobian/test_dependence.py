@@ -1,4 +1,4 @@
-"""Sections 1 and 3.5, footnote 2: the bulk and the labels, the bulk and the loss; what the forward mode costs."""
+"""Sections 1 and 3.5, footnote 2: the bulk and the labels, the bulk and the loss; the cost of the forward mode."""
 
 import functools
 import math
@@ -129,8 +129,8 @@ def _temporary_bytes(width, epochs, mode="forward"):
 
 
 def _order(sizes):
-    """Order of growth from three sizes, each twice the one before: log2 of the ratio of increments, blind to what is constant; 0 if
-    nothing grows."""
+    """Order of growth from three sizes, each twice the last: log2 of the ratio of increments, which ignores constants; 0
+    without growth."""
     first, second = np.diff(sizes)
     return float(np.log2(second / first)) if first > 0 and second > 0 else 0.0
 

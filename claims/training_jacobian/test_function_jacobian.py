@@ -1,7 +1,7 @@
 """Section 3.4: the Jacobian of the network's predictions at initialisation, its null space, and the bulk.
 
-The paper's digits test set has 197 images, so 1970 rows, and cannot show a null space of 597 in 4810 dimensions: 535 images are the
-fewest that can. 600 images are used here; how the null space shrinks with more is measured beside it.
+The paper's digits test set has 197 images, so 1970 rows. They cannot show a null space of 597 in 4810 dimensions: that takes at
+least 535 images. Here 600 images are used. How the null space shrinks with more images is measured as well.
 """
 
 import math
@@ -38,14 +38,14 @@ def _swapped(run):
 
 
 def _with_digits(run, change):
-    """The digits' singular values changed, ascending."""
+    """The digits' singular values, ascending, changed by a function."""
     held = run.function_jacobians
     sigma = change(np.array(held.sigma["digits"]))
     return World(run, function_jacobians=replace(held, sigma={**held.sigma, "digits": sigma}))
 
 
 def _gap_at_threshold(run):
-    """What lies above the largest gap raised above the threshold."""
+    """Values above the largest gap raised above the threshold."""
 
     def raised(sigma):
         first = largest_gap(sigma)
@@ -56,7 +56,7 @@ def _gap_at_threshold(run):
 
 
 def _threshold_at_gap(run):
-    """What lies below the threshold lowered, so that the largest gap is there."""
+    """Values below the threshold lowered, so that the largest gap is there."""
 
     def lowered(sigma):
         sigma[: null_count(sigma)] = 1e-8 * sigma[-1]
@@ -66,11 +66,11 @@ def _threshold_at_gap(run):
 
 
 def _independent(run):
-    """Null spaces that share the structural directions with the bulk, and nothing but chance beside them."""
+    """Null spaces that share the structural directions with the bulk, and beyond those overlap by chance only."""
     held = run.function_jacobians
     size = np.count_nonzero(~run.spectrum.structural)
     draw = numpy_stream(run.experiment.seed, "independent-null-space")
-    # the angles between a random k-space and a fixed one are those between a random one and the first k axes
+    # the angles of a random k-space with a fixed k-space have the law of its angles with the first k axes
     cosine = np.array([_random_cosine(size, k, draw) for k in held.null_dimensions])
     return World(run, function_jacobians=replace(held, null_cosine=dict.fromkeys(held.null_cosine, cosine)))
 

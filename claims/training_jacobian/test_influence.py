@@ -1,11 +1,11 @@
-"""Section 3.3: what a unit step along each singular direction does to predictions, in and far out of distribution.
+"""Section 3.3: the effect on predictions of a unit step along each singular direction, in and far out of distribution.
 
-The paper disagrees with itself three times: Eq. 2 averages over inputs where the notebook takes the maximum; Eq. 2 calls u_i
-the "right" singular vector where the notebook adds v_i to theta_T; and noise is uniform in the text, normal in the notebook, whose
-plot in distribution takes training images. The claim proper is Eq. 2 with u_i, which lives in the space of final parameters, and the
-notebook's own plots are the second reading; on far inputs it stands only where it disagrees with the first. "Other subspaces" are
-the chaotic and the stable one, and each is compared with the bulk on its own: pooled, their mixture would decide. Structural
-directions, which have no effect for trivial reasons, are left out.
+Paper and notebook disagree three times. Eq. 2 averages over inputs; the notebook takes the maximum. Eq. 2 calls u_i the "right"
+singular vector; the notebook adds v_i to theta_T. Noise is uniform in the text and normal in the notebook, whose plot in
+distribution takes training images. The main claim is Eq. 2 with u_i, which lies in the space of final parameters. The
+notebook's own plots are the second reading, which on far inputs is listed only where it disagrees with the first. "Other
+subspaces" are the chaotic and the stable subspace. Each is compared with the bulk separately: if pooled, their proportions
+would decide. Structural directions, which have no effect for trivial reasons, are left out.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ WHAT = {EQ_2: "mean KL over {}, along u_i (Eq. 2)", NOTEBOOK: "largest KL over {
 
 
 def regions(spectrum, against):
-    """The bulk without structural directions, and the region that it is compared with."""
+    """The bulk without structural directions, and the region that is compared with it."""
     low, high = {"chaotic": (1.1, np.inf), "stable": (-np.inf, 0.9)}[against]
     return spectrum.region(0.9, 1.1, structural=False), spectrum.region(low, high)
 
@@ -55,7 +55,7 @@ def _scaled_bulk(times):
 
 
 def _for_test_images(inputs, measure=None):
-    """The effects on these inputs in the place of those on test (and training) images."""
+    """The effects on these inputs in place of those on test (and training) images."""
     return lambda run: _changed(run, lambda side, _, how: run.influence.of(side, inputs, measure or how))
 
 

@@ -15,14 +15,14 @@ from .run import SPECTRUM_CODE
 from .sentences import SEVEN_ORDERS, SURGICAL
 from .worlds import even_term
 
-# Neighbours on the paper's grid of 30 stimuli over six decades; nothing read off its figure is finer.
+# One step of the paper's grid of 30 stimuli over six decades: its figure cannot be read more finely.
 GRID_STEP = 6 / 29
 LINEAR = "along the bulk the response is lambda sigma_i, for steps of any size up to 1000"
 EIGHTY = "4 of 5 directions: the paper shows one representative direction and calls the match almost perfect; our reading"
 
 
 def _top_for_bulk(run):
-    """v_1 in the place of the drawn bulk directions."""
+    """v_1 in place of the drawn bulk directions."""
     top = run.top_responses
     coarse = np.array([np.argmin(np.abs(top.stimulus - stimulus)) for stimulus in COARSE])
     along, orthogonal = top.along[..., coarse], top.orthogonal[..., coarse]
@@ -36,7 +36,7 @@ def _chosen(run_responses, spectrum, structural):
 
 
 def _short(run):
-    """Two directions in five, drawn at random, answer with a tenth less than they do."""
+    """Responses of two directions in five, drawn at random, lowered by a tenth."""
     held = run.bulk_responses
     less = numpy_stream(run.experiment.seed, "short-responses").uniform(size=len(held.index)) < 0.4
     return World(run, bulk_responses=dataclasses.replace(held, along=np.where(less[:, None, None], 0.9, 1.0) * held.along))
@@ -88,7 +88,7 @@ def test_linear_bulk(bulk_responses, spectrum, up_to, structural, each):
     return Measurement(float(fraction[reached].min()), counted=f"of {keep.sum()} directions", arrays=arrays)
 
 
-SEVENTH = np.logspace(-4, -3, 3)  # the decade below the grid that the text gives
+SEVENTH = np.logspace(-4, -3, 3)  # the decade below the grid in the text
 
 
 def seventh_decade(run):
@@ -139,7 +139,7 @@ def _linear_share(run, held):
 
 
 def _both_signs(along, sigma, stimulus):
-    """Fraction of directions that are within 5 % with either sign: the worse one decides."""
+    """Fraction of directions that are within 5 % with both signs: the worse sign decides."""
     linear = np.multiply.outer(sigma, stimulus)
     worse = np.abs(along - linear[:, None]).max(axis=1)
     return (worse <= 0.05 * linear).mean(axis=0)
@@ -150,7 +150,7 @@ def _evidence(responses, keep):
 
 
 def _share_of_orthogonal(times):
-    """The part of the response orthogonal to u_i multiplied."""
+    """The part of the response orthogonal to u_i, multiplied by ``times``."""
 
     def world(run):
         held = run.bulk_responses
@@ -191,7 +191,7 @@ def test_surgical_bulk(bulk_responses, spectrum, power):
 
 
 def _bulk_for_top(run):
-    """The drawn, non-structural bulk direction nearest one in the place of v_1."""
+    """The drawn, non-structural bulk direction with sigma nearest to one, in place of v_1."""
     bulk = run.bulk_responses
     nearest = int(np.argmin(np.abs(bulk.sigma - 1) + run.spectrum.structural[bulk.index]))
     one = (part[nearest : nearest + 1] for part in (bulk.along, bulk.orthogonal, bulk.index, bulk.sigma))
@@ -199,7 +199,7 @@ def _bulk_for_top(run):
 
 
 def _far_linear(run):
-    """Every response, by a step a hundred times as small, in the place of the one that is that much larger."""
+    """Every response replaced by a hundred times the response to a stimulus a hundred times smaller."""
     top = run.top_responses
     far = dataclasses.replace(top, stimulus=100 * top.stimulus, along=100 * top.along, orthogonal=100 * top.orthogonal)
     return World(run, top_responses=far)
@@ -224,7 +224,7 @@ def _along_the_top(value, unit, curves):
 def _crossing(top_responses, excess):
     stimulus, *parts = curves = _mean_over_signs(top_responses)
     where = crossing(stimulus, excess(*parts))
-    # beyond the grid: one decade past its end stands for "never", which no region of these claims holds
+    # beyond the grid: one decade past its end stands for "never", which lies outside the regions of these claims
     return _along_the_top(np.log10(min(where, 1e4)), "log10 lambda", curves)
 
 

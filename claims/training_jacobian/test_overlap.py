@@ -9,7 +9,7 @@ from harness.suite.verdict import Verdict, at_least
 
 from .sentences import SIMILAR
 
-# At the ends of the grid every pair agrees: k near n spans everything, and few k are mostly structural.
+# At the ends of the grid every pair agrees: k near n spans the whole space, and small k are mostly structural.
 JUDGED = (0.1, 0.8)
 GEODESIC = (
     "other measures of subspace similarity, such as the geodesic distance on the Grassman manifold, and these did not substantially "
@@ -71,7 +71,7 @@ def test_beyond_pixels(first, second):
 
 
 def excess_overlap(curve, measure="cosine"):
-    """Smallest excess over the random baseline on the judged part of the grid, with both curves as evidence."""
+    """Smallest excess over the random baseline on the judged part of the grid; both curves are evidence."""
     shares = curve.dimensions / curve.size
     if measure == "cosine":
         baseline = random_baseline(shares)

@@ -100,7 +100,7 @@ def test_quadratic_flow(cases: Cases, engine: Engine) -> Measurement:
         limit = flow(quadratics.quadratic(kind), FLOW_TIME)
         errors.append(float(np.linalg.norm(engine(run) - limit.jacobian, 2)))
         bounds.append(discretisation(quadratics.quadratic(kind), FLOW_TIME, FLOW_STEPS) + run.exact.error + limit.error)
-    # of another unit than an error of rounding, of which each machine has its own: this one is the same on all
+    # in another unit than rounding errors: those differ between machines, this error does not
     return largest_ratio(errors, bounds, "of the discretisation's bound")
 
 
@@ -142,7 +142,7 @@ def below_the_edge() -> list[Case]:
 
 
 def momentum_transients(mu: float = 0.5) -> list[Case]:
-    """Two heavy-ball steps at eta h = 2 + mu, where p_2 = 1 - (2 + mu) x + x^2 is 1 again; stable, since x < 2 (1 + mu)."""
+    """Two heavy-ball steps at x = eta h = 2 + mu, where p_2 = 1 - (2 + mu) x + x^2 is 1 again; stable, since x < 2 (1 + mu)."""
     return [case(quadratics.quadratic(kind), np.full(2, 0.625), Momentum(mu)) for kind in quadratics.SPECTRA]
 
 
@@ -252,7 +252,7 @@ def test_contraction_to_zero(cases: Cases) -> Measurement:
 
 
 def slowest(loss: Quadratic, eta: float) -> float:
-    """|1 - eta h| of the smallest eigenvalue while eta <= 2 / (h_min + h_max), of the largest beyond."""
+    """|1 - eta h| of the smallest eigenvalue if eta <= 2 / (h_min + h_max), else of the largest."""
     low, high = loss.eigenvalues.min(), loss.eigenvalues.max()
     return float(abs(1 - eta * (low if eta <= 2 / (low + high) else high)))
 

@@ -1,4 +1,4 @@
-"""Sections 2 and 3.1 on losses that hypothesis makes up: what holds for all of them, and the edges that it finds by itself."""
+"""Sections 2 and 3.1 on losses that Hypothesis generates: properties of all losses, and edge cases that it finds itself."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def measured_rank(run: Descent) -> int:
 
 
 def resolved(exact: Exact) -> bool:
-    """No singular value of J - I, nor of J from one, is so small that it could be rounding, without being zero to it."""
+    """Whether every singular value of J - I, and every |sigma - 1|, is either zero to rounding or clearly above rounding."""
     margins = np.concatenate([exact.change, np.abs(exact.sigma - 1)])
     return not np.any((margins > exact.error / 100) & (margins < 100 * exact.error))
 
@@ -99,7 +99,7 @@ def test_rank_under_momentum_is_the_closed_forms(run: Descent) -> None:
 
 
 def smallest(runs: st.SearchStrategy[Descent], condition: object) -> Descent:
-    """The simplest run that hypothesis finds, always the same."""
+    """The simplest run that Hypothesis finds; it is always the same."""
     phases = (Phase.generate, Phase.shrink)
     found = settings(max_examples=4000, derandomize=True, database=None, deadline=None, phases=phases)
     return find(runs, condition, settings=found)  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ def test_hypothesis_finds_the_edge_of_the_naive_rank() -> None:
     eta, steps = found.rates[0], len(found.rates)
     assert steps % 2 == 0
     assert 2.0 in [eta * h for h in found.eigenvalues]
-    # stripped to the edge alone: one mirrored direction, two steps
+    # reduced to the edge case: one mirrored direction, two steps
     assert steps == 2
     assert found.loss.rank == 1
     assert measured_rank(found) == 0
@@ -185,4 +185,4 @@ def test_hypothesis_finds_that_momentum_expands_where_plain_descent_does_not() -
     convex = strategies.descents(HEAVY_BALLS, lowest=0.0, highest=0.5)
     found = smallest(convex, lambda run: np.linalg.norm(engine(run), 2) > NONEXPANSIVE)
     assert np.linalg.norm(engine(Descent(found.eigenvalues, found.basis, found.rates)), 2) <= NONEXPANSIVE
-    assert len(found.rates) >= 2  # the heavy ball's first step is a plain one
+    assert len(found.rates) >= 2  # the heavy ball's first step is plain

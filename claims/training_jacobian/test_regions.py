@@ -17,7 +17,7 @@ SIZES = (750, 3000, 1000)  # chaotic and stable of Figure 6b, the bulk of sectio
 
 
 class _WithNoise:
-    """A run whose white noise is another run."""
+    """A run with another run in place of its white noise."""
 
     def __init__(self, run, name):
         self._run, self._name = run, name
@@ -118,7 +118,7 @@ def test_valleys(spectrum):
 
 
 def _dip(density):
-    """How much lower the valley before an outer mode is, as a share of that mode; 0 if the density only falls."""
+    """Depth of the valley before an outer mode, as a share of that mode; 0 if the density only falls."""
     depths = 1 - np.minimum.accumulate(density) / np.maximum(density, 1)
     return float(depths[density >= 100].max(initial=0.0))
 
@@ -131,7 +131,7 @@ def _apart(run):
 
 
 def _third(run):
-    """J two thirds of the way to the identity: J v - v is a third of what it was."""
+    """J moved two thirds of the way to the identity: J v - v is a third of its value."""
     return World(run, moved=run.moved / 3)
 
 
@@ -174,7 +174,7 @@ def test_bulk_unmoved(spectrum, moved, below):
 
 
 def _carried(run):
-    """The 3000 of 4810 directions that J - I moves least carried exactly, and the others by 0.2 or more."""
+    """The 3000 of 4810 directions that J - I moves least are carried exactly; the others move by 0.2 or more."""
     departure = np.maximum(np.array(run.departure), 0.2)
     departure[len(departure) - round(len(departure) * 3000 / 4810) :] = 0
     return World(run, departure=departure)

@@ -1,4 +1,4 @@
-"""A theorem that the paper does not state: directions that training carries exactly, and that therefore sit in its bulk."""
+"""A theorem that the paper does not state: training carries some directions exactly, so they lie in its bulk."""
 
 import hashlib
 from dataclasses import replace

@@ -1,7 +1,8 @@
 """Figure 3c and section 3.6: parameters barely move along the bulk, and training confined to it fails.
 
-The paper's text, caption and published figure give three different dimensions from which a subspace suffices; each is a reading.
-It has no baseline either: random subspaces of the same dimension (Li et al. 2018) are trained beside the singular ones.
+The paper's text, caption and published figure give three different dimensions from which a subspace suffices. Each is a
+reading. The paper has no baseline: here random subspaces of the same dimension (Li et al. 2018) are trained beside the singular
+ones.
 """
 
 import math
@@ -23,7 +24,7 @@ FIGURE_6B = (
     "test loss."
 )
 ACTIVE = 'a relatively low-dimensional subspace of parameters which ... are "active" during training, leaving the bulk largely untouched'
-WORKS = 1.25  # times the unrestricted test loss: where a restricted training counts as working
+WORKS = 1.25  # times the unrestricted test loss: up to there a restricted training works
 
 
 def barely_moves(against):
@@ -56,7 +57,7 @@ def test_bulk_barely_moves(spectrum, trained, against):
 
 
 def _threshold_at(region, dimension):
-    """Training works from ``dimension`` on, and before it goes as in the bulk."""
+    """Training works from ``dimension`` on, and below it has the losses of the bulk."""
 
     def world(run):
         held = run.restricted
@@ -66,7 +67,7 @@ def _threshold_at(region, dimension):
 
 
 def first_working(held, region):
-    """log10 of the k from which the confined training works; 4 (beyond any k here) if it never does."""
+    """log10 of the k from which the confined training works; 4 (beyond any k here) if it never works."""
     k = crossing_dimension(held.dimensions, held.losses[region], WORKS * held.unrestricted)
     return math.log10(min(k, 1e4))
 
@@ -107,7 +108,7 @@ BULK_SHARE = 3000 / 4810  # the paper's bulk
 
 
 def _small_bulk(run):
-    """What the bulk reaches at a tenth of the dimensions, at any number of them."""
+    """The bulk's loss at a tenth of the dimensions, at every k."""
     held = run.restricted
     early = loss_at(held.dimensions, held.losses["bulk"], 0.1 * run.spectrum.size)
     return with_losses(run, bulk=np.full(len(held.dimensions), early))
@@ -256,7 +257,7 @@ def test_order(restricted):
 
 
 def _threshold_pair(run):
-    """The chaotic subspace works where it does, and the stable one from half as many dimensions again on."""
+    """The chaotic subspace unchanged; the stable subspace works from 1.5 times as many dimensions."""
     later = 1.5 * 10 ** first_working(run.restricted, "chaotic")
     return _threshold_at("stable", later)(run)
 

@@ -1,4 +1,4 @@
-"""Section 3: the network trains; and what a summary of prior work says of how far its parameters move."""
+"""Section 3: the network trains; and a summary of prior work on how far its parameters move."""
 
 import math
 from dataclasses import replace
@@ -77,7 +77,7 @@ def _shorter(run):
 
 
 def _flatter(run):
-    """The hidden kernel's difference with its small singular values divided by ten."""
+    """The hidden kernel's change with its small singular values divided by ten."""
     before, after = _arrays(run)[0]
     left, sigma, right = np.linalg.svd(after - before, full_matrices=False)
     sigma[max(1, round(len(sigma) / 10)) :] /= 10

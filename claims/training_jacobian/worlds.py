@@ -79,14 +79,14 @@ def turned_vectors(cosine: float) -> Control:
 
 
 def even_term(run: Any) -> World:
-    """Each sign's response along the bulk 6 % of the linear one off, in opposite ways."""
+    """Responses along the bulk off by 6 % of the linear response, with opposite errors for the two signs."""
     held = run.bulk_responses
     even = 0.06 * np.multiply.outer(held.sigma, held.stimulus)
     return World(run, bulk_responses=replace(held, along=held.along + np.stack([even, -even], axis=1)))
 
 
 def effects_on(inputs: str) -> Callable[[Any], World]:
-    """The effects on these inputs in the place of those on any other but test examples."""
+    """The effects on these inputs in place of those on all other inputs except test examples."""
 
     def world(run: Any) -> World:
         found = run.influence
@@ -103,7 +103,7 @@ def with_losses(run: Any, **losses: Any) -> World:
 
 
 def swapped_losses(first: str, second: str) -> Callable[[Any], World]:
-    """Training confined to one region as it goes in another, and the reverse."""
+    """The test losses of training confined to two regions exchanged."""
 
     def world(run: Any) -> World:
         losses = run.restricted.losses

@@ -93,7 +93,7 @@ def _curves(data: Data, d: int) -> tuple[Array, Array]:
 
 
 def _reaches(times: Array, curve: Array, level: float) -> float:
-    """When the curve first reaches the level, interpolated; NaN if it never does."""
+    """Time at which the curve first reaches the level, interpolated; NaN if it never does."""
     above = np.flatnonzero(curve >= level)
     around = slice(max(above[0] - 1, 0), above[0] + 1) if above.size else slice(0, 0)
     return float(np.interp(level, curve[around], times[around])) if above.size else float("nan")

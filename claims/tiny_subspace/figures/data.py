@@ -1,4 +1,4 @@
-"""What the second paper's figures share: two data sets, each with a look of its own, and steps on an axis."""
+"""Shared parts of the second paper's figures: two data sets, each in a style of its own, and steps on an axis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNEVEN = "The axis of steps is linear up to 50 and logarithmic beyond."
 
 
 def on_both(arrays: str, statement: str, *readings: str) -> dict[str, Source]:
-    """A source for each data set: the first of the statement's readings that has the arrays."""
+    """A source for each data set: the statement's first reading that has the arrays."""
     return {data: optional(arrays, *(f"{PAPER}/{statement}[{data},{reading}]" for reading in readings)) for data in DATA}
 
 
@@ -30,7 +30,7 @@ def as_judged(data: Data) -> str:
 
 
 def from_step_0(axes: Axes, last: float) -> None:
-    """Steps on an axis that is linear up to 50 and logarithmic beyond, so that the start is on it."""
+    """Steps on an axis that is linear up to 50 and logarithmic beyond, so that it includes the start."""
     axes.set_xscale("symlog", linthresh=50, linscale=0.5)
     axes.xaxis.set_major_locator(FixedLocator([x for x in (0, 50, 100, 200, 500, 1000, 2000, 5000) if x <= last]))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -39,5 +39,5 @@ def from_step_0(axes: Axes, last: float) -> None:
 
 
 def nothing(axes: Axes) -> None:
-    """Leave out a panel without evidence; the caption names what is not in the figure."""
+    """Leave out a panel without evidence; the caption names the missing panels."""
     axes.set_visible(False)

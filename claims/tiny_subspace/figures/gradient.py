@@ -34,7 +34,7 @@ def in_top(axes: Axes, **found: Data | None) -> str:
     return f"Fraction of the gradient: {'; '.join(said)}."
 
 
-# sums of the shares that the paper gives: which claim judges each, and what it is
+# sums of shares that the paper gives: the claim that judges each, and its meaning
 SUMS = {
     "top-twenty-at-start": "first 20, step 0",
     "top-twenty": "first 20, step 50",
@@ -84,7 +84,7 @@ def over_eigenvectors(axes: list[Axes], **found: Data | None) -> str:
 
 
 def _sums(axes: Axes, sums: dict[str, Data | None]) -> str:
-    """The paper's sums beside ours; nothing where none of them was judged."""
+    """The paper's sums beside ours; nothing if none was judged."""
     judged = {words: (data, at) for words, data in sums.items() if data is not None and (at := published(data)) is not None}
     if not judged:
         nothing(axes)

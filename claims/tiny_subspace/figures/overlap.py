@@ -1,4 +1,4 @@
-"""Table 1 and Figure 12: the Hessian-gradient overlap of many trainings; and two that the paper does not have."""
+"""Table 1 and Figure 12: the Hessian-gradient overlap of many trainings; and two figures that the paper does not have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.report.figures.style import GREY, INK, LINES, legend, one_scale, se
 from .data import DATA, PAPER, SPREAD, STYLES, as_judged, nothing
 
 FAMILY = f"{PAPER}/hessian-gradient-overlap"
-# experiment: the table's row, and the claim that has the paper's number, if it gives one
+# experiment: the table's row, and the claim on the paper's number, if there is a number
 ROWS = {
     "softmax": ("softmax regression", "mnist,softmax"),
     "softplus": ("softplus", "mnist,softplus"),
@@ -30,7 +30,7 @@ BATCHES = ("16", "64", "256", "whole set")
 
 
 def _source(data: str, row: str) -> Source:
-    """Evidence of a row: the claim about its number where there is one, or the one about its size."""
+    """Evidence of a row: the claim about its number if there is one, else the claim about its size."""
     numbered = [f"{FAMILY}[{ROWS[row][1]}]"] if data == "mnist" and ROWS[row][1] else []
     return optional("steps overlap", *numbered, f"{FAMILY}[{data},{row},large]")
 

@@ -47,7 +47,7 @@ def preserved(axes: list[Axes], **found: Data | None) -> str:
 
 
 def _overlaps(data: Data, start: int) -> tuple[Array, Array]:
-    """Later steps less the first, and the overlap with each (equation 5), shape (runs, later steps)."""
+    """Later steps minus the first step, and the overlap with each (equation 5), shape (runs, later steps)."""
     steps, cross = data.stack("steps")[0], data.stack("cross")
     first = int(np.flatnonzero(steps == start)[0])
     return steps[first + 1 :] - start, np.sum(cross[:, first, first + 1 :] ** 2, axis=(-2, -1)) / cross.shape[-1]

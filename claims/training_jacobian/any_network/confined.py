@@ -16,16 +16,16 @@ from ..test_training import random_move
 from ..worlds import swapped_losses, with_losses
 from .shared import on_any
 
-# Of the test loss before: test losses of seeds differ by several per cent, and shares of a fall that is no larger are noise.
+# Share of the initial test loss: seeds' test losses differ by several per cent, and shares of a smaller fall are noise.
 LEAST_FALL = 0.1
-WORKS = 0.9  # of what unconfined training takes from the test loss: from there on a confined training works
+WORKS = 0.9  # share of the fall in test loss by unconfined training from which on a confined training works
 
 
 def _fall(run):
-    """What unconfined training takes from the test loss.
+    """The fall of the test loss by unconfined training.
 
     Raises:
-        NotRun: nothing, or too little to be a measure.
+        NotRun: no fall, or a fall too small to be a measure.
     """
     before, after = run.initial_test_loss, run.restricted.unrestricted
     fall = before - after
@@ -80,14 +80,14 @@ def test_confined(run, region):
 
 
 def _later(run):
-    """The stable subspace works from half as many dimensions again as the chaotic one does."""
+    """The stable subspace works from 1.5 times as many dimensions as the chaotic subspace."""
     held = run.restricted
     start = 1.5 * 10 ** _works_from(run, "chaotic")
     return with_losses(run, stable=np.where(held.dimensions >= start, held.unrestricted, run.initial_test_loss))
 
 
 def _works_from(run, region):
-    """log10 of the k from which training in the region works; that of N if it never does."""
+    """log10 of the k from which training in the region works; log10 N if it never works."""
     held = run.restricted
     threshold = run.initial_test_loss - WORKS * _fall(run)
     k = crossing_dimension(held.dimensions, held.losses[region], threshold)
@@ -119,7 +119,7 @@ def test_order_of_regions(run):
 )
 def test_most_stay_close(run):
     before, after = (jax.tree.leaves(run.tree(theta)) for theta in (run.trained.theta_0, run.trained.theta_T))
-    # an array that begins at zero has no size of its own: all of it counts as moved
+    # an array that begins at zero has no initial size: all its parameters count as moved
     sizes = [np.sqrt(np.mean(np.square(a))) for a in before]
     moved = np.concatenate([np.ravel(np.abs(b - a) < 0.1 * s) for a, b, s in zip(before, after, sizes, strict=True)])
     return Measurement(float(moved.mean()), unit="share", counted=f"of {len(moved)} parameters")

@@ -1,4 +1,4 @@
-"""Sections 3.4 and 3.5: the bulk beside the parameter-function Jacobian, and what it depends on."""
+"""Sections 3.4 and 3.5: the bulk beside the parameter-function Jacobian, and the dependence of the bulk on data and seeds."""
 
 import math
 from dataclasses import replace

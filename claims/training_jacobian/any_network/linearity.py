@@ -39,7 +39,7 @@ def test_bulk_is_linear(bulk_responses, spectrum, up_to):
 
 
 def _spread(run):
-    """The response along u_i joined by an orthogonal part of 30 %."""
+    """An orthogonal part of 30 % added to the response along u_i."""
     held = run.bulk_responses
     return World(run, bulk_responses=replace(held, orthogonal=np.hypot(held.orthogonal, 0.3 * np.abs(held.along))))
 
@@ -66,7 +66,7 @@ def test_bulk_is_surgical(bulk_responses, spectrum, power):
 
 
 def _diverged(held):
-    """A training that diverged answers along no direction: all of it counts as orthogonal."""
+    """The response of a diverged training counts as orthogonal to u_i."""
     finite = np.isfinite(held.along) & np.isfinite(held.orthogonal)
     return replace(held, along=np.where(finite, held.along, 0), orthogonal=np.where(finite, held.orthogonal, 1))
 
@@ -86,7 +86,7 @@ def test_top_leaves_first(top_responses, bulk_responses):
 
 
 def _leaves(held):
-    """log10 of the lambda at which the median response is 20 % off the line; 4 where it never is."""
+    """log10 of the lambda at which the median response is 20 % off the line; 4 if it never is."""
     linear = np.multiply.outer(held.sigma, held.stimulus)
     off = np.abs(held.along.mean(axis=1) - linear) / linear
     return math.log10(min(crossing(held.stimulus, np.median(off, axis=0) - 0.2), 1e4))

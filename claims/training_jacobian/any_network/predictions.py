@@ -1,4 +1,4 @@
-"""Section 3.3: what a step along a direction does to predictions, in and far out of distribution; how far training moves."""
+"""Section 3.3: effect on predictions of a step along a direction, in and far out of distribution; how far training moves."""
 
 import math
 
@@ -40,7 +40,7 @@ def test_invisible(run, against):
 
 
 def _in_place(region):
-    """The bulk's median effect in place of the region's."""
+    """The bulk's median effect in place of the region's effects."""
 
     def world(run):
         bulk, _ = regions(run.spectrum, region)

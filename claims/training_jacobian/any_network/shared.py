@@ -1,4 +1,4 @@
-"""What the claims on any network share: their declaration, and what is left to compare."""
+"""Shared parts of the claims on any network: their declaration, and the regions that they compare."""
 
 import functools
 import math
@@ -21,15 +21,15 @@ def require_bulk(run):
 
 
 def each_region(declare):
-    """Against chaotic and against stable directions, each on its own: pooled, their mixture would decide."""
+    """One claim against chaotic and one against stable directions: if pooled, their proportions would decide."""
     return lambda function: declare("chaotic")(declare("stable")(function))
 
 
 def log10(measured):
-    """A positive quantity on the scale on which seeds spread it evenly.
+    """log10 of a positive quantity, on which scale seeds spread evenly.
 
     Raises:
-        NotRun: it is zero or not finite, as where a step changes no prediction at all.
+        NotRun: the quantity is zero or not finite, for example if a step changes no prediction.
     """
     if not 0 < measured.value < math.inf:
         raise NotRun(f"it is {measured.value}, which has no logarithm: a median of one side is zero or not finite")

@@ -1,4 +1,4 @@
-"""Sections 3.1 and 3.5: a bulk exists, its vectors agree, perturbations along it stay; on noise there is none."""
+"""Sections 3.1 and 3.5: a bulk exists, its vectors agree, and perturbations along it stay; on noise there is no bulk."""
 
 import math
 

@@ -26,7 +26,7 @@ def table(options: argparse.Namespace) -> Table:
     """The table that the options ask for.
 
     Raises:
-        InvalidInput: a folder of MNIST that is not there.
+        InvalidInput: the folder of MNIST does not exist.
     """
     from .questions import questions
     from .variants import MNIST, NEIGHBOURS, PAPER_WIDTH, SMOKE, SMOKE_WIDTH, WIDTH, variants

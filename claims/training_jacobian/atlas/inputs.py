@@ -1,6 +1,6 @@
-"""Inputs in the digits' place: each a function from a data set to another one, with the labels as they were.
+"""Replacements for the digits' inputs: functions from a data set to another data set with the same labels.
 
-What is random has a stream of its own and one seed: it is part of the variant, and the seeds of a sweep change theta_0 alone.
+Each random choice has a stream of its own and one seed, and is part of the variant. The seeds of a sweep change theta_0 alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def pooled(data: Dataset) -> Dataset:
 
 
 def whitened(data: Dataset) -> Dataset:
-    """Principal components of equal variance, as many as vary at all; mean 0, and the total variance of before."""
+    """The principal components that vary, scaled to equal variance; mean 0, and the original total variance."""
     mean, variances, axes = _principal(data.x_train)
     kept = variances > 1e-6 * variances[0]
     scale = np.sqrt(variances[kept].sum() / kept.sum() / variances[kept])
@@ -40,7 +40,7 @@ def whitened(data: Dataset) -> Dataset:
 
 
 def of_rank(data: Dataset, rank: int) -> Dataset:
-    """The mean, and the part in the first ``rank`` principal components."""
+    """The mean plus the part in the first ``rank`` principal components."""
     mean, _, axes = _principal(data.x_train)
     return _mapped(data, lambda x: mean + (x - mean) @ axes[:, :rank] @ axes[:, :rank].T)
 
@@ -81,7 +81,7 @@ def noise_of_rank(data: Dataset, rank: int) -> Dataset:
 
 
 def noisy_labels(data: Dataset, share: float) -> Dataset:
-    """That share of the training labels, drawn at random, permuted among themselves."""
+    """The given share of the training labels, drawn at random, permuted among themselves."""
     rng = numpy_stream(SEED, "atlas-labels")
     chosen = rng.permutation(len(data.y_train))[: round(share * len(data.y_train))]
     labels = np.array(data.y_train)

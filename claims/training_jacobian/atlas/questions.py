@@ -1,6 +1,6 @@
-"""What is asked of all variants; every region was written down before the first sweep.
+"""The questions for all variants; every region was written down before the first sweep.
 
-``near`` is the share of free directions within 0.1 of one, ``near_all`` that of all directions; both are explained in the pages.
+``near`` is the share of free directions within 0.1 of one, ``near_all`` the share of all directions; the pages explain both.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LITTLE = at_most(0.1, reason="a tenth of all directions, twice the least bulk: a
 
 
 def _excess(names: Sequence[str], rows: Rows) -> float:
-    """The smallest excess of the bulk's share over that on white noise."""
+    """The smallest excess of the bulk's share over its share on white noise."""
     return min(rows.fact(name, "near") - rows.fact(name, "near_noise") for name in names)
 
 
@@ -60,23 +60,23 @@ def _of_base(fact: str, rows: Rows) -> float:
 
 
 def _slope(names: Sequence[str], x: Sequence[float], rows: Rows, fact: str = "near_all") -> float:
-    """Least-squares slope of a fact on numbers that belong to the places, not to the rows."""
+    """Least-squares slope of a fact on ``x``, a number for each of the names."""
     return float(linregress(x, [rows.fact(name, fact) for name in names]).slope)
 
 
 def _slope_alone(names: Sequence[str], x: Sequence[float], rows: Rows, fact: str = "near_all") -> tuple[float, float]:
-    """Its 95 % interval from the residuals of one seed: how far the points are from a line."""
+    """The slope's 95 % interval from one seed, by the residuals of the points from a line."""
     found = linregress(x, [rows.fact(name, fact) for name in names])
     half = float(t.ppf((1 + CONFIDENCE) / 2, len(x) - 2) * found.stderr)
     return float(found.slope) - half, float(found.slope) + half
 
 
 def _no_larger(names: Sequence[str], rows: Rows) -> list[str]:
-    """Those of the variants whose bulk is no larger than on white noise."""
+    """The variants whose bulk is no larger than on white noise."""
     return [name for name in names if _excess([name], rows) not in THERE]
 
 
-# data sets of 64 inputs in the base's place, all else equal
+# data sets of 64 inputs in place of the base's, all else equal
 ALIKE = (
     *("base", "pixels-shuffled", "pixels-shuffled-each", "rotated", "gaussian", "white-noise"),
     *(f"noise-rank-{rank}" for rank in RANKS),
@@ -371,7 +371,7 @@ def _hessians() -> list[Question]:
     ]
 
 
-# claims whose limits are asked for: (name of the question, claim, what it says)
+# claims whose limits are asked for: (name of the question, claim, the claim's statement)
 LIMITS = (
     (
         "invisible-in-distribution-against-chaotic",
@@ -422,14 +422,14 @@ def _outside(id: str, rows: Rows) -> list[str]:
 
 
 def _held(id: str, rows: Rows, *, controls: bool = False) -> float:
-    """The share of variants on which the claim's value is in its region; with ``controls``, that of its controls."""
+    """The share of variants on which the claim's value is in its region; with ``controls``, the same share for its controls."""
     held, accept = rows.claims(id).values(), _claim(id).accept
     values = [control.value for one in held for control in one.controls] if controls else [one.value for one in held]
     return float(np.mean([value is not None and value in accept for value in values]))
 
 
 def _held_alone(id: str, rows: Rows) -> tuple[float, float]:
-    """Clopper-Pearson's 95 % interval, variants taken for a sample of all that could have been chosen."""
+    """Clopper-Pearson's 95 % interval, with the variants as a sample of all possible variants."""
     total = len(rows.claims(id))
     found = proportion_interval(total - len(_outside(id, rows)), total)
     return found.low, found.high

@@ -1,4 +1,4 @@
-"""The table of variants: the paper's network on its digits, narrower, and what differs from it in one thing, or in two."""
+"""The table of variants: the paper's network on its digits, narrower, and variants that differ in one or two choices."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from ..experiments import Data, Model, Optimiser
 from . import inputs
 
 WIDTH, PAPER_WIDTH, SMOKE_WIDTH = 12, 64, 4  # N = 910, 4810 and 310
-SMOKE = ("base", "relu", "adam", "batch-400", "white-noise", "apart")  # enough to see that all of it works
-# a narrower and a wider network, with which ranks are crossed
+SMOKE = ("base", "relu", "adam", "batch-400", "white-noise", "apart")  # enough to test all parts
+# a narrower and a wider network, crossed with ranks
 NEIGHBOURS = {SMOKE_WIDTH: (2, 8), WIDTH: (6, 24), PAPER_WIDTH: (16, 32)}
 WIDTHS = (8, 16, 32, 64, 128)  # on 16 pixels: N = 226 to 3466
 RANKS, DIGITS_RANKS, CROSSED = (1, 4, 16, 64), (4, 8, 16, 32), (4, 16)
-TIMES = (1, 3, 6, 12, 18)  # epochs of 25 after which training is stopped
+TIMES = (1, 3, 6, 12, 18)  # epochs, of 25, after which training stops
 EPOCHS = (1, 2, 5, 10, 50, 100)
 BATCHES = (8, 16, 32, 160, 400, 1600)
 EQUAL_STEPS = {8: 3, 32: 12, 160: 62, 400: 156}  # batch -> epochs that make 600 to 624 steps; the base has 625
@@ -39,7 +39,7 @@ SCALES = (0.25, 0.5, 2.0, 4.0)
 NOISES = (0.1, 0.3, 1.0)
 STEP_SIZES = (0.01, 0.03, 0.3, 1.0)
 MNIST = "mnist-8x8"
-CLOSELY = ("base", "no-momentum", "label-noise-100")  # of which the path of Hessians is compared with J as well
+CLOSELY = ("base", "no-momentum", "label-noise-100")  # variants whose path of Hessians is compared with J as well
 ACTS: dict[str, Callable[[Any], Any]] = {
     **ACTIVATIONS,
     "leaky-relu": elementwise(jax.nn.leaky_relu),
@@ -57,18 +57,18 @@ def digits() -> Dataset:
 
 @dataclass(frozen=True)
 class Setting:
-    """All that a variant may change.
+    """The choices that a variant may change.
 
     Attributes:
         hidden: widths of the hidden layers.
-        data: gives the data set.
+        data: () -> the data set.
         act: a name of ``ACTS``.
         loss: a name of the engine's losses.
         rule: (steps) -> the optimiser.
         epochs, batch: of training; the last examples are dropped where the batch does not divide them.
-        horizon: epochs after which the step size has fallen to zero; None is all of them.
-        scale: theta_0 is multiplied by it.
-        apart: whether directions that cross-entropy does not see are kept apart as structural.
+        horizon: epochs after which the step size is zero; None takes all epochs.
+        scale: factor of theta_0.
+        apart: whether directions that do not change cross-entropy are kept separate as structural.
     """
 
     hidden: tuple[int, ...]
@@ -117,7 +117,7 @@ def _small(load: Callable[[], datasets.Data], classes: int) -> Callable[[], Data
 
 
 def sgd(**changes: Any) -> Rule:
-    """The paper's heavy ball with other numbers."""
+    """The paper's heavy ball with other parameters."""
     return partial(recipe.optimiser, dataclasses.replace(Optimiser(), **changes))
 
 
@@ -140,7 +140,7 @@ OPTIMISERS: dict[str, Rule] = {
 
 
 def variants(width: int = WIDTH, mnist: Path | None = None) -> tuple[Variant, ...]:
-    """The base and all variants of it, at a width of ``NEIGHBOURS``; with a folder of MNIST's idx files, on those too."""
+    """The base and all its variants, at a width of ``NEIGHBOURS``; with a folder of MNIST's idx files, also those on MNIST."""
     base, found = Setting((width,)), []
 
     def add(name: str, axis: str, value: float | str, given: dict[str, float] | None = None, **changes: Any) -> None:

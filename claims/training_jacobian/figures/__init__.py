@@ -1,4 +1,4 @@
-"""Figures 1 to 6 of the training-Jacobian paper (Belrose & Scherlis 2024), those of its appendix, and four of our own."""
+"""Figures 1 to 6 of the training-Jacobian paper (Belrose & Scherlis 2024), its appendix's figures, and four of our own."""
 
 from . import confined, identity, influence, lenet, response, spectrum, subspaces
 

@@ -1,4 +1,4 @@
-"""Figures 6a and 6b: training confined to the bulk, to its complement, to the chaotic and stable directions, to random ones."""
+"""Figures 6a and 6b: training confined to the bulk, to its complement, and to chaotic, stable and random directions."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _confined(axes: Axes, held: Data, regions: tuple[str, ...]) -> str:
 
 
 def _works(region: str, dimensions: Array, losses: Array, free: float) -> str:
-    """From which of the dimensions on the loss stays within 1.25 of the unrestricted one."""
+    """The dimension from which on the loss stays within 1.25 of the unrestricted loss."""
     above = np.flatnonzero(~(losses <= 1.25 * free))
     first = above[-1] + 1 if above.size else 0
     return f"{region} never works" if first == len(dimensions) else f"{region} works from k = {dimensions[first]:.0f} on"

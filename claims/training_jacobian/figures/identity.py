@@ -26,7 +26,7 @@ from harness.report.figures.style import (
 
 PAPER = "training-jacobian"
 REGIONS, UNMOVED, DIMENSION = (f"{PAPER}/{name}" for name in ("three-regions", "bulk-unmoved", "dimension-of-training"))
-FLOOR = 1e-6  # what float32 leaves of J - I
+FLOOR = 1e-6  # rounding of J - I in float32
 NEAR = 1e-4  # hardly a direction lies between here and rounding
 
 

@@ -1,4 +1,4 @@
-"""Figures 3a to 3d: what each singular direction does to predictions, and how far training moves along it."""
+"""Figures 3a to 3d: effect of each singular direction on predictions, and how far training moves along it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EFFECT = (
     f"KL divergence after a unit step along uᵢ (Eq. 2: mean over inputs, and here over both signs). {EACH} Figures 3a, 3b and 3d have "
     "one scale; it ends at 10⁻⁸."
 )
-KL = (1e-8, 10.0)  # nats: what the three figures show, so that they can be compared
+KL = (1e-8, 10.0)  # nats: the same axis in the three figures, for comparison
 TEST, OOD, MOVES = (f"{PAPER}/{name}" for name in ("invisible-in-distribution", "visible-far-ood", "bulk-barely-moves"))
 LARGER = f"{OOD}[larger-than-in-distribution,noise]"
 
@@ -28,7 +28,7 @@ def _influence(family: str, *readings: str, anywhere: str = "") -> Source:
 
 
 def _against(statement: str, readings: str = "{}", anywhere: str = "") -> dict[str, Source]:
-    """What the claims judge: the bulk's median over that of the chaotic, and of the stable directions."""
+    """The values that the claims judge: the bulk's median over that of the chaotic, and of the stable directions."""
     return {
         region: quoted(f"{statement}[{readings.format(region)}]", anywhere=anywhere and f"{statement}[{anywhere.format(region)}]")
         for region in ("chaotic", "stable")
@@ -103,7 +103,7 @@ def _effect(axes: Axes, data: Data, ratios: Mapping[str, Data | None], test: Dat
 
 
 def _by_direction(axes: Axes, data: Data, name: str, label: str, bottom: float, ratios: Mapping[str, Data | None]) -> str:
-    """One value a direction, log scale; the few that are zero up to rounding are left below the axis."""
+    """One value a direction, log scale; the few values that are zero up to rounding lie below the axis."""
     values = data.stack(name)
     each_direction(axes, values, data.stack("sigma"), label, bottom)
     found = [f"{judged(ratio)} of that over the {region} directions" for region, ratio in ratios.items() if judged(ratio)]

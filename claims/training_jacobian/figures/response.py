@@ -91,7 +91,7 @@ def along_the_top(axes: Axes, top: Data, leaves: Data | None, overtakes: Data | 
 
 
 def _power(data: Data | None, pattern: str) -> float | None:
-    """Ten to the power that the paper's words give."""
+    """Ten to the power in the paper's words."""
     exponent = None if data is None else data.in_words(pattern)
     return None if exponent is None else 10.0**exponent
 

@@ -1,4 +1,4 @@
-"""Figures 1a, 1b and 5b: the spectrum, the alignment of its two sides, and what white noise does to it."""
+"""Figures 1a, 1b and 5b: the spectrum, the alignment of its two sides, and the spectrum on white noise."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _of_paper(number: float | None) -> str:
 
 
 def _sizes(axes: Axes, size: int, above: float | None, near: float | None, below: float | None) -> None:
-    """The paper's numbers as bars over so many indices, the middle one between the others."""
+    """The paper's numbers of directions as bars over the indices, the bulk between the other regions."""
     if above is None or near is None or below is None:
         return
     middle = (above + size - below) / 2

@@ -1,4 +1,4 @@
-"""Figures 4a, 4b and 5a: the null space of the parameter-function Jacobian, and what bulks have in common."""
+"""Figures 4a, 4b and 5a: the null space of the parameter-function Jacobian, and the overlap of bulks."""
 
 from __future__ import annotations
 

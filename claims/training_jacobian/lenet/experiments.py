@@ -9,20 +9,21 @@ from harness.runs.experiment import PRECISIONS, fingerprint, register, require, 
 
 @dataclass(frozen=True)
 class LeNetExperiment:
-    """LeNet-5 with ReLU trained by Adam with a cosine schedule, and how its singular values are counted.
+    """LeNet-5 with ReLU, trained by Adam with a cosine schedule, and the settings for counting its singular values.
 
     Attributes:
-        images: how many images are trained on, the first ones of the data set; the paper's 60,000 make 2,811 steps.
+        images: number of training images, the first of the data set; the paper's 60,000 make 2,811 steps.
         inputs: ``images``, or ``white-noise``: uniform [0, 1] pixels in their place.
         batch: images a step; the paper does not say. An incomplete last batch is dropped.
         epochs: passes over the images.
-        step_size: peak step size of Adam, which the cosine schedule takes to zero.
-        eps_root: added under Adam's square root, without which training has no derivative where a gradient is zero.
+        step_size: peak step size of Adam, which the cosine schedule lowers to zero.
+        eps_root: added under Adam's square root; without it training has no derivative where a gradient is zero.
         width: vectors a block.
-        part: share of the budget that goes into this run.
-        against: an experiment with whose bulk this one's is compared; the run's part of the budget then goes into that.
+        part: this run's share of the budget.
+        against: the experiment whose bulk is compared with this one's; the run's part of the budget is then spent on the
+            comparison.
         noise_seed: seed of the noise images, a fixed part of the experiment.
-        seed: moves theta_0, and the probes.
+        seed: seed of theta_0 and of the probes.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """LeNet-5 with ReLU (LeCun et al. 1998, in the form of today's libraries): 61,706 parameters on images of 28 x 28 pixels.
 
 Kernels are drawn lecun-normal and biases N(0, 1 / width), as in the authors' notebook for the small network; appendix A.1 does
-not say. With zero biases every blank part of an image puts ReLU and pooling on their kinks at theta_0, where training has no
+not say. With zero biases, blank parts of an image put ReLU and pooling exactly on their kinks at theta_0, where training has no
 derivative.
 """
 
@@ -44,13 +44,13 @@ def apply(params: Any, x: Float[Array, "examples 28 28"]) -> Float[Array, "examp
 
 
 def _stage(x: Array, kernel: Array, bias: Array, *, margin: int = 0) -> Array:
-    """Convolution, 2 x 2 max-pooling and ReLU: in this order the same, at a quarter of the work, as ReLU before the pooling."""
+    """Convolution, 2 x 2 max-pooling and ReLU. ReLU after pooling gives the same result as before, at a quarter of the work."""
     return jax.nn.relu(max_pool(convolution(x, kernel, margin)) + bias)
 
 
 @with_exact_dtypes
 def scaled(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Square images (examples, side, side) brought to 28 x 28 pixels by bilinear interpolation; unchanged if they have that size.
+    """Square images (examples, side, side) scaled to 28 x 28 pixels by bilinear interpolation; unchanged if 28 x 28.
 
     Raises:
         InvalidInput: the images are not square.

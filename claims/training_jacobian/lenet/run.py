@@ -1,4 +1,4 @@
-"""A run of LeNet-5: trains, spends its budget on products with J, and keeps every step of them."""
+"""A run of LeNet-5: trains, spends its budget on products with J, and keeps every step of the products."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ from .experiments import LeNetExperiment
 
 CODE = (matrix_free, TrainingProducts, network, images)
 DELTA = 0.1
-MINUTES = 20.0  # of the budget, unless another is given
-HELD_OUT = 200  # images beyond those trained on, for which predictions are compared
-ENDS = 8  # chaotic and stable directions, each
+MINUTES = 20.0  # the default budget
+HELD_OUT = 200  # images outside the training set on which predictions are compared
+ENDS = 8  # number of chaotic and of stable directions
 STIMULI = (0.1, 1.0)
-# The full horizon has 94 times the steps of the default: below this many minutes it would not get beyond the first probes.
+# The full horizon has 94 times the default's steps: with fewer minutes the run would not get beyond the first probes.
 FULL_MINUTES = 600
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Random vectors ``inside`` a bulk and ``outside`` it, as columns (N, width), found after so many block ``steps``."""
+    """Random vectors ``inside`` a bulk and ``outside`` it, as columns (N, width), found after ``steps`` block steps."""
 
     inside: Any
     outside: Any
@@ -61,7 +61,7 @@ class Run(runs.Run):
     experiment: LeNetExperiment
 
     def prepare(self) -> None:
-        """Spend the budget. What cannot be run is left to its claims to say, and so are directions: without any, counts stand."""
+        """Spend the budget. Claims report what cannot be run; they also find the directions, which counts do not need."""
         if self.experiment.against:
             with suppress(NotRun, EmptyOutcome):
                 self.compared  # noqa: B018
@@ -85,21 +85,21 @@ class Run(runs.Run):
 
     @property
     def _count(self) -> int:
-        """How many images are trained on: of scikit-learn's digits, some are held out."""
+        """The number of training images; some of scikit-learn's digits are held out."""
         return self.experiment.images if self._mnist is not None else min(self.experiment.images, EXAMPLES - HELD_OUT)
 
     @property
     def _mnist(self) -> Any:
-        """Where MNIST is, None where there is none."""
+        """The place of MNIST, None if there is none."""
         return self.lab.options.get("mnist")
 
     def _read(self, number: int) -> images.Images:
-        """The first images of MNIST where there is one, else all digits of scikit-learn."""
+        """The first images of MNIST if the user has it, else all digits of scikit-learn."""
         return images.digits() if self._mnist is None else images.load_mnist(self._mnist, number)
 
     @cached_property
     def images(self) -> images.Images:
-        """What is trained on: MNIST where there is one, else the digits of scikit-learn, brought to 28 x 28 pixels."""
+        """The training images: MNIST if the user has it, else the digits of scikit-learn, scaled to 28 x 28 pixels."""
         e, count, whole = self.experiment, self._count, self._read(self._count)
         origin = whole.origin if len(whole.labels) == count else f"{count:,} of {whole.origin}"
         if whole.pixels.shape[1] != network.SIDE:
@@ -112,14 +112,14 @@ class Run(runs.Run):
 
     @property
     def held_out(self) -> Any:
-        """Images of the same kind that were not trained on (of the full set: its last ones, which were)."""
+        """Images of the same kind outside the training set; with the full set, its last images, which were trained on."""
         more = self._count + HELD_OUT
         full = self._mnist is not None and more > images.TEST_IMAGES
         return network.scaled(self._read(self._count if full else more).pixels[:more][-HELD_OUT:])
 
     @property
     def origin(self) -> str:
-        """Data and horizon in words, for the report: a smaller run than the paper's must say so."""
+        """Data and horizon in words, for the report, which must say that a run is smaller than the paper's."""
         return f"{self.images.origin}; {self.steps} steps of {self.experiment.batch} images, where the paper takes 2,811 or so"
 
     @property
@@ -139,7 +139,7 @@ class Run(runs.Run):
 
     @cached_property
     def products(self) -> TrainingProducts:
-        """Products with J. Training is done here, and only where a product is still to be computed."""
+        """Products with J. Training runs here, and only if a product is still to be computed."""
         with self.lab.progress.stage(f"{self.label}: training"):
             return TrainingProducts(self.training, self.theta_0)
 
@@ -156,10 +156,10 @@ class Run(runs.Run):
 
     @cached_property
     def spaces(self) -> matrix_free.Spaces:
-        """What the budget has bought, in this session and in earlier ones.
+        """The results of the budget, from this session and earlier sessions.
 
         Raises:
-            NotRun: the full size, without the data or the time for it.
+            NotRun: the data or the time for the full size is missing.
             InvalidInput: the budget does not reach for the least steps.
         """
         if self.missing:
@@ -181,9 +181,9 @@ class Run(runs.Run):
 
     @cached_property
     def parts(self) -> Samples:
-        """Samples of the bulk and of its complement, made as soon as the steps done resolve the bulk.
+        """Samples of the bulk and of its complement, made as soon as the finished steps resolve the bulk.
 
-        A larger budget leaves them as they are, so that what rests on them goes on.
+        A larger budget does not change them, so that results that depend on them continue.
 
         Raises:
             NotRun: the budget has not resolved the bulk.
@@ -200,13 +200,13 @@ class Run(runs.Run):
 
     @property
     def contrast_of_layers(self) -> float:
-        """Contrast with another seed's bulk if they shared only how much of each kernel and bias lies in them."""
+        """Contrast with another seed's bulk if both shared only how much of each kernel and bias lies in them."""
         sizes = [leaf.size for leaf in jax.tree.leaves(self.theta_0)]
         return contrast_of_layers(self.parts.inside, self.parts.outside, sizes, self.spaces.counts[DELTA].inside.estimate)
 
     @cached_property
     def compared(self) -> matrix_free.Compared:
-        """What this run's bulk has in common with that of :attr:`LeNetExperiment.against`, for this run's part of the budget.
+        """Overlap of this run's bulk with the bulk of :attr:`LeNetExperiment.against`, for this run's part of the budget.
 
         Raises:
             NotRun: the other run's budget has not resolved its bulk.
@@ -239,7 +239,7 @@ class Run(runs.Run):
 
     @cached_property
     def chaotic(self) -> Directions:
-        """The directions that training magnifies most, out of :attr:`spaces`, each with its image and residual."""
+        """The directions that training magnifies most, from :attr:`spaces`, each with its image and residual."""
         return self._directions("chaotic", lambda products: extreme(self.spaces.gram, products, ENDS, largest=True))
 
     @cached_property
@@ -266,7 +266,7 @@ class Run(runs.Run):
 
     @property
     def _known(self) -> dict[str, Any]:
-        """What directions and what is measured on them depend on: the data, and how far the Krylov space has grown."""
+        """The dependencies of directions and their measurements: the data, and the size of the Krylov space."""
         return {"data": self.images.digest, "steps": self.spaces.gram.depth}
 
     @cached_property
@@ -313,7 +313,7 @@ class Run(runs.Run):
 
 
 class LazyProducts:
-    """The run's products, made when the first one is asked for: a run that only reads finished steps never trains."""
+    """The run's products, made at the first request: a run that only reads finished steps never trains."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -329,8 +329,8 @@ def _resolved(sample: Callable[..., Any], space: Any, *rest: Any) -> Any:
     """A sample of the bulk.
 
     Raises:
-        NotRun: too few steps were done for one.
-        EmptyOutcome: there is none.
+        NotRun: too few steps were done for a sample.
+        EmptyOutcome: there is no bulk.
     """
     try:
         return sample(space, *rest, DELTA)

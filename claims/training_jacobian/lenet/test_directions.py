@@ -1,4 +1,4 @@
-"""Sections 3.1 to 3.5 on LeNet-5: its chaotic directions, and what a sample of its bulk does, feels, shows and shares."""
+"""Sections 3.1 to 3.5 on LeNet-5: its chaotic directions, and measurements on a sample of its bulk."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How the claims on LeNet-5 are declared, and the worlds in which they must come out otherwise."""
+"""Declarations of the claims on LeNet-5, and the worlds in which the claims must come out otherwise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METHOD = "95 %: Student t over probes of the bounds that Lanczos leaves open"
 
 
 def measured(run: Any, share: Share, steps: int, counted: str = "", **arrays: Any) -> Measurement:
-    """A share of all directions, or what ``counted`` says, as a measurement that brings its own interval."""
+    """A share of all directions (or of ``counted``) as a measurement with its own interval."""
     details = {
         "Lanczos bias": share.bias,
         "probe noise": share.noise,
@@ -74,7 +74,7 @@ def _untrained(run: Any) -> World:
 
 
 def turned(kind: str) -> Control:
-    """As long as they were, the images of one kind of directions point anywhere."""
+    """Images of one kind of directions keep their lengths and point in random directions."""
 
     def world(run: Any) -> World:
         held = getattr(run, kind)
@@ -85,7 +85,7 @@ def turned(kind: str) -> Control:
 
 
 def _shared(run: Any, inside: float, outside: float) -> World:
-    """Shares of the other run's bulk that random vectors have, of a bulk and of its complement."""
+    """Shares in the other run's bulk of random vectors of this bulk (``inside``) and of its complement (``outside``)."""
 
     def sibling(name: str) -> World:
         other = run.sibling(name)
