@@ -1,4 +1,4 @@
-"""Hypothesis profiles, exact dtypes for tests that call JAX, and the one way in which tests compare an engine with an oracle."""
+"""Hypothesis profiles, exact dtypes for tests that call JAX, and the only comparison of an engine with an oracle in tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WITHOUT_JAX = {"plugin", "report", "compare"}  # folders whose tests need no JAX
 class Comparison:
     """Asserts that an engine is within its bound of an oracle, and writes both numbers to the JUnit file.
 
-    ``docs/make_oracles.py`` reads them back, so that what the documentation says was measured.
+    ``docs/make_oracles.py`` reads them back, so that the documentation states measured numbers.
     """
 
     record: Callable[[str, object], None]
@@ -35,7 +35,7 @@ class Comparison:
         assert error <= bound, f"{engine} against {oracle}: error {error:.3g} exceeds {bound:.3g} ({reason})"
 
     def entries(self, engine: str, oracle: str, got: Any, expected: Any, bound: float, reason: str) -> None:
-        """The largest entry of the difference over the largest entry expected."""
+        """The largest entry of the difference over the largest expected entry."""
         expected = np.asarray(expected, np.float64)
         error = float(np.max(np.abs(np.asarray(got, np.float64) - expected)) / np.max(np.abs(expected)))
         self.error(engine, oracle, error, bound, reason)
@@ -48,7 +48,7 @@ def compare(request: pytest.FixtureRequest) -> Comparison:
 
 @pytest.fixture(autouse=True)
 def _exact_dtypes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The scope that the harness enters for itself, for tests that call JAX directly."""
+    """The harness's own scope of dtypes, for tests that call JAX directly."""
     if WITHOUT_JAX & set(request.path.relative_to(HERE).parts):
         yield
         return

@@ -1,4 +1,4 @@
-"""Data sets for users' networks: sizes, splits, what is standardised, MNIST from files that the tests write, bad input."""
+"""Data sets for users' networks: sizes, splits, standardisation, MNIST from files that the tests write, bad input."""
 
 import gzip
 import subprocess

@@ -1,4 +1,4 @@
-"""The documentation: the programs of docs/network.md run and it names all that the package offers; no page's link is broken."""
+"""The documentation: the programs of docs/network.md run, it names all public names, and no page has a broken link."""
 
 import itertools
 import re

@@ -1,6 +1,6 @@
-"""The direction of flow: a floor imports only from the floors below it, a module only from those before it in its folder.
+"""Import order: a floor imports only from the floors below it, a module only from earlier modules of its folder.
 
-Imports inside functions count as well. JAX stays out of what must work without it.
+Imports inside functions count as well. Modules that must work without JAX do not import it.
 """
 
 import ast

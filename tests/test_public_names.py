@@ -1,4 +1,4 @@
-"""The names that the package offers: each can be imported, and what an extra brings is named when it is missing."""
+"""The package's public names: each can be imported, and errors name the extra that is missing."""
 
 import subprocess
 import sys

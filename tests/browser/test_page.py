@@ -1,7 +1,7 @@
-"""report.html in a headless Chromium: its script works, it works without, nothing overflows, and axe-core finds no violation.
+"""report.html in a headless Chromium: it works with and without its script, nothing overflows, axe-core finds no violation.
 
-The browser is the one that ``CHROMIUM`` names, one on PATH, or one that playwright has installed. Tests that lack a browser, or
-axe-core (a file that ``AXE_CORE`` names), are skipped; with ``BROWSER_REQUIRED`` set they fail.
+The browser is the Chromium that ``CHROMIUM`` names, else a Chromium on PATH or from playwright. Tests that lack a browser or
+axe-core (the file that ``AXE_CORE`` names) are skipped; with ``BROWSER_REQUIRED`` set they fail.
 """
 
 import dataclasses

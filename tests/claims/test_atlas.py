@@ -1,4 +1,4 @@
-"""The atlas: what a sweep keeps and does not compute again, the arithmetic of verdicts and answers, and the declared table."""
+"""The atlas: results that a sweep keeps and does not compute again, the arithmetic of verdicts and answers, and the table."""
 
 import argparse
 import dataclasses

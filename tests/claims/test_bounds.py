@@ -1,4 +1,4 @@
-"""What is a share has the bounds of one, so that no interval of a share reaches beyond 0 or 1."""
+"""Claims on shares have the bounds 0 and 1, so that no interval of a share reaches beyond them."""
 
 from __future__ import annotations
 

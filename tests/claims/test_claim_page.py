@@ -1,4 +1,4 @@
-"""The claim that docs/claim.md gives as its example works as it stands there."""
+"""The example claim of docs/claim.md works as written."""
 
 from __future__ import annotations
 

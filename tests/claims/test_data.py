@@ -1,4 +1,4 @@
-"""Data sets and experiments: what is trained on is what the paper says, and bad input is named."""
+"""Data sets and experiments: training data are those of the paper, and errors name bad input."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Numbers in README and in the documentation: of claims as they are declared, of time and memory as tracked runs have them."""
+"""Numbers in README and documentation: counts of declared claims; time and memory of tracked runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shares of the fall of the test loss, on any network: none where the loss hardly falls."""
+"""Shares of the fall of the test loss, on any network: there is no share if the loss hardly falls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first paper's claims measure, on planted truths and planted falsehoods; nothing is trained."""
+"""Measurements of the first paper's claims on planted truths and planted falsehoods, without training."""
 
 from __future__ import annotations
 

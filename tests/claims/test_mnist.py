@@ -1,4 +1,4 @@
-"""MNIST's files, read from files that the tests write: plain and gzipped, whole and broken; CIFAR10's likewise."""
+"""Reading MNIST and CIFAR10 from files that the tests write: plain and gzipped, whole and broken."""
 
 import gzip
 import re

@@ -1,4 +1,4 @@
-"""The third paper's ruler: mixtures, one-pass SGD, products, outlier spaces, closed forms, each against something independent."""
+"""The third paper's tools: mixtures, one-pass SGD, products, outlier spaces, closed forms, each independently checked."""
 
 from __future__ import annotations
 

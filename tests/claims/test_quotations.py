@@ -1,4 +1,4 @@
-"""What claims quote is word for word in the papers; their texts are not here, only hashes of them."""
+"""Quotations in claims are word for word in the papers. The repository holds only hashes of the papers' texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ruler of the second paper: measures on planted truths, the descent, the runs, and the toy model against closed forms."""
+"""The second paper's tools: measures on planted truths, the descent, the runs, and the toy model against closed forms."""
 
 import dataclasses
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""A run of the first paper on planted spectra: what it compares, and that it keeps its artefacts to itself."""
+"""A run of the first paper on planted spectra: its comparisons, and the separation of its artefacts from other runs."""
 
 from __future__ import annotations
 

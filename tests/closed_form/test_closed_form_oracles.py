@@ -1,6 +1,6 @@
-"""The engine on losses whose training Jacobian is known: a fixed family, so that the largest error can be written down.
+"""The engine on losses whose training Jacobian is known: a fixed family, so that the largest error can be recorded.
 
-The same statements on what hypothesis makes up are in ``claims/training_jacobian/test_quadratic_properties.py``.
+The same statements on losses that Hypothesis generates are in ``claims/training_jacobian/test_quadratic_properties.py``.
 """
 
 from __future__ import annotations

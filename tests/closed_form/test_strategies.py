@@ -1,4 +1,4 @@
-"""The profile that looks for counterexamples finds a planted falsehood, shrinks it, and finds nothing in a truth."""
+"""The profile that looks for counterexamples finds and shrinks a planted falsehood, and finds none of a true statement."""
 
 import pytest
 from hypothesis import settings

@@ -1,4 +1,4 @@
-"""Comparison of reports, on planted ones: what is said, which exit code, and how often the statistics are wrong."""
+"""Comparison of planted reports: its output, its exit code, and how often its statistics are wrong."""
 
 import dataclasses
 import gzip

@@ -1,4 +1,4 @@
-"""A report that was doctored is refused: each doctoring with the digest made anew, and once without."""
+"""Doctored reports are refused: each change with a new digest, and one change with the old digest."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The exchangeability test: level and power by simulation, and nothing said where nothing can be told."""
+"""The exchangeability test: level and power by simulation, and no result if the data allow none."""
 
 import numpy as np
 import pytest

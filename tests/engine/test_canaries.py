@@ -1,4 +1,4 @@
-"""The canaries: none is red here beyond what is listed, and each goes red for a fault that is planted in what it checks."""
+"""The canaries: none is red here except listed ones, and each goes red if a fault is planted in the function that it checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Linear functions on blocks with the column axis last: the same numbers as one column at a time, whatever they consist of."""
+"""Linear functions on blocks with the column axis last give the same numbers as one column at a time, for all primitives."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Counting singular values near one: bounds that hold, intervals that cover, and what is refused."""
+"""Counting singular values near one: bounds hold, intervals cover, and bad input is refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Columns a device works on at once: by its cache on a CPU, by its memory on an accelerator."""
+"""Columns a device works on at once: set by the cache on a CPU, by the memory on an accelerator."""
 
 from types import SimpleNamespace
 

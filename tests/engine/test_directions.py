@@ -1,4 +1,4 @@
-"""Chaotic, stable and bulk directions out of Krylov spaces, against the dense singular vectors."""
+"""Chaotic, stable and bulk directions from Krylov spaces, against the dense singular vectors."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The largest eigenpairs of planted matrices: right, the algebraically largest, and none left out, however tight a cluster."""
+"""The largest eigenpairs of planted matrices: correct, algebraically largest, and complete however tight a cluster is."""
 
 import numpy as np
 import pytest

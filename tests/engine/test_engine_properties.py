@@ -1,4 +1,4 @@
-"""Identities that every training Jacobian obeys, whatever the loss: checked on what hypothesis makes up."""
+"""Identities of every training Jacobian, for any loss, checked on trainings that Hypothesis generates."""
 
 from __future__ import annotations
 

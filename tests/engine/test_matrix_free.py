@@ -1,4 +1,4 @@
-"""The one call for any network: its documented example, its three counts and its comparison against the dense truth."""
+"""Matrix-free counts for any network: the documented example, the three counts and the comparison against the dense truth."""
 
 import re
 from contextlib import suppress

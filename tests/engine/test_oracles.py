@@ -1,7 +1,7 @@
 """The engine against independent oracles: dense J and products, over optimisers, losses, activations, batch orders, precisions.
 
-Errors are relative: the largest entry of the difference over the largest entry of J. What was observed, with every bound and its
-reason, is in ``docs/oracles.md``.
+Errors are relative: the largest entry of the difference over the largest entry of J. The observed errors, with every bound and
+its reason, are in ``docs/oracles.md``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The harness computes in the dtypes that an experiment says, to the same bits, whatever JAX's settings of the process are."""
+"""The harness computes in an experiment's dtypes, to the same bits, whatever the process's JAX settings."""
 
 import os
 import subprocess

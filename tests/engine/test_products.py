@@ -1,4 +1,4 @@
-"""Products with J against the dense J, for every kind of update rule, and what they refuse."""
+"""Products with J against the dense J, for every kind of update rule, and refused input."""
 
 import jax
 import jax.numpy as jnp

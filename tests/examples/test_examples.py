@@ -1,4 +1,4 @@
-"""Every program in examples/ runs as it stands, prints its run and its spectrum, and is short."""
+"""Every program in examples/ runs unchanged, prints its run and its spectrum, and is short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters that training carries exactly: those that are found, those that only look like it, and where they end up."""
+"""Parameters that training carries exactly: which are found, which only look similar, and their place in spectrum and store."""
 
 from __future__ import annotations
 

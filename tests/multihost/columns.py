@@ -1,4 +1,4 @@
-"""One process that takes its part of a Jacobian through the store.
+"""One process that computes its part of a Jacobian, shared through the store.
 
 python -m tests.multihost.columns STORE OUT [--die-after BLOCKS]
 """

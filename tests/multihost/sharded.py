@@ -1,4 +1,4 @@
-"""One process of a job whose Jacobian stays sharded over all of them.
+"""One process of a job whose Jacobian stays sharded over all processes.
 
 python -m tests.multihost.sharded ADDRESS PROCESSES ID OUT
 """

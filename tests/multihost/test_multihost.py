@@ -1,4 +1,4 @@
-"""One Jacobian by several processes: through the store, and sharded over a jax.distributed job. Same numbers, whoever dies."""
+"""One Jacobian by several processes, through the store or sharded over a jax.distributed job: same numbers, whichever dies."""
 
 from __future__ import annotations
 

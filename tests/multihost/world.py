@@ -1,4 +1,4 @@
-"""What the processes of these tests share: a network of 2410 parameters on real digits, trained for 50 steps."""
+"""The training that the processes of these tests share: a network of 2410 parameters on real digits, trained for 50 steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The museum: its list, what makes an entry impossible here, what counts as caught, what is kept, and its page."""
+"""The museum: its list, entries that cannot run here, the rule for a catch, stored results, and its page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JAX is imported before any of these tests: pytester forgets the modules that a session inside this process has imported, and
-JAX does not survive being imported twice."""
+"""JAX is imported before these tests. pytester forgets the modules that a session inside this process imported, and JAX cannot
+be imported twice."""
 
 import jax  # noqa: F401

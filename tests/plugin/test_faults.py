@@ -1,8 +1,8 @@
-"""What goes wrong while claims run, done for real: a small experiment in a child process that is stopped, killed or deprived.
+"""Real faults while claims run: a small experiment in a child process that is stopped, killed or deprived of resources.
 
 The experiment goes through the paper's own pipeline (digits, training, Jacobian in blocks of columns, spectrum, claims, report)
-with four hidden units, so that every fault meets the code that a real run meets. ``FAULT`` names the moment at which the child
-waits, in the midst of its work, for what the test does to it.
+with four hidden units, so that every fault meets the code of a real run. ``FAULT`` names the moment at which the child waits in
+its work for the test's fault.
 """
 
 from __future__ import annotations

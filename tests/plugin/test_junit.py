@@ -1,4 +1,4 @@
-"""junit.xml of a report: what it says of a claim, that it is there whatever ends the run, and that nobody else sees it."""
+"""junit.xml of a report: its contents, its presence however the run ends, and no trace of it for other tests."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path

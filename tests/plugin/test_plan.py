@@ -1,4 +1,4 @@
-"""The time left, from what each task took in a run before, on a machine of another pace."""
+"""The time left, estimated from each task's time in an earlier run on a faster or slower machine."""
 
 import numpy as np
 import pytest

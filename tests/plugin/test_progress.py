@@ -1,4 +1,4 @@
-"""What is shown while claims run, with a clock that is set by hand."""
+"""The display while claims run, with a clock that the tests set."""
 
 import io
 

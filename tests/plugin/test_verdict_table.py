@@ -1,4 +1,4 @@
-"""The verdicts on a terminal: they fit, and nothing that decides is cut."""
+"""The verdicts on a terminal: they fit, and no deciding part is cut."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What is written of a process that a signal ends."""
+"""The record of a process that a signal ends."""
 
 import io
 import json

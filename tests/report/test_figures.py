@@ -1,4 +1,4 @@
-"""Figures of the papers from planted evidence: what they show, what they say, and what happens when something is missing."""
+"""Figures of the papers from planted evidence: their curves, their captions, and their behaviour if evidence is missing."""
 
 import dataclasses
 import re

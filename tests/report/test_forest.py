@@ -1,4 +1,4 @@
-"""All claims on one scale: the distance says what the verdict says."""
+"""All claims on one scale: the distance agrees with the verdict."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""report.html: what it says, that it stands alone, and that nothing in a report can break it."""
+"""report.html: its contents, its independence of other files, and that nothing in a report can break it."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""Figures and claims lead to each other."""
+"""Figures and claims link to each other."""
 
 import dataclasses
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""``harness.report.load``: what a report holds comes back as numbers and arrays, and mistakes say what there is."""
+"""``harness.report.load`` returns a report's contents as numbers and arrays, and errors list the available names."""
 
 import dataclasses
 import re

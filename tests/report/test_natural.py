@@ -1,4 +1,4 @@
-"""Logarithms are shown as what they are the logarithms of; verdicts and stored numbers stay as they are."""
+"""Logarithms are shown as the numbers themselves; verdicts and stored numbers do not change."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Reports: what is written is what the schema says, reads back as it was, and gives the same verdicts again."""
+"""Reports: files follow the schema, read back unchanged, and give the same verdicts again."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The findings of a report: which claims read one sentence, in what order, and what they come to."""
+"""The findings of a report: the claims that read one sentence, their order, and their joint result."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""One claim in full: the sentence, what was measured, what was expected and by whom, and what changed."""
+"""One claim in full: the sentence, the measurement, the expectation with its source, and the changes."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What JAX compiles is kept where it should be: in a store, in a temporary folder without one, or where the user keeps it."""
+"""Compiled programs are kept in the store, without a store in a temporary folder, or in the user's own folder."""
 
 from __future__ import annotations
 

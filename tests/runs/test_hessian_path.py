@@ -1,4 +1,4 @@
-"""The product of Hessians against J itself, where both are the same, and against a rule that has no such product."""
+"""The product of Hessians against J where both are equal, and the refusal of a rule that has no such product."""
 
 import jax
 import numpy as np

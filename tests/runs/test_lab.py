@@ -1,4 +1,4 @@
-"""One mechanism opens runs: by the place of the experiment's class."""
+"""Runs are opened by one mechanism, the place of the experiment's class."""
 
 import dataclasses
 import importlib

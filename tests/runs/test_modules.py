@@ -1,4 +1,4 @@
-"""flax and equinox networks as plain functions: their outputs, their randomness, and what they refuse."""
+"""flax and equinox networks as plain functions: outputs, randomness, and refused input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network of one's own against plain Python loops, its identity in the store, and everything that it refuses."""
+"""A user's network against plain Python loops, its identity in the store, and all input that it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store's key covers all code that decides a number: what cannot be found raises, and nobody's module is left out."""
+"""The store's key covers all code that decides a number: a module that cannot be found raises, and none is left out."""
 
 import contextlib
 import functools

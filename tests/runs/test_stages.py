@@ -1,4 +1,4 @@
-"""Stage records and the localiser, on a small run that is disturbed on purpose: each disturbance is found where it is."""
+"""Stage records and the localiser, on a small run with planted disturbances: each disturbance is found at its stage."""
 
 import dataclasses
 import io

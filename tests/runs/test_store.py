@@ -1,4 +1,4 @@
-"""The store trusts nothing: what was truncated, altered or put there by somebody else is reported and computed again."""
+"""The store trusts nothing: truncated, altered or foreign entries are reported and computed again."""
 
 import json
 import os

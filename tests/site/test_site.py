@@ -1,6 +1,6 @@
-"""The documentation's site: it builds strictly, a broken link fails it, and a reader's browser fetches nothing for it.
+"""The documentation's site: it builds in strict mode, a broken link fails the build, and its pages fetch nothing from outside.
 
-``nox -s docs`` runs these, in an environment with the extra ``docs``; without mkdocs they are skipped.
+``nox -s docs`` runs these tests in an environment with the extra ``docs``; without mkdocs they are skipped.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""New ensembles show what they change; after a change of code, seeds that are measured again confirm an ensemble or do not."""
+"""New ensembles show their changes; after a change of code, seeds that are measured again confirm an ensemble or do not."""
 
 import dataclasses
 

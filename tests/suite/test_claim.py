@@ -1,4 +1,4 @@
-"""Declaring claims: what is refused, how readings stack, what a claim function is called with."""
+"""Declaring claims: refused declarations, stacked readings, and the arguments of a claim function."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace

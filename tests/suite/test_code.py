@@ -1,4 +1,4 @@
-"""The code that decides a claim's values has one hash, which moves with whatever can move a value and with nothing else."""
+"""The code that decides a claim's values has one hash, which changes if and only if a change of code can move a value."""
 
 import ast
 import functools

@@ -1,4 +1,4 @@
-"""Controls on all seeds, by the claim's own rule: planted worlds of one seed, of each seed, and the same for all."""
+"""Controls on all seeds, by the claim's own rule: planted worlds of one seed, of each seed, and common to all seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims over an interval: the measurement is an estimate that brings its own interval, live and in a stored report."""
+"""Claims over an interval: the measurement is an estimate with its own interval, live and in a stored report."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The second question: runs of the ensemble's own kind belong to it as often as is said, and planted drifts do not."""
+"""The second question: runs of the ensemble's own kind belong to it at the stated rate, and planted drifts do not."""
 
 from itertools import combinations
 

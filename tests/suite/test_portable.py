@@ -1,4 +1,4 @@
-"""A paper's claims bound to a network: their ids, what is expected of them, and what its control must do."""
+"""A paper's claims bound to a network: ids, expectations, and controls."""
 
 from __future__ import annotations
 

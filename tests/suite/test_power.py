@@ -1,4 +1,4 @@
-"""A shift of the size that a claim names is seen as often as it says, and a claim that sees nothing says so."""
+"""A shift of the size that a claim names is detected at the stated rate; a claim that detects nothing says so."""
 
 import math
 

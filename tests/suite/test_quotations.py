@@ -1,4 +1,4 @@
-"""Quotations: what counts as the same words, and that a word that is another is noticed."""
+"""Quotations: which texts count as the same words, and that another word is noticed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The ruler: each judge supports a planted truth, refutes a planted falsehood, and its intervals cover as often as they say."""
+"""The judges: each supports a planted truth and refutes a planted falsehood, and its intervals cover at the stated rate."""
 
 import math
 from collections.abc import Callable

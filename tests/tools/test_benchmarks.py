@@ -1,4 +1,4 @@
-"""The table of benchmarks: ratios, sums, what a partial run may write, and what counts as slower. No time is asserted here."""
+"""The table of benchmarks: ratios, sums, the output of a partial run, and the rule for slower. No test asserts a time."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The estimate of false alarms, on ensembles whose truth is planted: none where there are none, each where there is one."""
+"""The estimate of false alarms, on ensembles with a planted truth: few for exchangeable seeds, each planted alarm counted."""
 
 import numpy as np
 import pytest

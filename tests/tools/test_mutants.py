@@ -1,4 +1,4 @@
-"""The mutation session itself, on a small project: what kills, what only crashes, what survives, and what does not fit."""
+"""The mutation session itself, on a small project: kills, crashes, survivors, and replacements that do not fit."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The wheel, installed outside the checkout, judges a paper's claim and a claim of somebody else's.
+"""The wheel, installed outside the checkout, judges a paper's claim and another project's claim.
 
-Its dependencies come from the environment that this test runs in; with WHEEL_DEPENDENCIES=registry (``nox -s wheel``) from the
-package registry, into an environment that is empty.
+Its dependencies come from the environment of this test. With WHEEL_DEPENDENCIES=registry (``nox -s wheel``) they come from the
+package registry, into an empty environment.
 """
 
 from __future__ import annotations
