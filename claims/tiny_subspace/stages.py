@@ -82,7 +82,7 @@ def _eigenvalues(precision: str, measured: Mapping[str, Any]) -> list[Record]:
     values, steps = np.asarray(measured["values"]), np.asarray(measured["eigen_steps"])
     found, first = [], int(len(steps) > 0 and steps[0] == 0)
     if first:
-        # |lambda - lambda'| <= |H v - lambda' v| (Weyl), plus the rounding of the sums in H
+        # |lambda - lambda'| <= |H v - lambda' v| (Weyl), or the rounding of the sums in H if that is larger
         off = max(float(np.max(np.asarray(measured["residuals"])[0, :4])), SUMS * UNIT[precision]) * float(
             np.max(np.abs(values[0]))
         )
