@@ -78,7 +78,7 @@ def load_mnist(place: Path, images: int = TEST_IMAGES) -> Images:
     """MNIST from a folder, or the training images of openml.org where ``place`` is the word ``openml``.
 
     Raises:
-        InvalidInput: openml.org cannot be reached, or what :func:`read_mnist` refuses.
+        InvalidInput: openml.org cannot be reached, or :func:`read_mnist` refuses the files.
     """
     if place.name != mnist.OPENML or place.exists():
         return read_mnist(place, images)

@@ -1,4 +1,4 @@
-"""MNIST from idx files (plain or gzipped) or from openml: the one reader of both, for users' networks and for the papers.
+"""MNIST from idx files (plain or gzipped) or from openml. Users' networks and the papers both read MNIST here.
 
 Format: http://yann.lecun.com/exdb/mnist (big-endian: two zero bytes, a type byte, the number of dimensions, the dimensions, the
 values).

@@ -134,8 +134,8 @@ def bulk_edge(weights: Any, dimension: int, snr: float) -> Floats:
     """Upper edge of the spectrum of 1/M sum_m w_m z_m z_m^T with z_m ~ N(0, I / lambda) in ``dimension`` dimensions.
 
     The Marchenko-Pastur law's inverse Stieltjes transform is z(g) = 1/g + 1/M sum_m t_m / (1 - c t_m g), t = w / lambda, c =
-    dimension / M (Silverstein & Choi 1995). z is convex on 0 < g < 1 / (c max t), and its minimum there is the edge: t (1 +
-    sqrt(c))^2 if all weights are equal.
+    dimension / M (Silverstein & Choi 1995). This function z is convex on 0 < g < 1 / (c max t), and its minimum there is the
+    edge: t (1 + sqrt(c))^2 if all weights are equal.
 
     Args:
         weights: w >= 0, shape (..., M).

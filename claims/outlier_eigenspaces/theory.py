@@ -17,9 +17,10 @@ E_b[w z_a] = sum_j (dw/ds_j) x^j.mu_a / lambda into entry (c, a) of a block with
 
 which over the gap of the eigenvalues turns the top eigenvector from mu_c towards the other means, away from x^c.
 
-**XOR, two-layer ReLU network.** A neuron with v_i > 0 ends along +mu or -mu, one with v_i < 0 along +nu or -nu, by the signs of v_i, W_i.mu
-and W_i.nu at the start: one of four types, each with probability 1/4, and the classifier is optimal if every type is there
-(2206.04030, section 2: 4!/4^4 = 3/32 for K = 4). A cluster with its type has beta W_i = v_i (1 - p) mu / 4 and beta v_i = |W_i| (1 - p)/4, so
+**XOR, two-layer ReLU network.** A neuron with v_i > 0 ends along +mu or -mu, a neuron with v_i < 0 along +nu or -nu. The signs
+of v_i, W_i.mu and W_i.nu at the start decide: there are four types, each with probability 1/4. The classifier is optimal if
+every type occurs (2206.04030, section 2: 4!/4^4 = 3/32 for K = 4). A cluster with its type has beta W_i = v_i (1 - p) mu / 4
+and beta v_i = |W_i| (1 - p)/4, so
 
     |W_i| = |v_i|,   1 - p = 4 beta,   C = sum over the type of v_i^2 = log((1 - 4 beta)/(4 beta)),
     loss -log(1 - 4 beta) on it, and log 2 on a cluster without its type;

@@ -54,7 +54,7 @@ class MadeElsewhere(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training gave.
+    """The result of training.
 
     Attributes:
         theta_0, theta_T: parameters before and after, shape (N,).
@@ -97,7 +97,7 @@ class Run(runs.Run):
 
     @cached_property
     def trained(self) -> Trained:
-        """What training gave."""
+        """The result of training."""
         return self.result("training", Trained, self._train, modules=(recipe,))
 
     def _train(self) -> Trained:

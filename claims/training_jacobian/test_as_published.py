@@ -1,7 +1,7 @@
 """The authors' own run, from their own theta_0: the values that their notebook prints and plots, against the paper's numbers.
 
-Anyone can check this run. It is a single run, so nothing is averaged. Figures are read as precisely as their axes allow: a
-curve to the width of a line, a cloud of points to a tenth of a decade, a dimension to a step of the sweep. Structural
+Anyone can check this run. It is a single run, so nothing is averaged. Figures are read as precisely as their axes allow. A
+curve is read to the width of a line, a cloud of points to a tenth of a decade, a dimension to a step of the sweep. Structural
 directions are left in, as in the notebook. The signs of the notebook's singular vectors are those of its SVD and are not
 recorded. Along the bulk both signs must agree with the figure; along the top direction one of the two must.
 """

@@ -60,8 +60,8 @@ class Momentum:
             rate: eta, a number or an array that is broadcast against H.
 
         Returns:
-            (..., 2n, 2n): [[I - eta (a + b) H, -eta b mu I], [H, mu I]] with (a, b) = (0, 1) for the heavy ball and
-            (1, mu) for Nesterov, since both read theta <- theta - eta (a g + b m). Without momentum I - eta H, (..., n, n).
+            (..., 2n, 2n): [[I - eta (a + b) H, -eta b mu I], [H, mu I]] with (a, b) = (0, 1) for the heavy ball and (1, mu) for
+            Nesterov; both are theta <- theta - eta (a g + b m). Without momentum I - eta H, (..., n, n).
         """
         if self.mu == 0:
             return np.eye(hessian.shape[-1]) - rate * hessian

@@ -87,9 +87,9 @@ def descend(loss: Quadratic, rates: Sequence[float] | Array, momentum: Momentum 
     the blocks. Plain and constant: p_T(h) = (1 - eta h)^T, so J = (I - eta H)^T.
 
     Error bound. A column of J is the state s_T of s_{t+1} = A_t s_t. In float64 step t commits at most gamma_{N+6} |A_t| |s_t|
-    (an inner product of length N in H s, six roundings in the update), and H itself is off by gamma_{N+3} |Q| |diag h| |Q^T|
-    from being formed and by 2 |Q^T Q - I| |H| from its basis; the closed form's blocks commit gamma_4 a product. Each is at
-    most a_t = (gamma_{2N+13} + 2 |Q^T Q - I|) |abs(A_t)|, where abs(A_t) is A_t with ``majorant`` in place of H and all signs
+    (an inner product of length N in H s, six roundings in the update). H itself is off by gamma_{N+3} |Q| |diag h| |Q^T| from
+    its formation and by 2 |Q^T Q - I| |H| from its basis. The closed form's blocks commit gamma_4 a product. Each is at most
+    a_t = (gamma_{2N+13} + 2 |Q^T Q - I|) |abs(A_t)|, where abs(A_t) is A_t with ``majorant`` in place of H and all signs
     positive. Carried to the end (:func:`propagated`) and summed over the N columns in the Frobenius norm: sqrt(N) sum_t
     |A_T..A_{t+1}| a_t |A_{t-1}..A_1|; twice that covers the terms beyond second order. When nothing grows this is about 4
     N^(3/2) T u |abs(A)|.

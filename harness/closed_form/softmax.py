@@ -24,12 +24,12 @@ def descend_softmax(theta: Array, inputs: Array, labels: Array, rates: Sequence[
 
     J = (I - eta_T H_T(theta_{T-1})) ... (I - eta_1 H_1(theta_0)), with H = 1/b sum_n (x_n x_n^T) (x) (diag(p_n) - p_n p_n^T).
 
-    Error bound, from R = max |x_n|. Since 0 <= H <= L (:func:`softmax_smoothness`) a step multiplies distances by at most
-    g_t = max(1, eta_t L_t - 1): 1 for a stable step. Rounding moves theta by at most e_t a step (:func:`_roundings`), so two
-    float64 trajectories stay within 2 d_t, d_{t+1} = g_t d_t + e_t. The third derivative of log-sum-exp is a third central
-    moment, at most 1/sqrt(2) in norm, so |H(theta) - H(theta')| <= R^3 |theta - theta'| / sqrt(2). With z for the error of
-    the logits, the step matrix is therefore off by l_t = eta_t R^2 (2 (R d_t + z) / sqrt(2) + gamma_n) + gamma_4, and J by
-    sqrt(N) sum_t l_t prod_{s != t} g_s; twice that covers the second order.
+    Error bound, from R = max |x_n|. Since 0 <= H <= L (:func:`softmax_smoothness`) a step multiplies distances by at most g_t =
+    max(1, eta_t L_t - 1): 1 for a stable step. Rounding moves theta by at most e_t a step (:func:`_roundings`), so two float64
+    trajectories stay within 2 d_t, d_{t+1} = g_t d_t + e_t. The third derivative of log-sum-exp is a third central moment, at
+    most 1/sqrt(2) in norm, so |H(theta) - H(theta')| <= R^3 |theta - theta'| / sqrt(2). Let z be the error of the logits. The
+    step matrix is then off by l_t = eta_t R^2 (2 (R d_t + z) / sqrt(2) + gamma_n) + gamma_4. J is off by sqrt(N) sum_t l_t
+    prod_{s != t} g_s; twice that covers the second order.
 
     Args:
         theta: W_0 by rows, (d k,).
@@ -62,7 +62,7 @@ def _derivatives(theta: Array, x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _roundings(theta: Array, x: Array, rate: float, position_error: float) -> tuple[float, float]:
-    """(e_t, l_t): what one float64 step adds to the errors of theta and of its own matrix; see :func:`descend_softmax`.
+    """(e_t, l_t): additions of one float64 step to the errors of theta and of its own matrix; see :func:`descend_softmax`.
 
     The logits are off by z = gamma_{d+2} R |theta|, which softmax halves (its derivative has norm at most 1/2).
     """

@@ -8,7 +8,7 @@ trace, not for a single column. We have no proof for blocks; the tests compare t
 Lanczos quadrature (Ubaru, Chen & Saad, SIAM J. Matrix Anal. Appl. 38, 2017) is thus bounded rather than estimated.
 
 The probes share one Krylov space. As it grows, the extreme eigenvectors converge, and are then known exactly for all probes. So
-deflation costs no products of its own.
+deflation costs no extra products.
 """
 
 from __future__ import annotations

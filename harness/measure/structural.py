@@ -1,6 +1,6 @@
 """Directions of parameter space that training carries exactly, for reasons that are independent of learning.
 
-Adding a constant to all logits of a hidden unit (or to all output biases) changes no softmax; weights that leave an input which
+A constant added to all logits of a hidden unit (or to all output biases) changes no softmax. Weights that leave an input which
 is zero in every training image are never used. Along both, f(theta + s) = f(theta) + s, so that J s = s, and for SGD, whose
 updates never leave the span of gradients, s^T J = s^T as well. The paper does not count them separately; a network of 64 hidden
 units on images with three dead pixels has 65 + 192 = 257 of them.

@@ -225,8 +225,8 @@ def shuffled(y: Any, seed: int) -> Any:
 def mean_loss(one: Callable[[Any, Any, Any, Any], Any], rest: int) -> Callable[[Any, Batch], Any]:
     """(params, batch) -> the loss of its examples, from ``one(params, x, y, key)``.
 
-    A smaller last batch is cut to its own examples in a branch of its own. This is exact for any loss, whether or not the loss
-    is a mean over examples, and for networks whose outputs depend on the whole batch.
+    A smaller last batch is cut to its own examples in a separate branch. This is exact for any loss, whether or not the loss is
+    a mean over examples, and for networks whose outputs depend on the whole batch.
     """
 
     def loss(params: Any, batch: Batch) -> Any:

@@ -1,4 +1,4 @@
-"""The lab: the runs of one session, and the one place where runs are opened."""
+"""The lab: the runs of one session, and the only place where runs are opened."""
 
 from __future__ import annotations
 
@@ -91,8 +91,10 @@ class Lab:
 
 
 def open_run(experiment: Any, lab: Lab) -> Run:
-    """The run of an experiment: the class ``Run`` of the module that defines the experiment's class, or of the module ``run``
-    beside it in its package, which is imported here, so that naming experiments needs no JAX.
+    """The run of an experiment.
+
+    Its class is ``Run`` of the module that defines the experiment's class, or of the module ``run`` beside that module. The
+    module ``run`` is imported here, so that naming experiments needs no JAX.
 
     Raises:
         InvalidInput: there is no such class.

@@ -57,7 +57,7 @@ class _Import(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """One file of the project: its module's name, its bytes and what it imports."""
+    """One file of the project: its module's name, its bytes and its imports."""
 
     name: str
     content: bytes
@@ -128,7 +128,7 @@ def _normal_form(content: bytes) -> str:
 
 
 def source_hash(code: Code) -> str:
-    """SHA-256 of the source of one module, without what it imports.
+    """SHA-256 of the source of one module, without its imports.
 
     Raises:
         InvalidInput: code without a source file.

@@ -3,15 +3,15 @@
 A record names a stage and holds the data for comparing two runs of it, on any machine and without JAX:
 
     digest    SHA-256 of the stage's arrays: equal digests are equal bits
-    exact     true where nothing is rounded, so that other bits are another stage
+    exact     true if nothing is rounded: other bits are then another stage
     values    a few numbers that stand for the arrays (a random-projection sketch, or one number a step)
     steps     the step that each value belongs to, when the stage is a series
     step      the step at which the stage was taken, when it is a moment of training
     rounding  size of the rounding error of ``values``: measured, as the distance of the run from the same run in the other
               precision; a list of one number, or of one a value; None where no model is known
-    note      what a reader should know who looks at the stage, in words
+    note      a remark for readers of the stage, in words
 
-Records are computed once and kept in the store beside what they describe.
+Records are computed once and kept in the store beside the arrays that they describe.
 """
 
 from __future__ import annotations

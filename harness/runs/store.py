@@ -149,7 +149,7 @@ class Store:
             yield
 
     def _complain(self, path: Path, error: OSError) -> None:
-        """Report once for each cause what could not be kept and what to do."""
+        """Report once for each cause which arrays could not be kept and what to do."""
         if error.errno not in self._unkept:
             self._unkept.add(error.errno or 0)
             warnings.warn(

@@ -1,4 +1,4 @@
-"""The GitHub action: its inputs are those that its page lists, and its steps do in a shell what they say."""
+"""The GitHub action: its inputs are those that its page lists, and its steps work in a shell."""
 
 from __future__ import annotations
 

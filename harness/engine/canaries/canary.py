@@ -37,7 +37,7 @@ class Canary:
     """A check with a known answer.
 
     Attributes:
-        name: what is computed.
+        name: of the computation.
         library: the distribution that computes it; a release of it may be listed as red.
         rests: the stages of a run that depend on the answer.
         check: measures the error; an exception counts as red.
