@@ -23,6 +23,10 @@ class NotFinite(HarnessError, ArithmeticError):
     """NaN or infinity in data, loss, Jacobian or decomposition; names the step and the value."""
 
 
+class WrongPrecision(HarnessError, ArithmeticError):
+    """Numbers do not have the dtype that was declared: nothing computed with them is what it is called."""
+
+
 class DecompositionFailed(HarnessError, ArithmeticError):
     """A decomposition did not pass its checks; the message carries the measured numbers."""
 

@@ -19,7 +19,7 @@ from harness.engine.spectrum import SQUARED_LIMIT, Spectrum
 from harness.engine.training import Training
 from harness.runs.experiment import PRECISIONS
 from harness.runs.sketch import SIDE, WIDTH, factored, folded, rms, vector, whole_signs
-from harness.runs.stages import UNIT, Record, exact, record
+from harness.runs.stages import UNIT, Record, exact, method, record
 
 from .data import Dataset, batches
 
@@ -123,6 +123,7 @@ def spectrum_records(spectrum: Spectrum, sketches: Any, entry: float) -> list[Re
     # Hoffman and Wielandt: sum (sigma_i - sigma_i')^2 <= |J - J'|_F^2; then the error of small values by squaring
     values = np.sqrt(size) * entry + np.finfo(float).eps * sigma[0] / SQUARED_LIMIT
     found = [
+        method("method of the spectrum", spectrum.method, spectrum.failures),
         record("J rebuilt from its spectrum", [*sketches["jacobian"], norm / size], entry + residual / size),
         record("singular values", sigma[chosen], values, {"": np.asarray(sigma)}),
     ]

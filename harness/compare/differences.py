@@ -106,7 +106,7 @@ def differences(a: Stage, b: Stage, precision: str) -> list[Difference]:
     at = -1 if a.step is None else a.step
     if a.failure or b.failure or not (a.values and b.values):
         moved = a.exact or b.exact
-        return [Difference(where, State.MOVED if moved else State.UNMODELLED, at)]
+        return [Difference(where, State.MOVED if moved else State.UNMODELLED, at, note=b.note or a.note)]
     if len(a.values) != len(b.values) or a.steps != b.steps:
         return [Difference(f"{where} (of another shape)", State.MOVED, at)]
     if not a.steps:

@@ -14,6 +14,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 
+from harness.errors import WrongPrecision
+
 PRODUCTS = "highest"  # precision of matrix products: that of their dtype
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,8 +23,17 @@ R = TypeVar("R")
 
 @contextmanager
 def exact_dtypes() -> Iterator[None]:
-    """A scope in which float64 is float64, and matrix products have the precision of their dtype."""
+    """A scope in which float64 is float64, and matrix products have the precision of their dtype.
+
+    Raises:
+        WrongPrecision: JAX goes on computing in float32 where float64 is asked for.
+    """
     with _enable_x64(True), jax.default_matmul_precision(PRODUCTS):
+        if (got := jax.dtypes.canonicalize_dtype("float64")) != "float64":
+            raise WrongPrecision(
+                f"JAX computes in {got} where float64 is asked for: something turned its setting jax_enable_x64 off for good; "
+                "run the claims in a process of their own, and look for what imports JAX before them"
+            )
         yield
 
 

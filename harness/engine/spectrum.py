@@ -38,6 +38,8 @@ class Spectrum:
         residual: ||J V - U diag(sigma)||_F / ||J||_F outside the structural directions.
         orthogonality: largest entry of |V^T V - I| and |U^T U - I|.
         structural_error: max(||J S - S||_F, ||S^T J - S^T||_F), which bounds the error of setting the structural sigma to 1.
+        method: what decomposed it.
+        failures: why other methods did not, "" where the first one did.
     """
 
     sigma: Array
@@ -47,6 +49,8 @@ class Spectrum:
     residual: float
     orthogonality: float
     structural_error: float
+    method: str = ""
+    failures: str = ""
 
     @property
     def size(self) -> int:
@@ -92,14 +96,14 @@ def decompose(jacobian: Array, carried: Any = None, rest: Any = None, *, structu
         raise NotFinite(f"Jacobian: {np.count_nonzero(~np.isfinite(jacobian))} entries are not finite")
     full = np.asarray(jacobian, np.float64)
     if carried is None or carried.shape[1] == 0:
-        sigma, initial, final, residual, skew = checked_svd(full)
-        return Spectrum(sigma, initial, final, np.zeros(len(sigma), bool), residual, skew, 0.0)
+        sigma, initial, final, residual, skew, *how = checked_svd(full)
+        return Spectrum(sigma, initial, final, np.zeros(len(sigma), bool), residual, skew, 0.0, *how)
     drift = max(float(np.linalg.norm(full @ carried - carried)), float(np.linalg.norm(carried.T @ full - carried.T)))
     if not drift <= structural_bound:
         raise DecompositionFailed(
             f"structural directions move by {drift:.3g}, allowed {structural_bound:.3g}: J is wrong, or the optimiser mixes them"
         )
-    sigma, initial, final, residual, skew = checked_svd(rest.T @ (full @ rest))
+    sigma, initial, final, residual, skew, *how = checked_svd(rest.T @ (full @ rest))
     basis = carried.toarray() if hasattr(carried, "toarray") else carried
     values = np.concatenate([sigma, np.ones(basis.shape[1])])
     order = np.argsort(-values, kind="stable")
@@ -112,11 +116,12 @@ def decompose(jacobian: Array, carried: Any = None, rest: Any = None, *, structu
         residual,
         skew,
         drift,
+        *how,
     )
 
 
-def checked_svd(matrix: Array) -> tuple[Array, Array, Array, float, float]:
-    """(sigma, V, U, residual, orthogonality) of a square float64 matrix by the first method that meets the bounds.
+def checked_svd(matrix: Array) -> tuple[Array, Array, Array, float, float, str, str]:
+    """(sigma, V, U, residual, orthogonality, method, failures) of a square float64 matrix by the first method within bounds.
 
     Raises:
         DecompositionFailed: no method meets the bounds; the message gives every method's residual and orthogonality.
@@ -138,7 +143,7 @@ def checked_svd(matrix: Array) -> tuple[Array, Array, Array, float, float]:
         )
         skew = max(_skew(initial), _skew(final))
         if residual <= CHECK_BOUND and skew <= CHECK_BOUND:
-            return sigma, initial, final, residual, skew
+            return sigma, initial, final, residual, skew, name, "; ".join(failures)
         failures.append(f"{name}: residual {residual:.3g}, orthogonality {skew:.3g}")
     raise DecompositionFailed(f"no decomposition of the {matrix.shape} Jacobian within {CHECK_BOUND:.0e}: " + "; ".join(failures))
 

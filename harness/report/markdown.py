@@ -122,9 +122,9 @@ def _story(record: ClaimRecord, report: Report) -> str:
 
 
 def _experiments(report: Report) -> str:
-    header = ["name", "seed", "seconds", "fingerprint", "failure"]
+    header = ["name", "seed", "seconds", "fingerprint", "notes"]
     rows = [
-        [entry.name, str(entry.seed), f"{sum(entry.seconds.values()):.1f}", entry.fingerprint[:12], entry.failure or ""]
+        [entry.name, str(entry.seed), f"{sum(entry.seconds.values()):.1f}", entry.fingerprint[:12], "; ".join(entry.notes)]
         for entry in report.experiments
     ]
     return _section("Experiments", header, rows)

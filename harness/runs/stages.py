@@ -37,6 +37,16 @@ def exact(name: str, **arrays: Any) -> Record:
     return {"name": name, "digest": digest(arrays), "exact": True}
 
 
+def method(name: str, taken: str, failures: str) -> Record:
+    """A stage that says how the next ones were computed: another method is another stage, even where its numbers agree.
+
+    Args:
+        failures: why methods that come first were not taken, "" where none failed.
+    """
+    note = {"note": f"{taken}, since {failures}"} if failures else {}
+    return {"name": name, "digest": digest({"": np.array(taken)}), "exact": True, **note}
+
+
 def record(name: str, values: Any, rounding: Any, arrays: Any = None, **more: Any) -> Record:
     """A stage of rounded numbers.
 

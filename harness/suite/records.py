@@ -215,6 +215,12 @@ class ExperimentRecord:
     failure: str | None = None
     prepared: float = 0.0
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of the run: why it failed, methods that others took the place of, kinks."""
+        said = [str(stage["note"]) for stage in self.stages if stage.get("note")]
+        return [*([self.failure] if self.failure else []), *dict.fromkeys(said)]
+
 
 @dataclass(frozen=True)
 class LedgerEntry:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from harness.engine.precision import _enable_x64, exact_dtypes, with_exact_dtypes
+from harness.errors import WrongPrecision
 
 ROOT = Path(__file__).resolve().parents[2]
 # what a process may have been told about float64, by name: nothing, or JAX's own switch on or off
@@ -19,6 +21,7 @@ SETTINGS: dict[str, dict[str, str]] = {"unset": {}, "on": {"JAX_ENABLE_X64": "1"
 SCRIPT = """
 import dataclasses
 import sys
+from contextlib import nullcontext
 
 import jax
 import jax.numpy as jnp
@@ -118,3 +121,10 @@ def test_the_scope_is_left_as_it_was_found():
         with pytest.raises(ZeroDivisionError), exact_dtypes():
             raise ZeroDivisionError
         assert (jnp.ones(1).dtype, jax.config.jax_default_matmul_precision) == outside == (np.float32, "bfloat16")
+
+
+def test_float64_that_is_refused_is_an_error(monkeypatch):
+    refusing = _enable_x64(False)
+    monkeypatch.setattr("harness.engine.precision._enable_x64", lambda on: nullcontext())
+    with refusing, pytest.raises(WrongPrecision, match="JAX computes in float32 where float64 is asked for"), exact_dtypes():
+        pass

@@ -94,7 +94,10 @@ def nan_everywhere(matrix):
 def test_a_method_that_fails_its_checks_is_passed_over(monkeypatch, method):
     sigma = SPECTRA["like a training Jacobian"]
     monkeypatch.setattr(spectrum, "_squared", method)
-    np.testing.assert_allclose(decompose(planted(sigma)).sigma, sigma, atol=1e-12)
+    got = decompose(planted(sigma))
+    np.testing.assert_allclose(got.sigma, sigma, atol=1e-12)
+    assert got.method == "gesdd"
+    assert got.failures.startswith("eigh of J^T J: residual")
 
 
 def test_no_method_left_is_an_error_with_its_numbers(monkeypatch):

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+from scipy import linalg
 
 from claims import networks
 from claims.training_jacobian import recipe
@@ -18,6 +19,7 @@ from claims.training_jacobian import stages as described
 from claims.training_jacobian.experiments import Experiment, Model
 from harness.compare.differences import FACTOR
 from harness.compare.localise import change
+from harness.engine import spectrum
 from harness.engine.precision import exact_dtypes
 from harness.engine.training import Training
 from harness.engine.trees import cast
@@ -144,6 +146,17 @@ def test_a_jacobian_that_is_off_is_found_there(reference, record, monkeypatch):
     moved = change(reference, record(), "float32").moved
     assert moved is not None
     assert moved.stage == "J rebuilt from its spectrum"
+
+
+def test_another_method_of_the_spectrum_is_named_with_the_reason(reference, record, monkeypatch):
+    def fails(matrix):
+        raise linalg.LinAlgError("internal error")
+
+    monkeypatch.setattr(spectrum, "_squared", fails)
+    found = record()
+    moved = change(reference, found, "float32").moved
+    assert (moved.stage, moved.note) == ("method of the spectrum", "gesdd, since eigh of J^T J: internal error")
+    assert found.notes == ["gesdd, since eigh of J^T J: internal error"]
 
 
 def test_false_alarms_and_power_of_the_rounding_model(reference, tmp_path):
