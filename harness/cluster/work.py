@@ -59,7 +59,8 @@ class Done:
 
 def facts() -> dict[str, str]:
     """What must be the same on all workers for results to be those of one machine."""
-    return {"Python": platform.python_version(), **provenance.versions(), "processor": provenance.processor()}
+    machine = {"processor": provenance.processor(), "instructions": provenance.instructions(), "BLAS": provenance.blas()}
+    return {"Python": platform.python_version(), **provenance.versions(), **machine}
 
 
 def unlike(wanted: Mapping[str, str]) -> str:

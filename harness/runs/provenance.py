@@ -44,6 +44,8 @@ IDLE = (
     "BLIS_NUM_THREADS",
 )
 IDLE_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump", "--xla_hlo_profile")
+# How the names of vector instruction sets begin, of x86 and of ARM.
+VECTORS = ("sse", "ssse", "avx", "fma", "f16c", "amx", "vaes", "vpclmul", "asimd", "sve")
 # JAX's settings that a program can change without an environment variable, with their defaults.
 CONFIGURED = {"jax_default_prng_impl": "threefry2x32", "jax_disable_jit": False, "jax_numpy_dtype_promotion": "standard"}
 
@@ -274,13 +276,38 @@ def _find_spec(name: str) -> ModuleSpec | None:
 @functools.cache
 def processor() -> str:
     """The processor's name from the operating system; a cluster's shared store holds one entry for each kind of processor."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+@functools.cache
+def instructions() -> str:
+    """The processor's vector instruction sets, sorted; "" if the operating system does not list them.
+
+    Two machines of one name may differ in them, since a virtual machine can hide some. Compilers choose their code by them.
+    """
+    listed = (_cpuinfo("flags") or _cpuinfo("Features")).split()
+    return " ".join(sorted(flag for flag in listed if flag.startswith(VECTORS)))
+
+
+@functools.cache
+def blas() -> str:
+    """BLAS of NumPy and SciPy, with version and kernels: ``openblas 0.3.30 SkylakeX``."""
+    import numpy  # noqa: F401 - loads its BLAS
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
+
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    named = (f"{pool['internal_api']} {pool['version'] or ''} {pool.get('architecture', '')}" for pool in pools)
+    return ", ".join(sorted({" ".join(name.split()) for name in named}))
+
+
+def _cpuinfo(field: str) -> str:
+    """The first value of a field of Linux's list of processors, "" without one."""
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == field), "")
 
 
 def settings() -> dict[str, str]:

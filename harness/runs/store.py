@@ -114,7 +114,8 @@ class Store:
     def keep_compilations(self) -> None:
         """Let JAX keep compiled programs in this store too: seeds differ only in their arguments and share every program."""
         # JAX compresses with zstandard if it is installed: JAX's default costs a tenth of the time of compiling
-        facts = {"processor": provenance.processor(), "versions": provenance.versions(), "compression": "zstandard"}
+        processor = f"{provenance.processor()}: {provenance.instructions()}"
+        facts = {"processor": processor, "versions": provenance.versions(), "compression": "zstandard"}
         machine = _digest(facts | ({"settings": changed} if (changed := provenance.settings()) else {}))
         keep_in(str(self.root / f"compiled-{machine}"))
 
@@ -126,6 +127,8 @@ class Store:
             "code": provenance.code_hash(modules),
             "versions": provenance.versions(modules),
             "processor": provenance.processor(),
+            "instructions": provenance.instructions(),
+            "blas": provenance.blas(),
             "backend": provenance.backend(),
         }
         if changed := provenance.settings():

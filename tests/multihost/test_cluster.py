@@ -206,7 +206,9 @@ def test_a_worker_that_does_not_see_the_store_sends_what_it_made(tmp_path: Path)
     entries.unpack(entries.pack(there.root, entries.names(there.root)), here.root)
     found = here.arrays("sums", {"of": 1}, lambda: pytest.fail("computed again"), modules=(np.sum,))
     np.testing.assert_array_equal(found["sum"], made["sum"])
-    session = work.Session(str(tmp_path / "none"), str(tmp_path), PATTERNS, str(tmp_path / "gone"), "no-token", {"scale": "smoke"})
+    session = work.Session(
+        str(tmp_path / "none"), str(tmp_path), PATTERNS, str(tmp_path / "gone"), "no-token", {"scale": "smoke"}
+    )
     done = work.prepare(session, "gmm-late", 0)
     assert not done.problem
     assert any(name.startswith("one-pass-") for name in done.packed)
