@@ -176,8 +176,8 @@ class Judging:
         """The outcome of one claim."""
         s = self.settings
         listed, more = expected(item.claim, s.scale, self.deviations), self.runs.of if s.until_decided else None
-        terms = Terms(s.scale, listed, self.ensembles, self.runs.of, self.tests, s.first_seed, more)
-        with self.progress.quiet_task(item.claim.id), _exact_dtypes():
+        terms = Terms(s.scale, listed, self.ensembles, self.runs.of, self.tests, s.first_seed, more, scope=_exact_dtypes)
+        with self.progress.quiet_task(item.claim.id):
             return judge_claim(item.claim, terms, catalogue.node_id(item.claim, self.settings.root))
 
     @pytest.hookimpl(wrapper=True)

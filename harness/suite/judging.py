@@ -8,6 +8,7 @@ import operator
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +45,7 @@ class Terms:
         first_seed: of the run, for the command in a message.
         called: whether a function call, and not pytest, asks for the verdict: messages then name the call's argument.
         more_runs: gives a number of runs of an experiment, or all that it can have; if given, open claims take more seeds.
+        scope: gives the context in which the claim is measured; what it raises breaks the claim.
     """
 
     scale: str
@@ -54,6 +56,7 @@ class Terms:
     first_seed: int = 0
     more_runs: Callable[[str, int], Sequence[Run]] | None = None
     called: bool = False
+    scope: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def judge_claim(claim: Claim, terms: Terms, node: str) -> Outcome:
     started = time.perf_counter()
     blank = _blank(claim, terms, node)
     try:
-        outcome = _judged(claim, terms, blank)
+        with terms.scope():
+            outcome = _judged(claim, terms, blank)
     except NotRun as reason:
         outcome = Outcome(replace(blank, declared=True, message=f"{claim.id}: not run: {reason}"))
     except Exception as error:

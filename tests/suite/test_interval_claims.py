@@ -1,10 +1,11 @@
 """Claims over an interval: the measurement is an estimate with its own interval, live and in a stored report."""
 
 import dataclasses
+from contextlib import contextmanager
 
 import pytest
 
-from harness.errors import InvalidInput
+from harness.errors import InvalidInput, WrongPrecision
 from harness.measure.measurement import Measurement
 from harness.suite.claim import REGISTRY, Control, World, claim
 from harness.suite.expectation import Expectation
@@ -37,7 +38,7 @@ def judged(monkeypatch):
     monkeypatch.setattr("harness.suite.judging.reference_fingerprint", lambda experiment: "0")
     before = dict(REGISTRY)
 
-    def judge(value, interval, expected=Verdict.SUPPORTED, world=None):
+    def judge(value, interval, expected=Verdict.SUPPORTED, world=None, **more):
         world = world or Measurement(0.1, interval=(0.1, 0.1, METHOD))
         declared = claim(
             "planted/share",
@@ -50,7 +51,7 @@ def judged(monkeypatch):
             over="interval",
         )(lambda found: found).__claims__[0]
         run = World(Run(), found=Measurement(value, interval=interval))
-        terms = Terms("paper", Expectation(expected), NoEnsembles(), lambda name: [run])
+        terms = Terms("paper", Expectation(expected), NoEnsembles(), lambda name: [run], **more)
         REGISTRY.clear()
         return judge_claim(declared, terms, "node").record
 
@@ -70,6 +71,17 @@ def test_the_interval_decides_and_not_the_estimate(judged, interval, verdict):
     assert record.measurements[0].interval == list(interval[:2])
     assert record.measurements[0].method == METHOD
     assert rejudge(record).name == verdict
+
+
+def test_a_claim_that_cannot_be_measured_as_declared_is_broken_and_says_why(judged):
+    @contextmanager
+    def scope():
+        raise WrongPrecision("float32 where float64 is asked for")
+        yield
+
+    record = judged(0.7, (0.6, 0.8, METHOD), scope=scope)
+    assert (record.verdict, record.passed, record.declared) == ("NOT_RUN", False, False)
+    assert "NOT_RUN by failure: float32 where float64 is asked for" in record.message
 
 
 def test_an_interval_that_is_still_open_fails_nothing(judged):
