@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,45 +89,35 @@ def _listener(folder: Path, stream: IO[Any] | None) -> subprocess.Popen[bytes]:
     )
 
 
-def listen(stream: IO[bytes], folder: Path, process: str) -> Path | None:
-    """Read messages until the pipe ends; the file of a process that died, None if it ended as it should."""
+def listen(descriptor: int, folder: Path, process: str) -> Path | None:
+    """Read messages until the pipe ends.
+
+    Returns:
+        The file of a process that died; None if the process ended as it should.
+    """
     known: dict[str, Any] = {"process": int(process), "running": [], "environment": {}}
-    silence = _Silence(folder, known)
-    for line in stream:
-        message = json.loads(line)
-        allowed = message.pop("allowed", None)
-        known |= message
-        silence.broken(allowed if known["running"] else None)
-        if message.get("end"):
-            return None
-    silence.broken(None)
-    return _written(folder, "died", known, "ended unexpectedly")
-
-
-class _Silence:
-    """Writes down what is running if no message comes within the allowed time; deletes this if a message comes after all."""
-
-    def __init__(self, folder: Path, known: dict[str, Any]) -> None:
-        self._folder, self._known = folder, known
-        self._timer: threading.Timer | None = None
-        self._told: Path | None = None
-
-    def broken(self, allowed: float | None) -> None:
-        """A message has come; the next one must come within ``allowed`` seconds, or at any time for None."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._told is not None:
-            self._told.unlink(missing_ok=True)
-            print(f"claims: process {self._known['process']} goes on", flush=True)
-        self._timer = self._told = None
-        if allowed is not None:
-            self._timer = threading.Timer(allowed, self._tell, (allowed,))
-            self._timer.daemon = True
-            self._timer.start()
-
-    def _tell(self, allowed: float) -> None:
-        said = f"has made no step forward for {allowed:.0f} s and may hang"
-        self._told = _written(self._folder, "hung", {**self._known, "silent": allowed}, said)
+    allowed: float | None = None  # seconds until the next message
+    hung: Path | None = None
+    unread = b""
+    while True:
+        wait = allowed if known["running"] and hung is None else None
+        if not select.select([descriptor], [], [], wait)[0]:
+            hung = _written(folder, "hung", {**known, "silent": wait}, f"has made no step forward for {wait:.0f} s and may hang")
+            continue
+        part = os.read(descriptor, 1 << 16)
+        *lines, unread = (unread + part).split(b"\n")
+        messages = [json.loads(line) for line in lines]
+        if hung is not None and (messages or not part):
+            hung.unlink(missing_ok=True)
+            hung = None
+            print(f"claims: process {process} {'goes on' if part else 'was ended'}", flush=True)
+        for message in messages:
+            if message.get("end"):
+                return None
+            allowed = message.pop("allowed", None)
+            known |= message
+        if not part:
+            return _written(folder, "died", known, "ended unexpectedly")
 
 
 def _written(folder: Path, what: str, known: dict[str, Any], said: str) -> Path:
@@ -139,4 +129,4 @@ def _written(folder: Path, what: str, known: dict[str, Any], said: str) -> Path:
 
 
 if __name__ == "__main__":
-    listen(sys.stdin.buffer, Path(sys.argv[1]), sys.argv[2])
+    listen(sys.stdin.fileno(), Path(sys.argv[1]), sys.argv[2])

@@ -106,9 +106,24 @@ def test_what_runs_is_sent_outermost_first():
     assert sent == [["digits[0]"], ["digits[0]", "digits[0]: spectrum"], ["digits[0]"], []]
 
 
-def test_the_last_message_counts(tmp_path):
-    lines = [{"running": ["a"], "environment": {"jax": "1"}}, {"running": ["a", "b"]}]
-    path = listen(io.BytesIO(b"".join(json.dumps(line).encode() + b"\n" for line in lines)), tmp_path, "7")
+@pytest.fixture
+def pipe():
+    """Write messages to a listener, and end the pipe; the listener's end of it."""
+    reading, writing = os.pipe()
+
+    def write(*messages, end=True):
+        os.write(writing, b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+        if end:
+            os.close(writing)
+
+    yield write, reading
+    os.close(reading)
+
+
+def test_the_last_message_counts(tmp_path, pipe):
+    write, reading = pipe
+    write({"running": ["a"], "environment": {"jax": "1"}}, {"running": ["a", "b"], "allowed": 100.0})
+    path = listen(reading, tmp_path, "7")
     assert json.loads(path.read_text()) == {"process": 7, "running": ["a", "b"], "environment": {"jax": "1"}}
 
 
@@ -126,25 +141,36 @@ def test_a_step_forward_is_told_and_how_long_a_task_should_take():
     assert inside == [(["digits, seed 0", "Jacobian"], 40.0)] * 2
 
 
-def test_silence_is_told_and_taken_back_when_it_is_broken(tmp_path, capsys):
-    reading, writing = os.pipe()
-    stream = os.fdopen(reading, "rb")
-    listener = threading.Thread(target=listen, args=(stream, tmp_path, "7"))
+def silent(tmp_path, pipe):
+    """A listener that has written of a silence."""
+    write, reading = pipe
+    listener = threading.Thread(target=listen, args=(reading, tmp_path, "7"))
     listener.start()
-    os.write(writing, b'{"running": ["a", "b"], "allowed": 0.05}\n')
+    write({"running": ["a", "b"], "allowed": 0.05}, end=False)
     path, end = tmp_path / "hung-7.json", time.monotonic() + 20
-    while not (path.exists() and path.read_text()):
+    while not (path.exists() and path.read_text().endswith("}\n")):
         assert time.monotonic() < end, "nothing was written"
         time.sleep(0.01)
     assert json.loads(path.read_text())["running"] == ["a", "b"]
-    os.write(writing, b'{"running": ["a"], "allowed": 100.0}\n{"running": [], "allowed": 0.01}\n{"end": true}\n')
-    os.close(writing)
+    return listener
+
+
+def test_silence_is_told_and_taken_back_when_it_is_broken(tmp_path, pipe, capsys):
+    listener = silent(tmp_path, pipe)
+    pipe[0]({"running": ["a"], "allowed": 100.0}, {"running": [], "allowed": 0.01}, {"end": True})
     listener.join(20)
-    stream.close()
     assert not list(tmp_path.iterdir())
     said = capsys.readouterr().out
     assert "process 7 has made no step forward for 0 s and may hang" in said
     assert "process 7 goes on" in said
+
+
+def test_a_silent_process_that_is_ended_has_died(tmp_path, pipe, capsys):
+    listener = silent(tmp_path, pipe)
+    pipe[0]()
+    listener.join(20)
+    assert [path.name for path in tmp_path.iterdir()] == ["died-7.json"]
+    assert "goes on" not in capsys.readouterr().out
 
 
 def test_a_task_may_take_ten_times_as_long_as_it_should(tmp_path):
@@ -156,8 +182,10 @@ def test_a_task_may_take_ten_times_as_long_as_it_should(tmp_path):
     assert [json.loads(line)["allowed"] for line in sent] == [60.0, 60.0, 1000.0]
 
 
-def test_a_process_that_says_it_ends_leaves_nothing(tmp_path):
-    assert listen(io.BytesIO(b'{"running": ["a"]}\n{"end": true}\n'), tmp_path, "7") is None
+def test_a_process_that_says_it_ends_leaves_nothing(tmp_path, pipe):
+    write, reading = pipe
+    write({"running": ["a"]}, {"end": True})
+    assert listen(reading, tmp_path, "7") is None
     assert not list(tmp_path.iterdir())
 
 
