@@ -49,6 +49,7 @@ class Stage:
     rounding: tuple[float, ...] = ()
     failure: str = ""
     note: str = ""
+    groups: int = 0
 
     @classmethod
     def of(cls, record: Json) -> Stage:
@@ -64,7 +65,18 @@ class Stage:
             name, digest = str(record["name"]), str(record["digest"])
             failure, note = (str(record.get(field, "")) for field in ("failure", "note"))
             steps = tuple(record.get("steps") or ())
-            return cls(name, digest, bool(record.get("exact")), record.get("step"), steps, values, rounding, failure, note)
+            return cls(
+                name,
+                digest,
+                bool(record.get("exact")),
+                record.get("step"),
+                steps,
+                values,
+                rounding,
+                failure,
+                note,
+                int(record.get("groups", 0)),
+            )
         except (KeyError, TypeError, ValueError) as error:
             what = f"stage record {str(record)[:80]!r} is not one ({type(error).__name__}: {error})"
             raise Unreadable(f"{what}: make the report again") from None
@@ -107,6 +119,8 @@ def differences(a: Stage, b: Stage, precision: str) -> list[Difference]:
     if a.failure or b.failure or not (a.values and b.values):
         moved = a.exact or b.exact
         return [Difference(where, State.MOVED if moved else State.UNMODELLED, at, note=b.note or a.note)]
+    if a.groups != b.groups:
+        return [Difference(f"{where} (recorded by another version)", State.UNMODELLED, at)]
     if len(a.values) != len(b.values) or a.steps != b.steps:
         return [Difference(f"{where} (of another shape)", State.MOVED, at)]
     if not a.steps:

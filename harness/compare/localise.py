@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.compare.differences import Difference, Stage, State, differences
@@ -76,16 +77,19 @@ def wider(before: ExperimentRecord, after: ExperimentRecord) -> str:
     """
     there = _named(after.stages)
     for key, stage in _named(before.stages).items():
-        sizes = [_size(one.rounding) for one in (stage, there.get(key, stage))]
+        sizes = [_size(one) for one in (stage, there.get(key, stage))]
         if sizes[0] > 0 and sizes[1] > GREW * sizes[0]:
             where = stage.name if not stage.step else key
             return f"{where}: its own rounding error grew {sizes[1] / sizes[0]:.3g} times, from {sizes[0]:.2g} to {sizes[1]:.2g}"
     return ""
 
 
-def _size(rounding: Sequence[float]) -> float:
-    """The median of a record's errors. A fault widens all of them, a kink (a ReLU that takes its other side) only one."""
-    return statistics.median(rounding) if rounding else 0.0
+def _size(stage: Stage) -> float:
+    """Root mean square of a record's errors; for groups their median, since a kink (a ReLU's other side) widens one group."""
+    sizes = stage.rounding
+    if stage.groups:
+        return statistics.median(sizes)
+    return math.sqrt(sum(size * size for size in sizes) / len(sizes)) if sizes else 0.0
 
 
 def change(before: ExperimentRecord, after: ExperimentRecord, precision: str) -> RunChange:

@@ -9,6 +9,7 @@ A record names a stage and holds the data for comparing two runs of it, on any m
     step      the step at which the stage was taken, when it is a moment of training
     rounding  size of the rounding error of ``values``: measured, as the distance of the run from the same run in the other
               precision; a list of one number, or of one a value; None where no model is known
+    groups    number of groups that ``values`` sketch one after another; groups with a kink of their own may differ
     note      a remark for readers of the stage, in words
 
 Records are computed once and kept in the store beside the arrays that they describe.

@@ -343,6 +343,15 @@ class TestBesideTheValues:
         assert not compare(dataclasses.replace(BASE, precision="float64"), after).wider_runs
         assert compare(dataclasses.replace(BASE, precision="float64"), other).wider_runs
 
+    def test_an_allowance_that_grew_from_the_middle_of_a_series_on_is_a_finding(self):
+        late = [
+            {**stage, "rounding": [size * (1e4 if i >= 6 else 1) for i, size in enumerate(stage["rounding"])]}
+            if stage["name"] == "loss"
+            else stage
+            for stage in stages()
+        ]
+        assert compare(BASE, report(steps=late)).runs[0].wider.startswith("loss: its own rounding error grew")
+
     @pytest.mark.parametrize("factor", [0.5, 3.0])
     def test_another_machines_allowance_is_none(self, factor):
         other = [
