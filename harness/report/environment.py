@@ -42,11 +42,10 @@ def pools() -> dict[str, str]:
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
     loaded = threadpool_info()
-    kernels = [f"{pool['internal_api']} {pool['version'] or ''} {pool.get('architecture', '')}" for pool in loaded]
     threads = [f"{pool['internal_api']} {pool['num_threads']}" for pool in loaded]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
     return {
-        "blas": ", ".join(sorted({" ".join(kernel.split()) for kernel in kernels})),
+        "blas": ", ".join(sorted(set(map(provenance.pool_name, loaded)))),
         "threads": f"{', '.join(sorted(set(threads)))}; {cores} core(s)",
     }
 

@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
@@ -46,6 +47,8 @@ IDLE = (
 IDLE_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump", "--xla_hlo_profile")
 # How the names of vector instruction sets begin, of x86 and of ARM.
 VECTORS = ("sse", "ssse", "avx", "fma", "f16c", "amx", "vaes", "vpclmul", "asimd", "sve")
+# A BLAS that another library brings for itself, in its own folder of packages.
+OTHERS_BLAS = re.compile(r"(site|dist)-packages[/\\\\](?!numpy|scipy)")
 # JAX's settings that a program can change without an environment variable, with their defaults.
 CONFIGURED = {"jax_default_prng_impl": "threefry2x32", "jax_disable_jit": False, "jax_numpy_dtype_promotion": "standard"}
 
@@ -291,14 +294,23 @@ def instructions() -> str:
 
 @functools.cache
 def blas() -> str:
-    """BLAS of NumPy and SciPy, with version and kernels: ``openblas 0.3.30 SkylakeX``."""
+    """BLAS of NumPy and SciPy, with version and kernels: ``openblas 0.3.30 SkylakeX``; "" if it is not known."""
     import numpy  # noqa: F401 - loads its BLAS
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    named = (f"{pool['internal_api']} {pool['version'] or ''} {pool.get('architecture', '')}" for pool in pools)
-    return ", ".join(sorted({" ".join(name.split()) for name in named}))
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas" and not OTHERS_BLAS.search(pool["filepath"])]
+    return ", ".join(sorted({pool_name(pool) for pool in pools}))
+
+
+def pool_name(pool: Mapping[str, Any]) -> str:
+    """A thread pool of threadpoolctl in words: library, version and kernels."""
+    return " ".join(f"{pool['internal_api']} {pool['version'] or ''} {pool.get('architecture', '')}".split())
+
+
+def machine() -> dict[str, str]:
+    """The facts of the machine that a stored number depends on."""
+    return {"processor": processor(), "instructions": instructions(), "blas": blas(), "backend": backend()}
 
 
 def _cpuinfo(field: str) -> str:

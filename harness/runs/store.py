@@ -91,7 +91,7 @@ class Store:
         """
         full = self._key(kind, key, modules or (compute,))
         folder = self.root / f"{kind}-{_digest(full)}"
-        with self._locked(folder.name):
+        with self.locked(folder.name):
             held = self._read(folder, full)
             if held is None:
                 held = {name: np.asarray(value, order="C") for name, value in compute().items()}
@@ -111,6 +111,11 @@ class Store:
         folder = self.root / f"{kind}-{_digest(self._key(kind, key, modules))}"
         return folder.exists() and not (self.fresh and folder.name not in self._seen)
 
+    @property
+    def used(self) -> frozenset[str]:
+        """Names of the entries that were read or written."""
+        return frozenset(self._seen)
+
     def keep_compilations(self) -> None:
         """Let JAX keep compiled programs in this store too: seeds differ only in their arguments and share every program."""
         # JAX compresses with zstandard if it is installed: JAX's default costs a tenth of the time of compiling
@@ -126,17 +131,14 @@ class Store:
             "key": dict(key),
             "code": provenance.code_hash(modules),
             "versions": provenance.versions(modules),
-            "processor": provenance.processor(),
-            "instructions": provenance.instructions(),
-            "blas": provenance.blas(),
-            "backend": provenance.backend(),
+            **provenance.machine(),
         }
         if changed := provenance.settings():
             full["settings"] = changed
         return json.loads(json.dumps(full))  # type: ignore[no-any-return]
 
     @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def locked(self, name: str) -> Iterator[None]:
         """Let one process at a time compute an entry.
 
         Without a lock (no space, the folder is gone) each process computes the entry itself. Writes are atomic, so that costs
@@ -148,10 +150,10 @@ class Store:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 held.enter_context(_acquired(FileLock(path), name))
             except OSError as error:
-                self._complain(path, error)
+                self.complain(path, error)
             yield
 
-    def _complain(self, path: Path, error: OSError) -> None:
+    def complain(self, path: Path, error: OSError) -> None:
         """Report once for each cause which arrays could not be kept and what to do."""
         if error.errno not in self._unkept:
             self._unkept.add(error.errno or 0)
@@ -176,7 +178,7 @@ class Store:
         try:
             write_entry(folder, key, arrays)
         except OSError as error:
-            self._complain(folder, error)
+            self.complain(folder, error)
             return False
         return True
 
@@ -227,7 +229,7 @@ class Blocks(MutableMapping[int, Any]):
                 yield False
                 return
             except OSError as error:
-                self.store._complain(path, error)
+                self.store.complain(path, error)
             except NotImplementedError:  # a file system without locks: each process computes every block itself
                 pass
             yield number not in self

@@ -6,16 +6,12 @@ An emulated process takes 20 to 50 times as long as one of the machine's own.
 
 from __future__ import annotations
 
-import importlib.metadata
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from mutants.museum.installing import PIP, NotThere, install, pins
 
-from mutants.museum.installing import PIP, NotThere, install
-
-PROJECT = "training-jacobian-claims"
 # architecture -> (Debian's name for it, QEMU's program)
 KNOWN = {"aarch64": ("arm64", "qemu-aarch64-static")}
 PACKAGES = ("python3", "libstdc++6", "libgomp1")
@@ -64,9 +60,6 @@ def _packages(state: Path, into: Path, names: Sequence[str], options: Sequence[s
 
 def _wheels(architecture: str, root: Path, into: Path) -> None:
     """The project's requirements for the claims, in the versions that are installed here, as wheels of the architecture."""
-    needed = [Requirement(line) for line in importlib.metadata.requires(PROJECT) or ()]
-    names = [one.name for one in needed if one.marker is None or one.marker.evaluate({"extra": "claims"})]
-    pins = [f"{name}=={importlib.metadata.version(name)}" for name in names]
     platforms = [part for one in MANYLINUX for part in ("--platform", f"manylinux_{one}_{architecture}")]
     release = next(root.glob("usr/bin/python3.*")).name.removeprefix("python")
-    install([*PIP, "--target", str(into), *platforms, "--python-version", release, *pins], "the libraries")
+    install([*PIP, "--target", str(into), *platforms, "--python-version", release, *pins()], "the libraries")

@@ -35,7 +35,7 @@ class Entry:
         injection: module and function below :mod:`mutants.museum.injections` that patches a library, before the suite imports it.
         environment: variables of the suite's process.
         pins: releases, ``distribution==version``, that come before the installed ones.
-        python: another Python, ``3.13``, with the newest releases of all libraries in an environment of its own.
+        python: another Python, ``3.13``, with the installed releases of all libraries in an environment of its own.
         architecture: another processor's, ``aarch64``, which is emulated.
         known: why the suite is known to do less than is demanded; "" where it must do all.
         quarter: whether the entry belongs to the quarter that CI runs.

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 from collections.abc import Sequence
+
+from packaging.requirements import Requirement
 
 PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--no-compile")
 INSTALLING = 900.0  # seconds for one command
 ERRORS = ("ERROR", "E: ")  # how pip and apt-get begin the line that says what is wrong
 
 
+PROJECT = "training-jacobian-claims"
+
+
 class NotThere(Exception):
     """A release, flag, feature, Python or architecture that cannot be had here; the message is one line that names it."""
+
+
+def pins() -> list[str]:
+    """The requirements of the claims, in the releases that are installed here."""
+    needed = [Requirement(line) for line in importlib.metadata.requires(PROJECT) or ()]
+    names = [one.name for one in needed if one.marker is None or one.marker.evaluate({"extra": "claims"})]
+    return [f"{name}=={importlib.metadata.version(name)}" for name in names]
 
 
 def install(command: Sequence[str], what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from mutants.museum import emulated
 from mutants.museum.entries import Entry
-from mutants.museum.installing import NotThere, install
+from mutants.museum.installing import NotThere, install, pins
 
 INSTALLED = "installed"  # marks an environment that is whole
 
@@ -39,7 +40,7 @@ def interpreter(entry: Entry, cache: Path, root: Path) -> Interpreter:
         NotThere: that Python is not available, or the project cannot be installed for it.
     """
     if entry.python:
-        return Interpreter((str(_environment(entry, cache / f"python-{entry.python}", root)),))
+        return Interpreter((str(_environment(entry, cache, root)),))
     if entry.architecture:
         command, site = emulated.python(entry.architecture, cache / entry.architecture)
         # the project is not installed there, so nothing tells pytest of the plugin
@@ -47,15 +48,17 @@ def interpreter(entry: Entry, cache: Path, root: Path) -> Interpreter:
     return Interpreter()
 
 
-def _environment(entry: Entry, folder: Path, root: Path) -> Path:
-    """The Python of an environment with this project and all that it needs."""
+def _environment(entry: Entry, cache: Path, root: Path) -> Path:
+    """The Python of an environment with this project and the installed releases of its requirements."""
     found = shutil.which(f"python{entry.python}")
     if found is None or subprocess.run([found, "--version"], capture_output=True, check=False).returncode:
         raise NotThere(f"there is no python{entry.python} on PATH that runs")
+    wanted = pins()
+    folder = cache / f"python-{entry.python}-{hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]}"
     made = folder / "bin" / "python"
     if not (folder / INSTALLED).exists():
         shutil.rmtree(folder, ignore_errors=True)
         install([found, "-m", "venv", str(folder)], entry.way)
-        install([str(made), "-m", "pip", "install", "--quiet", f"{root}[claims]"], entry.way)
+        install([str(made), "-m", "pip", "install", "--quiet", f"{root}[claims]", *wanted], entry.way)
         (folder / INSTALLED).touch()
     return made

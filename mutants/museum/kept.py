@@ -24,7 +24,8 @@ NAME = "run.json"
 
 def code(root: Path) -> str:
     """A digest of all files that decide runs, of the installed libraries, and of the machine."""
-    surroundings = [platform.python_version(), platform.machine(), *provenance.versions().items(), provenance.processor()]
+    machine = (provenance.processor(), provenance.instructions(), provenance.blas())
+    surroundings = [platform.python_version(), *provenance.versions().items(), *machine]
     return digest([*sorted(_files(root))], root, repr(surroundings))
 
 
