@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.runs.store import Store
+
 MANIFEST = "manifest.json"
+NAME, FILE = re.compile(r"[a-z0-9-]+-[0-9a-f]{32}"), re.compile(r"[\w.-]+\.npy|manifest\.json")
 Packed = dict[str, dict[str, bytes]]  # entry -> file -> content
 
 
-def names(root: Path) -> set[str]:
-    """The entries that a store has."""
-    return {path.parent.name for path in root.glob(f"*/{MANIFEST}")}
+def pack(store: Store, names: Iterable[str]) -> Packed:
+    """The files of some entries; names of entries that the store could not keep are left out."""
+    kept = [name for name in names if (store.root / name / MANIFEST).exists()]
+    return {name: {path.name: path.read_bytes() for path in sorted((store.root / name).iterdir())} for name in kept}
 
 
-def pack(root: Path, wanted: Iterable[str]) -> Packed:
-    """The files of some entries of the store in ``root``."""
-    return {name: {path.name: path.read_bytes() for path in sorted((root / name).iterdir())} for name in wanted}
-
-
-def unpack(packed: Packed, root: Path) -> None:
-    """Side effect: add entries to the store in ``root``; those that it has stay. What arrives damaged its reader refuses."""
+def unpack(packed: Packed, store: Store) -> None:
+    """Side effect: add entries to a store; the store's own entries stay. A reader of the store refuses damaged ones."""
     for name, files in packed.items():
-        if (root / name / MANIFEST).exists():
-            continue
-        made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
-        try:
-            for file, content in files.items():
-                (made / file).write_bytes(content)
-            os.replace(made, root / name)
-        except OSError:
-            if not (root / name / MANIFEST).exists():  # else another process was faster
-                raise
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+        if NAME.fullmatch(name) and all(map(FILE.fullmatch, files)):
+            with store.locked(name):
+                if not (store.root / name / MANIFEST).exists():
+                    _write(store, name, files)
+
+
+def _write(store: Store, name: str, files: dict[str, bytes]) -> None:
+    made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=store.root))
+    try:
+        for file, content in files.items():
+            (made / file).write_bytes(content)
+        os.replace(made, store.root / name)
+    except OSError as error:
+        store.complain(store.root / name, error)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The run's side: a scheduler, workers that fit, tasks by what they need, and how it goes."""
+"""The run's side of a cluster: a scheduler, workers that fit, tasks in the order of their needs, and their progress."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,52 +16,52 @@ from typing import Any
 from harness.cluster import entries, work
 from harness.errors import HarnessError, InvalidInput
 from harness.progress import Progress
+from harness.runs.store import Store
 
 LOCAL = "local:"
-LOOK = 0.2  # seconds between looks at the tasks
+LOOK = 0.5  # seconds between looks at the tasks
 GONE = 20.0  # seconds without the scheduler after which the run goes on alone
-ARRIVING = 60.0  # seconds that a first worker has to arrive
-RETRIES = 3  # workers that a task may lose
+ARRIVING = 60.0  # seconds without a worker that fits after which the run goes on alone, or does not begin
+Say = Callable[[str], None]
 
 
-class SchedulerGone(HarnessError):
-    """The scheduler cannot be reached any more; what was stored is kept."""
+class ClusterGone(HarnessError):
+    """The scheduler or all workers cannot be reached any more; stored results are kept."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a run will need.
+class Workload:
+    """The work that a run will need.
 
     Attributes:
-        runs: experiments with a seed -> seconds that preparing takes, where that is known.
-        claims: ids -> (experiments that they are on, seconds).
+        runs: experiments with a seed -> expected seconds to prepare them.
+        claims: ids -> (experiments that the claim is on, expected seconds to measure it).
     """
 
     runs: Mapping[tuple[str, int], float]
     claims: Mapping[str, tuple[Sequence[str], float]]
 
 
-def compute(address: str, session: work.Session, wanted: Wanted, progress: Progress, say: Callable[[str], None]) -> None:
-    """Let a cluster do all that is wanted, into the store of the run.
+def compute(address: str, request: work.Request, workload: Workload, progress: Progress, say: Say) -> None:
+    """Let a cluster do the workload, into the store of the run.
 
     Args:
         address: of a scheduler, or ``local:N`` for N processes of this machine.
-        say: told where the dashboard is, which workers are refused, and what went wrong.
+        say: told the dashboard's address, the workers that do not fit, and problems.
 
     Raises:
         InvalidInput: no scheduler there, or no worker that fits.
     """
-    token = f"cluster-{uuid.uuid4().hex}"
-    (Path(session.store) / token).touch()
+    store, token = Store(Path(request.store)), f"cluster-{uuid.uuid4().hex}"
+    (store.root / token).touch()
     try:
-        with _client(address) as client:
+        with _client(address) as client, _fitting(client, token, say):
             say(f"cluster: {client.scheduler.address}, dashboard {client.dashboard_link}")
-            _refuse_others(client, say)
-            _follow(client, _submitted(client, replace(session, token=token), wanted), Path(session.store), progress, say)
-    except SchedulerGone as error:
+            _follow(client, _submitted(client, replace(request, token=token), workload), store, token, progress, say)
+    except ClusterGone as error:
         say(f"cluster: {error}; the run goes on alone")
     finally:
-        (Path(session.store) / token).unlink(missing_ok=True)
+        (store.root / token).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -73,89 +74,111 @@ def _client(address: str) -> Iterator[Any]:
         ) from error
     with ExitStack() as held:
         if address.startswith(LOCAL):
-            workers = int(address.removeprefix(LOCAL))
-            cores = max(1, (os.cpu_count() or 1) // workers)
-            # the loopback address alone; each process has its share of the cores
-            environment = {
-                "XLA_FLAGS": f"--xla_force_host_platform_device_count={cores}",
-                **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(cores)),
-            }
-            address = held.enter_context(
-                dask.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    dashboard_address="127.0.0.1:0",
-                    env=environment,
-                    silence_logs=50,
-                )
-            )
+            address = held.enter_context(_local(dask, int(address.removeprefix(LOCAL))))
         try:
             client = held.enter_context(dask.Client(address, timeout="10s"))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise InvalidInput(f"--claims-scheduler {address}: no scheduler answers there ({error})") from error
         yield client
 
 
-def _refuse_others(client: Any, say: Callable[[str], None]) -> None:
-    """Close workers whose libraries or processor are others, now and whenever one arrives.
+def _local(dask: Any, workers: int) -> Any:
+    """Processes of this machine on the loopback address alone, each with its share of the cores and no limit of memory."""
+    cores = max(1, (os.cpu_count() or 1) // workers)
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={cores}".strip()
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(cores))
+    here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    process = {"threads_per_worker": 1, "memory_limit": None, "env": {"XLA_FLAGS": flags, **threads}}
+    return dask.LocalCluster(n_workers=workers, silence_logs=50, **here, **process)
+
+
+@contextmanager
+def _fitting(client: Any, token: str, say: Say) -> Iterator[None]:
+    """Workers that fit take the run's tasks, now and whenever one arrives.
 
     Raises:
-        InvalidInput: no worker arrives, or none that fits.
+        InvalidInput: none has come.
     """
-    from harness.cluster.refusal import TOPIC, Refusal
+    from harness.cluster.fit import TOPIC, FitCheck, facts
 
+    mismatches: list[str] = []
+
+    def told(event: tuple[float, dict[str, str]]) -> None:
+        mismatches.append("worker {worker} does not fit: {differs}".format(**event[1]))
+        say(f"cluster: {mismatches[-1]}")
+
+    client.subscribe_topic(TOPIC, told)
+    client.register_plugin(FitCheck(token, facts()))
     try:
-        client.wait_for_workers(1, timeout=ARRIVING)
-    except TimeoutError as error:
-        raise InvalidInput(f"no worker came to {client.scheduler.address} within {ARRIVING:.0f} s: start some") from error
-    client.subscribe_topic(TOPIC, lambda event: say("cluster: worker {worker} is refused: {differs}".format(**event[1])))
-    client.register_plugin(Refusal(work.facts()))
-    different = client.run(work.unlike, work.facts(), on_error="return")
-    if all(different.values()):
-        first = next(iter(different.values()))
-        raise InvalidInput(f"no worker of {client.scheduler.address} has the libraries and the processor of this run: {first}")
+        end = time.monotonic() + (ARRIVING / 6 if client.nthreads() else ARRIVING)
+        while not _workers(client, token):
+            if time.monotonic() > end:
+                why = mismatches[-1] if mismatches else "there is none"
+                raise InvalidInput(f"no worker of {client.scheduler.address} fits this run ({why}): start one that does")
+            time.sleep(LOOK)
+        yield
+    finally:
+        if client.status == "running":
+            client.unregister_worker_plugin(token)
 
 
-def _submitted(client: Any, session: work.Session, wanted: Wanted) -> dict[Any, str]:
-    """Tasks by their futures: a claim waits for the runs that it is on; what takes longest goes first."""
-    options = {"retries": RETRIES, "pure": False}
+def _workers(client: Any, token: str) -> int:
+    """Number of workers that take the run's tasks."""
+    return sum(bool(worker["resources"].get(token)) for worker in client.scheduler_info(n_workers=-1)["workers"].values())
+
+
+def _submitted(client: Any, request: work.Request, workload: Workload) -> dict[Any, str]:
+    """Tasks by their futures: a claim waits for the runs that it is on; the longest goes first, and runs before claims."""
+    options = {"pure": False, "resources": {request.token: 1}}
     prepared = {
-        (name, seed): client.submit(work.prepare, session, name, seed, priority=int(1e6 + seconds), **options)
-        for (name, seed), seconds in wanted.runs.items()
+        (name, seed): client.submit(work.prepare, request, name, seed, priority=int(1e6 + seconds), **options)
+        for (name, seed), seconds in workload.runs.items()
     }
     tasks = {future: f"{name}, seed {seed}" for (name, seed), future in prepared.items()}
-    for claim, (names, seconds) in wanted.claims.items():
+    for claim, (names, seconds) in workload.claims.items():
         needed = [future for (name, _), future in prepared.items() if name in names]
-        tasks[client.submit(work.measure, session, claim, needed, priority=int(seconds), **options)] = claim
+        tasks[client.submit(work.measure, request, claim, needed, priority=int(seconds), **options)] = claim
     return tasks
 
 
-def _follow(client: Any, tasks: dict[Any, str], store: Path, progress: Progress, say: Callable[[str], None]) -> None:
-    """Wait for all tasks; what they pack is added to the store as soon as it is there.
+def _follow(client: Any, tasks: dict[Any, str], store: Store, token: str, progress: Progress, say: Say) -> None:
+    """Wait for all tasks and empty the mapping; packed entries are added to the store as they come.
 
     Raises:
-        SchedulerGone: it lost the tasks, or does not answer for :data:`GONE` seconds.
+        ClusterGone: the scheduler, or every worker that fits, is gone for too long.
     """
-    left, answered = dict(tasks), time.monotonic()
-    with progress.stage("cluster", len(tasks)) as step:
-        while left:
-            for future in [one for one in left if one.status in ("finished", "error")]:
-                _taken(future, left.pop(future), store, say)
-                step.advance()
-            now, lost = time.monotonic(), any(one.status in ("cancelled", "lost") for one in left)
-            answered = now if client.status == "running" else answered
+    total, began = len(tasks), time.monotonic()
+    answered = served = began
+    with progress.stage("cluster", total) as step:
+        while tasks:
+            now = time.monotonic()
+            try:
+                for future in [one for one in tasks if one.status in ("finished", "error")]:
+                    _taken(future, tasks.pop(future), store, say)
+                    step.advance()
+                lost = any(future.status == "cancelled" for future in tasks)
+                if client.status == "running" and not lost:
+                    workers, answered = _workers(client, token), now
+                    served = now if workers else served
+                    step.note(f"{workers} workers, {(now - began) / 60:.0f} min")
+            except (OSError, CancelledError) as error:
+                raise ClusterGone(f"the scheduler is gone ({type(error).__name__}), {_left(tasks, total)}") from error
             if lost or now - answered > GONE:
-                raise SchedulerGone(f"the scheduler does not answer or lost its tasks, {len(left)} of {len(tasks)} are left")
-            step.note(f"{len(client.nthreads())} workers" if client.status == "running" else "no scheduler")
+                raise ClusterGone(f"the scheduler is gone, {_left(tasks, total)}")
+            if now - served > ARRIVING:
+                raise ClusterGone(f"all workers are gone, {_left(tasks, total)}")
             time.sleep(LOOK)
 
 
-def _taken(future: Any, what: str, store: Path, say: Callable[[str], None]) -> None:
+def _left(tasks: Mapping[Any, str], total: int) -> str:
+    return f"{len(tasks)} of {total} tasks are left"
+
+
+def _taken(future: Any, what: str, store: Store, say: Say) -> None:
     if future.status == "error":
         say(f"cluster: {what} is left to the run: {type(future.exception()).__name__}: {future.exception()}")
         return
-    done: work.Done = future.result()
-    entries.unpack(done.packed, store)
-    if done.problem:
-        say(f"cluster: {what}: {done.problem}")
+    result: work.TaskResult = future.result()
+    entries.unpack(result.packed, store)
+    if result.problem:
+        say(f"cluster: {what}: {result.problem}")

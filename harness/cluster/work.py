@@ -1,21 +1,19 @@
-"""What a worker does: prepare one run, or measure one claim with its controls, and keep what that gave."""
+"""The tasks of a worker: prepare one run, or measure one claim with its controls, and keep the results."""
 
 from __future__ import annotations
 
-import platform
 import sys
-import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.cluster import entries
+from harness.cluster import entries, fit
 from harness.cluster.entries import Packed
 from harness.engine.precision import exact_dtypes
-from harness.errors import NotRun
-from harness.runs import provenance
+from harness.errors import InvalidInput, NotRun
 from harness.runs.lab import Lab
 from harness.runs.store import Store
 from harness.suite import catalogue
@@ -25,19 +23,22 @@ from harness.suite.paper import home
 
 
 @dataclass(frozen=True)
-class Session:
+class Request:
     """What a run asks of every worker.
 
     Attributes:
-        claims: the folder of claims; a worker that has no such folder takes the papers that are installed there.
+        claims: the folder of claims; a worker without this folder takes the papers that are installed there.
+        root: the folder that modules of claims are named from.
+        code: digest of the claims' sources.
         patterns: file names of modules with claims.
         store: the run's store; a worker that sees the file ``token`` in it shares it.
-        token: name of a file that the run made there.
+        token: the run's name, and that of a file that it made in its store.
         lab: arguments of :class:`harness.runs.lab.Lab` but for its store.
     """
 
     claims: str
     root: str
+    code: str
     patterns: tuple[str, ...]
     store: str
     token: str
@@ -45,53 +46,40 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a task gave.
+class TaskResult:
+    """The result of a task.
 
     Attributes:
-        packed: entries of the worker's own store that are new, where it does not share the run's.
-        problem: what went wrong, in one line; the run meets it again, and says so in its own way.
+        packed: the entries that the task used, where the worker does not share the run's store.
+        problem: an error, in one line; the run meets it again, and reports it in its own way.
     """
 
     packed: Packed = field(default_factory=dict)
     problem: str = ""
 
 
-def facts() -> dict[str, str]:
-    """What must be the same on all workers for results to be those of one machine."""
-    machine = {"processor": provenance.processor(), "instructions": provenance.instructions(), "BLAS": provenance.blas()}
-    return {"Python": platform.python_version(), **provenance.versions(), **machine}
-
-
-def unlike(wanted: Mapping[str, str]) -> str:
-    """How this process differs from what is wanted, in one line; "" if it does not."""
-    here = facts()
-    return ", ".join(
-        f"{name} {here.get(name) or 'none'} in place of {value or 'none'}"
-        for name, value in wanted.items()
-        if here.get(name) != value
-    )
-
-
-def prepare(session: Session, name: str, seed: int) -> Done:
-    """Do the long work of one run of an experiment."""
+def prepare(request: Request, name: str, seed: int) -> TaskResult:
+    """Do the long work of one run of an experiment, and of its stage records."""
 
     def work(lab: Lab) -> None:
         run = lab.run(name, seed)
         if not run.missing:
             run.prepare()
+            run.stage_records()
 
-    return _done(session, (), work)
+    return _result(request, (), work)
 
 
-def measure(session: Session, claim: str, prepared: Sequence[Done]) -> Done:
+def measure(request: Request, claim: str, prepared: Sequence[TaskResult]) -> TaskResult:
     """Measure a claim and its controls, for what that leaves in the store.
 
     Args:
-        prepared: of the runs that it is on.
+        prepared: results of :func:`prepare` for the runs that the claim is on.
     """
 
     def work(lab: Lab) -> None:
+        if claim not in REGISTRY:
+            raise InvalidInput(f"this worker has no claim {claim}: give it the folder {request.claims}")
         declared = REGISTRY[claim]
         groups = groups_of(declared, [run for name in declared.on for run in lab.runs(name)])
         for group in groups:
@@ -99,32 +87,45 @@ def measure(session: Session, claim: str, prepared: Sequence[Done]) -> Done:
         for control in declared.controls:
             run_control(declared, control, groups)
 
-    return _done(session, prepared, work)
+    return _result(request, prepared, work)
 
 
-def _done(session: Session, prepared: Sequence[Done], work: Any) -> Done:
-    shared = Path(session.store, session.token).exists()
-    root = Path(session.store) if shared else Path(tempfile.gettempdir()) / f"claims-{session.token}"
-    _declare(session)
-    store = Store(root)
-    for done in prepared:
-        entries.unpack(done.packed, root)
-    before, problem = entries.names(root), ""
+def _result(request: Request, prepared: Sequence[TaskResult], work: Callable[[Lab], None]) -> TaskResult:
+    shared = Path(request.store, request.token).exists()
+    store = Store(Path(request.store) if shared else fit.folder(request.token))
+    brought = {name for result in prepared for name in result.packed}
+    problem = ""
     try:
+        for result in prepared:
+            entries.unpack(result.packed, store)
+        _declare(request)
         with exact_dtypes():
-            work(Lab(store, **session.lab))
+            work(Lab(store, **request.lab))
     except NotRun:
         pass
     except Exception as error:
         problem = "".join(traceback.format_exception_only(error)).strip()
-    return Done({} if shared else entries.pack(root, entries.names(root) - before), problem)
+    return TaskResult({} if shared else entries.pack(store, store.used - brought), problem)
 
 
-def _declare(session: Session) -> None:
-    """Import the claims; once a worker."""
-    folder, root = Path(session.claims), Path(session.root)
+def _declare(request: Request) -> None:
+    """Import the claims; once in a worker's life.
+
+    Raises:
+        InvalidInput: the worker has, or has imported, other claims.
+    """
+    folder, root = Path(request.claims), Path(request.root)
     if not folder.is_dir():
         folder, root = home(), home().parent
+    if _imported(folder, root, request.patterns) != request.code:
+        raise InvalidInput(f"this worker has other claims in {folder} than the run: update the folder and start the worker again")
+
+
+@cache
+def _imported(folder: Path, root: Path, patterns: tuple[str, ...]) -> str:
+    """The digest of the claims' sources when they were imported."""
+    found = fit.digest(folder)
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    catalogue.declare_all(folder, root, session.patterns)
+    catalogue.declare_all(folder, root, patterns)
+    return found

@@ -78,18 +78,21 @@ def pytest_claims_lab(config: pytest.Config, settings: Settings, progress: Progr
     from harness.runs.lab import Lab
     from harness.runs.store import Store
 
-    return Lab(
-        Store(settings.store, fresh=settings.fresh),
-        scale=settings.scale,
-        seeds=settings.seeds,
-        first_seed=settings.first_seed,
-        precision=settings.override,
-        progress=progress,
-        every_seed=settings.ensemble,
-        chunk=settings.chunk,
-        # pytest found some conftests only while collecting, after the settings were made
-        options=settings.papers or of_papers(config),
-    )
+    return Lab(Store(settings.store, fresh=settings.fresh), progress=progress, **lab_arguments(config, settings))
+
+
+def lab_arguments(config: pytest.Config, settings: Settings) -> dict[str, Any]:
+    """The arguments of a lab but for its store and progress, for this process and for others."""
+    return {
+        "scale": settings.scale,
+        "seeds": settings.seeds,
+        "first_seed": settings.first_seed,
+        "precision": settings.override,
+        "every_seed": settings.ensemble,
+        "chunk": settings.chunk,
+        # a conftest that pytest found while collecting was not asked when the settings were made
+        "options": dict(settings.papers or of_papers(config)),
+    }
 
 
 def declared(config: pytest.Config, settings: Settings) -> Deviations:
@@ -150,19 +153,21 @@ class Judging:
 
     def _compute_elsewhere(self, config: pytest.Config, claims: list[Claim]) -> None:
         """Let a cluster fill the store with what the claims need."""
-        from harness.cluster.scheduler import Wanted, compute
-        from harness.cluster.work import Session
+        if len(config.hook.pytest_claims_lab.get_hookimpls()) > 1:
+            raise pytest.UsageError(
+                "--claims-scheduler: this project opens a lab of its own (pytest_claims_lab), which workers cannot"
+            )
+        from harness.cluster import fit
+        from harness.cluster.scheduler import Workload, compute
+        from harness.cluster.work import Request
 
         s, plan = self.settings, self.progress.plan
-        lab = {
-            **{"scale": s.scale, "seeds": s.seeds, "first_seed": s.first_seed, "precision": s.override},
-            **{"every_seed": s.ensemble, "chunk": s.chunk, "options": dict(s.papers or of_papers(config))},
-        }
-        elsewhere = Session(str(s.claims), str(s.root), tuple(config.getini("python_files")), str(s.store), "", lab)
+        patterns, lab = tuple(config.getini("python_files")), lab_arguments(config, s)
+        request = Request(str(s.claims), str(s.root), fit.digest(s.claims), patterns, str(s.store), "", lab)
         needed = [run.experiment for run in self.runs.unprepared(name for claim in claims for name in claim.on)]
         runs = {(one.name, one.seed): plan.expected(one.name) or 0.0 for one in needed}
-        wanted = Wanted(runs, {claim.id: (claim.on, plan.expected(claim.id) or 0.0) for claim in claims})
-        _usage(compute, s.scheduler, elsewhere, wanted, self.progress, self.progress.say)
+        workload = Workload(runs, {claim.id: (claim.on, plan.expected(claim.id) or 0.0) for claim in claims})
+        _usage(compute, s.scheduler, request, workload, self.progress, self.progress.say)
 
     @contextmanager
     def _warnings_said(self) -> Iterator[None]:

@@ -139,7 +139,7 @@ def _first_seed(got: str, seeds: int) -> int:
 def _scheduler(got: str, divided: bool) -> str:
     if got and divided:
         raise InvalidInput(f"--claims-scheduler {got} and xdist's -n both divide the work: give one of them")
-    if got and not re.fullmatch(r"local:[1-9]\d*|(\w+://)?[\w.\[\]:-]+:\d+", got):
+    if got and not re.fullmatch(r"local:[1-9]\d*|(?!local:)((tcp|tls|ucx|ws|wss)://)?[\w.\[\]:-]+:\d+", got):
         raise InvalidInput(
             f"--claims-scheduler {got!r} is no address: give host:port, tls://host:port, or local:N for N processes"
         )

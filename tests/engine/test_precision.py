@@ -21,7 +21,6 @@ SETTINGS: dict[str, dict[str, str]] = {"unset": {}, "on": {"JAX_ENABLE_X64": "1"
 SCRIPT = """
 import dataclasses
 import sys
-from contextlib import nullcontext
 
 import jax
 import jax.numpy as jnp

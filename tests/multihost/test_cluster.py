@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,16 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness.cluster import entries, work
+from harness.cluster import entries, fit, work
 from harness.report import json_file
 from harness.runs.store import Store
 from harness.suite.catalogue import PATTERNS
+from harness.suite.paper import home
 
 ROOT = Path(__file__).resolve().parents[2]
 # N = 640, three blocks of columns of some seconds each
@@ -63,6 +66,18 @@ def test_bulk(run):
     return float(np.mean(np.abs(run.spectrum.sigma - 1) < 0.5))
 """,
 }
+# with ELSEWHERE set, a run that differentiates anything itself breaks
+CONFTEST = """
+import os
+
+if os.environ.get("ELSEWHERE"):
+    from harness.runs import differentiated
+
+    def refuse(*arguments, **options):
+        raise AssertionError("the run computes a Jacobian itself")
+
+    differentiated.dense_jacobian = refuse
+"""
 LONG, SHORT = 1500, 50  # epochs
 
 
@@ -74,6 +89,7 @@ def project(tmp_path: Path) -> Callable[[int], Path]:
         for name, text in PROJECT.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text.replace("EPOCHS", str(epochs)), encoding="utf-8")
+        (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
         return tmp_path
 
     return made
@@ -84,11 +100,14 @@ def environment(**more: str) -> dict[str, str]:
     return {**clean, "PYTHONPATH": str(ROOT), "XLA_FLAGS": "--xla_force_host_platform_device_count=1", **more}
 
 
-def begun(project: Path, *arguments: str, store: str = "store", report: str = "reports") -> subprocess.Popen[str]:
+def begun(
+    project: Path, *arguments: str, store: str = "store", report: str = "reports", elsewhere: str = ""
+) -> subprocess.Popen[str]:
     """The project's claims, being judged."""
     command = [sys.executable, "-m", "pytest", "claims", "-v", "--claims-seeds=3", f"--claims-store={project / store}"]
     command += [f"--claims-report={project / report}", *arguments]
-    return subprocess.Popen(command, cwd=project, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    here = environment(ELSEWHERE=elsewhere)
+    return subprocess.Popen(command, cwd=project, env=here, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def said(process: subprocess.Popen[str]) -> str:
@@ -142,7 +161,7 @@ def first_block(project: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_gives_the_same_bits(project: Callable[[int], Path], workers: int) -> None:
     folder = project(SHORT)
-    with_cluster = said(begun(folder, f"--claims-scheduler=local:{workers}"))
+    with_cluster = said(begun(folder, f"--claims-scheduler=local:{workers}", elsewhere="yes"))
     assert re.search(r"cluster: tcp://127\.0\.0\.1:\d+, dashboard http://127\.0\.0\.1:\d+/status", with_cluster), with_cluster
     assert "1 of 1 claims judged: 1 SUPPORTED" in with_cluster
     said(begun(folder, store="alone", report="alone-reports"))
@@ -155,13 +174,11 @@ def test_what_a_killed_worker_was_at_is_done_by_another(
 ) -> None:
     folder, (address, _) = project(LONG), scheduler
     with worker(address) as first, worker(address):
-        running = begun(folder, f"--claims-scheduler={address}")
+        running = begun(folder, f"--claims-scheduler={address}", elsewhere="yes")
         first_block(folder)
         first.send_signal(signal.SIGKILL)
         output = said(running)
-    assert "1 of 1 claims judged: 1 SUPPORTED" in output
-    assert "is left to the run" not in output
-    assert values(folder / "reports")
+    assert "1 of 1 claims judged: 1 SUPPORTED" in output, output
 
 
 def test_a_run_goes_on_without_its_scheduler(
@@ -173,7 +190,7 @@ def test_a_run_goes_on_without_its_scheduler(
         first_block(folder)
         process.kill()
         output = said(running)
-    assert "the run goes on alone" in output
+    assert "the run goes on alone" in output, output
     assert "1 of 1 claims judged: 1 SUPPORTED" in output
 
 
@@ -187,28 +204,48 @@ def test_a_worker_with_other_libraries_is_refused_by_name(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "sitecustomize.py").write_text(OTHER, encoding="utf-8")
     with worker(address, PYTHONPATH=f"{tmp_path / 'other'}:{ROOT}"):
-        alone = said(begun(folder, f"--claims-scheduler={address}"))
-        assert "optax 0.0.1 in place of" in alone
-        assert "1 of 1 claims judged" not in alone
+        alone = begun(folder, f"--claims-scheduler={address}")
+        assert "optax 0.0.1 in place of" in said(alone)
+        assert alone.returncode == pytest.ExitCode.USAGE_ERROR
         with worker(address):
-            output = said(begun(folder, f"--claims-scheduler={address}"))
-    assert "1 of 1 claims judged: 1 SUPPORTED" in output
+            output = said(begun(folder, f"--claims-scheduler={address}", elsewhere="yes"))
+    assert "1 of 1 claims judged: 1 SUPPORTED" in output, output
 
 
 def test_nobody_there_is_named(project: Callable[[int], Path]) -> None:
-    output = said(begun(project(SHORT), "--claims-scheduler=tcp://127.0.0.1:9"))
-    assert "--claims-scheduler tcp://127.0.0.1:9: no scheduler answers there" in output
+    running = begun(project(SHORT), "--claims-scheduler=tcp://127.0.0.1:9")
+    assert "--claims-scheduler tcp://127.0.0.1:9: no scheduler answers there" in said(running)
+    assert running.returncode == pytest.ExitCode.USAGE_ERROR
 
 
-def test_a_worker_that_does_not_see_the_store_sends_what_it_made(tmp_path: Path) -> None:
+def test_entries_go_from_store_to_store(tmp_path: Path) -> None:
     there, here = Store(tmp_path / "there"), Store(tmp_path / "here")
     made = there.arrays("sums", {"of": 1}, lambda: {"sum": np.arange(3.0)}, modules=(np.sum,))
-    entries.unpack(entries.pack(there.root, entries.names(there.root)), here.root)
+    packed = entries.pack(there, there.used)
+    entries.unpack({**packed, "../outside-0": {"manifest.json": b""}}, here)
     found = here.arrays("sums", {"of": 1}, lambda: pytest.fail("computed again"), modules=(np.sum,))
     np.testing.assert_array_equal(found["sum"], made["sum"])
-    session = work.Session(
-        str(tmp_path / "none"), str(tmp_path), PATTERNS, str(tmp_path / "gone"), "no-token", {"scale": "smoke"}
+    assert {path.name for path in tmp_path.iterdir()} == {"there", "here"}
+
+
+def test_a_worker_that_does_not_see_the_store_sends_what_it_used(tmp_path: Path) -> None:
+    papers = home()
+    request = work.Request(
+        str(papers), str(papers.parent), fit.digest(papers), PATTERNS, str(tmp_path / "gone"), "no-token", {"scale": "smoke"}
     )
-    done = work.prepare(session, "gmm-late", 0)
-    assert not done.problem
-    assert any(name.startswith("one-pass-") for name in done.packed)
+    try:
+        result = work.prepare(request, "gmm-late", 0)
+        assert not result.problem
+        assert any(name.startswith("one-pass-") for name in result.packed)
+        again = work.measure(request, "outlier-eigenspaces/gmm-late-eigenvalues[hessian-top]", [result])
+        assert not again.problem
+        assert again.packed.keys().isdisjoint(result.packed)
+        assert "has no claim mine/none: give it the folder" in work.measure(request, "mine/none", []).problem
+        assert "has other claims in" in work.prepare(replace(request, code="0"), "gmm-late", 0).problem
+    finally:
+        shutil.rmtree(fit.folder("no-token"), ignore_errors=True)
+
+
+def test_a_process_that_differs_is_named() -> None:
+    assert not fit.mismatch(fit.facts())
+    assert fit.mismatch({**fit.facts(), "optax": "0.0.1"}).endswith("in place of 0.0.1")

@@ -83,10 +83,10 @@ def along_the_top(axes: Axes, top: Data, leaves: Data | None, overtakes: Data | 
     found = [f"Response along u₁ relative to the linear one: {', '.join(at)}."]
     if judged(leaves):
         paper = "" if low is None or high is None else f" (the paper: between {low:g} and {high:g})"
-        found.append(f"By seed, it is 20% smaller at λ = {judged(leaves, '.2g')}{paper}.")
+        found.append(f"By seed, the response along u₁ falls to 80% of the linear one at λ = {judged(leaves, '.2g')}{paper}.")
     if judged(overtakes):
         paper = "" if larger is None else f" (the paper: from {larger:g} on)"
-        found.append(f"By seed, the orthogonal part exceeds it from λ = {judged(overtakes, '.2g')} on{paper}.")
+        found.append(f"By seed, the orthogonal part exceeds the one along u₁ from λ = {judged(overtakes, '.2g')} on{paper}.")
     return " ".join(found)
 
 
