@@ -12,7 +12,12 @@ from harness.suite.evidence import slug
 from harness.suite.paper import title
 from harness.suite.records import ClaimRecord, Report
 
-COLUMNS = ("where", "what the paper says", "verdict, and other readings", "what was measured, and what is true instead")
+COLUMNS = (
+    "where",
+    "what the paper says",
+    "verdict, and other readings",
+    "what was measured; for listed readings, the finding in words",
+)
 PAGE = "report.html"
 
 

@@ -36,6 +36,9 @@ MARK = {
 }
 
 
+NAMED = 10  # failed claims at the top
+
+
 def write(report: Report, folder: Path) -> None:
     """Write report.md, whose verdicts lead to the cards of the report.html beside it."""
     (folder / "report.md").write_text(render(report, findings.PAGE), encoding="utf-8", errors="backslashreplace")
@@ -75,6 +78,10 @@ def _top(report: Report) -> str:
         warnings.append(f"**Incomplete**: the run was stopped before every selected claim was judged.{unreached}")
     if report.partial:
         warnings.append("**Partial**: some claims were left out of this run.")
+    failed = [record.id for record in report.claims if outcome(record) == "failed"]
+    if failed:
+        more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+        warnings.append(f"**Failed**: {text(', '.join(failed[:NAMED]))}{more}. The reasons stand under What to know.")
     if report.canaries is not None:
         warnings += [f"**Red**: {text(canaries.line(red))}." for red in report.canaries.failing]
     ran = ", ".join([*facts(report), f"{report.seconds:.0f} s"])

@@ -52,7 +52,7 @@ class Sentence:
 
     @property
     def deviant(self) -> ClaimRecord | None:
-        """The reading that says what is true instead: the plain one if it does, else the first that does."""
+        """The reading that says what was measured instead: the plain one if it does, else the first that does."""
         found = (r for r in self.readings if r.expected_reason and outcome(r) in ("deviates", "failed"))
         return next(found, None)
 

@@ -82,7 +82,7 @@ def _changes(record: ClaimRecord, before: Json | None, after: Json) -> Iterator[
     moved = abs(np.mean(after["values"]) - np.mean(before["values"]))
     spread = max(float(np.std(before["values"], ddof=1)), float(np.std(after["values"], ddof=1)))
     if was != now:
-        yield f"{record.id}: {was} before, {now} now: write in the deviations what is true instead, or remove its entry"
+        yield f"{record.id}: {was} before, {now} now: write in the deviations what was measured instead, or remove its entry"
     if moved > NOTABLE * spread:
         shift = f"{moved / spread:.2g} standard deviations" if spread else "from one constant to another"
         yield f"{record.id}: mean {np.mean(before['values']):.4g} before, {np.mean(after['values']):.4g} now ({shift})"

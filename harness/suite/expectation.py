@@ -1,6 +1,7 @@
 """Which verdict is expected of a claim: that of its ensemble; without an ensemble the listed verdict, else SUPPORTED.
 
-The deviations file lists verdicts, and says in prose what is true instead. :func:`disagreements` compares it with the ensembles.
+The deviations file lists verdicts, and says in prose what was measured instead. :func:`disagreements` compares the file with the
+ensembles.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _FIELDS = {"id", "scale", "verdict", "reason"}
 
 @dataclass(frozen=True)
 class Expectation:
-    """The documented verdict; ``reason`` says what is true instead when the verdict is not SUPPORTED.
+    """The documented verdict; ``reason`` says what was measured instead when the verdict is not SUPPORTED.
 
     ``verdict`` is None where nothing is expected: a paper's claim on a network of one's own, whose verdict is a finding.
     """
@@ -96,7 +97,7 @@ def _disagreement(claim: Claim, ensemble: Ensemble, listed: Expectation | None) 
     if verdict is Verdict.SUPPORTED and listed is not None:
         return f"{says}: remove its entry from the deviations, which lists {listed.name}"
     if verdict is Verdict.REFUTED and (listed is None or listed.verdict is not verdict):
-        return f"{says}: list it in the deviations with that verdict and with what is true instead"
+        return f"{says}: list it in the deviations with that verdict and with what was measured instead"
     return ""
 
 

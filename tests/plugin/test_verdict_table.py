@@ -61,7 +61,7 @@ def test_the_width_is_the_terminals(monkeypatch):
 
 def test_the_last_lines_say_what_to_read_next():
     assert verdict_table.next_steps(FULL, "reports/latest") == [
-        "passed means as expected: 2 hold, 2 do not hold, as listed",
+        "passed means as expected: 2 hold, 2 are listed: refuted or at the edge",
         "read: reports/latest/report.html, the findings first",
         "why: python -m harness show 'paper/failed'",
         "again: pytest --claims-id paper/failed",

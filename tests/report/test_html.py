@@ -217,7 +217,7 @@ class TestTop:
             "at most 99 MiB",
             "2025-01-02 03:04:05",
         )
-        outcomes = ("1 NOT RUN by failure", "1 failed", "2 do not hold, as listed", "1 hold", "1 not run")
+        outcomes = ("1 NOT RUN by failure", "1 failed", "2 listed: refuted or at the edge", "1 hold", "1 not run")
         assert [fact for fact in (*facts, *outcomes) if fact not in told] == []
 
     def test_an_incomplete_report_is_marked_wherever_one_may_look(self):
@@ -342,7 +342,7 @@ class TestClaims:
         told = text()
         assert "Why it failed. REFUTED; expected SUPPORTED; the control is blind" in told
         assert "doubled: ✗ crashed" in told
-        assert "What is true instead. it is one, not half" in told
+        assert "What was measured instead. it is one, not half" in told
         assert "9 seeds, if mean and spread stay" in told
 
     @pytest.mark.parametrize("checkout", [True, False])

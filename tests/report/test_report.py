@@ -253,6 +253,7 @@ class TestPages:
     def test_markdown_says_what_failed_deviates_and_was_not_run(self):
         page = markdown.render(REPORT)
         assert "3 of 4 claims judged: 1 SUPPORTED, 2 REFUTED, 1 NOT_RUN; 1 deviate as listed, 1 failed" in page
+        assert page.startswith("# Claims\n\n**Failed**: paper/failed. The reasons stand under What to know.\n")
         failed = "- **paper/failed** (Section 1): [digits, paper]: REFUTED, measured 5; it should not be. "
         assert f"{failed}Alone: `pytest --claims-id paper/failed`" in page
         assert "- paper/listed (Section 1): x | y is \\<about> one is REFUTED: it is five" in page
