@@ -97,7 +97,7 @@ def _summary(axis: _Axis) -> str:
 
 
 def _cells(found: Comparison) -> list[str]:
-    red = [canary.name for canary in found.after.canaries.red] if found.after.canaries else []
+    red = [canary.name for canary in found.after.canaries.red if not canary.known] if found.after.canaries else []
     ratio = max((run.ratio for run in found.runs), default=0.0)
     return [
         str(sum(record.judged for record in found.after.claims)),
