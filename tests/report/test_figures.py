@@ -239,7 +239,8 @@ class TestPapers:
             ("2a", "15 directions; share that responds within 5% of λσ: 100% at λ = 0.01, 100% at λ = 1, 100% at λ = 100,"),
             (
                 "2b",
-                "0.50 at λ = 1, 0.09 at λ = 10. By seed, the response along u₁ falls to 80% of the linear one at λ = 0.5 (the paper: between 0.1 and 1).",
+                "0.50 at λ = 1, 0.09 at λ = 10. By seed, the response along u₁ falls to 80% of the linear one at λ = 0.5 "
+                "(the paper: between 0.1 and 1).",
             ),
             ("2b", "By seed, the orthogonal part exceeds the one along u₁ from λ = 0.5 on (the paper: from 1 on)."),
             ("3a", "by seed: 0.5 of that over the chaotic directions, 0.5 of that over the stable directions."),
