@@ -22,6 +22,7 @@ LOCAL = "local:"
 LOOK = 0.5  # seconds between looks at the tasks
 GONE = 20.0  # seconds without the scheduler after which the run goes on alone
 ARRIVING = 60.0  # seconds without a worker that fits after which the run goes on alone, or does not begin
+CHECKING = 10.0  # seconds that workers who are there have to say whether they fit
 Say = Callable[[str], None]
 
 
@@ -110,7 +111,7 @@ def _fitting(client: Any, token: str, say: Say) -> Iterator[None]:
     client.subscribe_topic(TOPIC, told)
     client.register_plugin(FitCheck(token, facts()))
     try:
-        end = time.monotonic() + (ARRIVING / 6 if client.nthreads() else ARRIVING)
+        end = time.monotonic() + (CHECKING if client.nthreads() else ARRIVING)
         while not _workers(client, token):
             if time.monotonic() > end:
                 why = mismatches[-1] if mismatches else "there is none"

@@ -12,8 +12,6 @@ from packaging.requirements import Requirement
 PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--no-compile")
 INSTALLING = 900.0  # seconds for one command
 ERRORS = ("ERROR", "E: ")  # how pip and apt-get begin the line that says what is wrong
-
-
 PROJECT = "training-jacobian-claims"
 
 
