@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -228,6 +229,17 @@ def test_each_goes_red_for_a_planted_fault(name, here, monkeypatch):
     planted = planted_in(name)(monkeypatch, BY_NAME[name])
     assert not planted.green
     assert planted.error > here[name].measured.error
+
+
+def test_a_jax_that_refuses_float64_is_named_by_its_canary(monkeypatch):
+    """The engine's scope is an error there; the canaries run without the scope."""
+    refusing = _enable_x64(False)
+    monkeypatch.setattr("harness.engine.precision._enable_x64", lambda on: nullcontext())
+    with refusing:
+        asked, other = run([BY_NAME["float64"], BY_NAME["eigh of SciPy"]])
+    assert asked.fails
+    assert not asked.failure
+    assert other.green
 
 
 def test_every_fault_is_planted_somewhere():
