@@ -82,7 +82,7 @@ ORDER = {
         "html history_page",
         "commands",
     ),
-    "harness.cluster": ("entries fit", "work", "scheduler"),
+    "harness.cluster": ("entries fit scheduler", "work", "claims atlas"),
     "harness.plugin": (
         "plan",
         "hooks options terminal interrupt scheduling junit verdict_table witness",

@@ -1,22 +1,20 @@
-"""The run's side of a cluster: a scheduler, workers that fit, tasks in the order of their needs, and their progress."""
+"""The run's side of a cluster: a scheduler, workers that fit, tasks until they are done, and their progress."""
 
 from __future__ import annotations
 
 import importlib
 import os
+import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from harness.cluster import entries, work
 from harness.errors import HarnessError, InvalidInput
 from harness.progress import Progress
-from harness.runs.store import Store
 
 LOCAL = "local:"
 LOOK = 0.5  # seconds between looks at the tasks
@@ -24,45 +22,53 @@ GONE = 20.0  # seconds without the scheduler after which the run goes on alone
 ARRIVING = 60.0  # seconds without a worker that fits after which the run goes on alone, or does not begin
 CHECKING = 10.0  # seconds that workers who are there have to say whether they fit
 Say = Callable[[str], None]
+Tasks = dict[Any, str]  # futures, each with the name of its task
+# (function, arguments..., priority=) -> the future of a task that a fitting worker does; larger priorities go first
+Submit = Callable[..., Any]
 
 
 class ClusterGone(HarnessError):
     """The scheduler or all workers cannot be reached any more; stored results are kept."""
 
 
-@dataclass(frozen=True)
-class Workload:
-    """The work that a run will need.
+def checked(option: str, got: str) -> str:
+    """The address.
 
-    Attributes:
-        runs: experiments with a seed -> expected seconds to prepare them.
-        claims: ids -> (experiments that the claim is on, expected seconds to measure it).
+    Raises:
+        InvalidInput: it is none.
     """
+    if not re.fullmatch(r"local:[1-9]\d*|(?!local:)((tcp|tls|ucx|ws|wss)://)?[\w.\[\]:-]+:\d+", got):
+        raise InvalidInput(f"{option} {got!r} is no address: give host:port, tls://host:port, or local:N for N processes")
+    return got
 
-    runs: Mapping[tuple[str, int], float]
-    claims: Mapping[str, tuple[Sequence[str], float]]
+
+def token() -> str:
+    """A new name for a run."""
+    return f"cluster-{uuid.uuid4().hex}"
 
 
-def compute(address: str, request: work.Request, workload: Workload, progress: Progress, say: Say) -> None:
-    """Let a cluster do the workload, into the store of the run.
+def follow(
+    address: str, token: str, submit: Callable[[Submit], Tasks], take: Callable[[Any], str], progress: Progress, say: Say
+) -> None:
+    """Let a cluster do tasks, and take their results as they come. A task that fails is said and left to the run.
 
     Args:
         address: of a scheduler, or ``local:N`` for N processes of this machine.
+        token: the run's own name.
+        submit: hands the tasks in.
+        take: gets the result of a task; returns a line to say, or "".
         say: told the dashboard's address, the workers that do not fit, and problems.
 
     Raises:
         InvalidInput: no scheduler there, or no worker that fits.
     """
-    store, token = Store(Path(request.store)), f"cluster-{uuid.uuid4().hex}"
-    (store.root / token).touch()
     try:
         with _client(address) as client, _fitting(client, token, say):
             say(f"cluster: {client.scheduler.address}, dashboard {client.dashboard_link}")
-            _follow(client, _submitted(client, replace(request, token=token), workload), store, token, progress, say)
+            tasks = submit(partial(client.submit, pure=False, resources={token: 1}))
+            _follow(client, tasks, token, take, progress, say)
     except ClusterGone as error:
         say(f"cluster: {error}; the run goes on alone")
-    finally:
-        (store.root / token).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -71,7 +77,7 @@ def _client(address: str) -> Iterator[Any]:
         dask: Any = importlib.import_module("distributed")
     except ImportError as error:
         raise InvalidInput(
-            f"--claims-scheduler {address} needs Dask ({error}): pip install 'training-jacobian-claims[cluster]'"
+            f"scheduler {address} needs Dask ({error}): pip install 'training-jacobian-claims[cluster]'"
         ) from error
     with ExitStack() as held:
         if address.startswith(LOCAL):
@@ -79,7 +85,9 @@ def _client(address: str) -> Iterator[Any]:
         try:
             client = held.enter_context(dask.Client(address, timeout="10s"))
         except (OSError, ValueError) as error:
-            raise InvalidInput(f"--claims-scheduler {address}: no scheduler answers there ({error})") from error
+            raise InvalidInput(
+                f"no scheduler answers at {address} ({error}): give the address that `dask scheduler` prints"
+            ) from error
         yield client
 
 
@@ -128,22 +136,8 @@ def _workers(client: Any, token: str) -> int:
     return sum(bool(worker["resources"].get(token)) for worker in client.scheduler_info(n_workers=-1)["workers"].values())
 
 
-def _submitted(client: Any, request: work.Request, workload: Workload) -> dict[Any, str]:
-    """Tasks by their futures: a claim waits for the runs that it is on; the longest goes first, and runs before claims."""
-    options = {"pure": False, "resources": {request.token: 1}}
-    prepared = {
-        (name, seed): client.submit(work.prepare, request, name, seed, priority=int(1e6 + seconds), **options)
-        for (name, seed), seconds in workload.runs.items()
-    }
-    tasks = {future: f"{name}, seed {seed}" for (name, seed), future in prepared.items()}
-    for claim, (names, seconds) in workload.claims.items():
-        needed = [future for (name, _), future in prepared.items() if name in names]
-        tasks[client.submit(work.measure, request, claim, needed, priority=int(seconds), **options)] = claim
-    return tasks
-
-
-def _follow(client: Any, tasks: dict[Any, str], store: Store, token: str, progress: Progress, say: Say) -> None:
-    """Wait for all tasks and empty the mapping; packed entries are added to the store as they come.
+def _follow(client: Any, tasks: Tasks, token: str, take: Callable[[Any], str], progress: Progress, say: Say) -> None:
+    """Wait for all tasks and empty the mapping.
 
     Raises:
         ClusterGone: the scheduler, or every worker that fits, is gone for too long.
@@ -155,7 +149,7 @@ def _follow(client: Any, tasks: dict[Any, str], store: Store, token: str, progre
             now = time.monotonic()
             try:
                 for future in [one for one in tasks if one.status in ("finished", "error")]:
-                    _taken(future, tasks.pop(future), store, say)
+                    _taken(future, tasks.pop(future), take, say)
                     step.advance()
                 lost = any(future.status == "cancelled" for future in tasks)
                 if client.status == "running" and not lost:
@@ -175,11 +169,8 @@ def _left(tasks: Mapping[Any, str], total: int) -> str:
     return f"{len(tasks)} of {total} tasks are left"
 
 
-def _taken(future: Any, what: str, store: Store, say: Say) -> None:
+def _taken(future: Any, what: str, take: Callable[[Any], str], say: Say) -> None:
     if future.status == "error":
         say(f"cluster: {what} is left to the run: {type(future.exception()).__name__}: {future.exception()}")
-        return
-    result: work.TaskResult = future.result()
-    entries.unpack(result.packed, store)
-    if result.problem:
-        say(f"cluster: {what}: {result.problem}")
+    elif said := take(future.result()):
+        say(f"cluster: {what}: {said}")

@@ -158,7 +158,7 @@ class Judging:
                 "--claims-scheduler: this project opens a lab of its own (pytest_claims_lab), which workers cannot"
             )
         from harness.cluster import fit
-        from harness.cluster.scheduler import Workload, compute
+        from harness.cluster.claims import Workload, compute
         from harness.cluster.work import Request
 
         s, plan = self.settings, self.progress.plan

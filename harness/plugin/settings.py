@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import platformdirs
 import pytest
 
+from harness.cluster import scheduler
 from harness.compare import baseline
 from harness.errors import InvalidInput
 from harness.plugin import options
@@ -139,11 +139,7 @@ def _first_seed(got: str, seeds: int) -> int:
 def _scheduler(got: str, divided: bool) -> str:
     if got and divided:
         raise InvalidInput(f"--claims-scheduler {got} and xdist's -n both divide the work: give one of them")
-    if got and not re.fullmatch(r"local:[1-9]\d*|(?!local:)((tcp|tls|ucx|ws|wss)://)?[\w.\[\]:-]+:\d+", got):
-        raise InvalidInput(
-            f"--claims-scheduler {got!r} is no address: give host:port, tls://host:port, or local:N for N processes"
-        )
-    return got
+    return scheduler.checked("--claims-scheduler", got) if got else got
 
 
 def _chunk(got: str) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import re
 import shutil
@@ -19,8 +21,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.cluster import entries, fit, work
+from claims.training_jacobian.atlas.__main__ import TABLE
+from harness.cluster import atlas, entries, fit, work
 from harness.report import json_file
+from harness.report.atlas import command as command_line
 from harness.runs.store import Store
 from harness.suite.catalogue import PATTERNS
 from harness.suite.paper import home
@@ -214,7 +218,7 @@ def test_a_worker_with_other_libraries_is_refused_by_name(
 
 def test_nobody_there_is_named(project: Callable[[int], Path]) -> None:
     running = begun(project(SHORT), "--claims-scheduler=tcp://127.0.0.1:9")
-    assert "--claims-scheduler tcp://127.0.0.1:9: no scheduler answers there" in said(running)
+    assert "no scheduler answers at tcp://127.0.0.1:9" in said(running)
     assert running.returncode == pytest.ExitCode.USAGE_ERROR
 
 
@@ -249,3 +253,34 @@ def test_a_worker_that_does_not_see_the_store_sends_what_it_used(tmp_path: Path)
 def test_a_process_that_differs_is_named() -> None:
     assert not fit.mismatch(fit.facts())
     assert fit.mismatch({**fit.facts(), "optax": "0.0.1"}).endswith("in place of 0.0.1")
+
+
+def swept(folder: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
+    """The output of the smallest atlas, and its rows without their seconds."""
+    command = [sys.executable, "-m", "claims.training_jacobian.atlas", "--smoke", "--claims-of=0", "--only=adam", *arguments]
+    command += [f"--into={folder}", f"--store={folder / 'store'}"]
+    one_thread = environment(**command_line.ONE_THREAD)  # another number moves the last bits of a decomposition
+    done = subprocess.run(command, cwd=ROOT, env=one_thread, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = [json.loads(path.read_text()) for path in folder.with_name(f"{folder.name}-smoke").glob("rows/*.json")]
+    return done.stdout, {one["row"].pop("variant"): one | {"row": one["row"] | {"seconds": 0}} for one in found}
+
+
+def test_an_atlas_has_the_same_rows_from_a_cluster(tmp_path: Path) -> None:
+    alone, rows = swept(tmp_path / "alone", "--jobs=1")
+    output, measured = swept(tmp_path / "cluster", "--scheduler=local:2")
+    assert sorted(re.findall(r"(\d) of 2 on the cluster", output)) == ["1", "2"], output
+    assert output.count(": kept") == 2
+    assert "kept" not in alone
+    assert measured == rows
+    assert set(rows) == {"base", "adam"}
+
+
+def test_a_worker_says_why_it_has_no_row() -> None:
+    options = argparse.Namespace(smoke=True, seeds=1, claims_of=0, mnist=None, paper_width=False)
+    request = atlas.Request(TABLE, str(ROOT), fit.digest(home()), "no-token", tuple(vars(options).items()))
+    assert (
+        "this worker has another claims.training_jacobian.atlas.tables"
+        in atlas.measure(replace(request, code="0"), "base", 0).fault
+    )
+    assert atlas.measure(request, "none", 0).fault.startswith("StopIteration")

@@ -6,46 +6,25 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.errors import InvalidInput
 from harness.report.atlas import command
 from harness.report.atlas.table import Table
 
-PAPERS = ("training-jacobian", "tiny-subspace")
-FIRST = (
-    "beyond-blank-pixels-and-shifts",
-    "rank-not-width",
-    "hessians-give-the-regions",
-    "local-volume",
-    "limits-of-training-in-the-bulk-fails",
-)
+if TYPE_CHECKING:
+    from harness.report.atlas.sweep import Sweep
+
+KINDS = ("smoke", "paper_width")  # options of a table that has a folder of its own
+TABLE = f"{__package__}.tables:table"
 
 
 def table(options: argparse.Namespace) -> Table:
-    """The table that the options ask for.
+    """The table of the options. It is imported when it is asked for, so that ``--help`` is there at once."""
+    from . import tables
 
-    Raises:
-        InvalidInput: the folder of MNIST does not exist.
-    """
-    from .questions import questions
-    from .variants import MNIST, NEIGHBOURS, PAPER_WIDTH, SMOKE, SMOKE_WIDTH, WIDTH, variants
-
-    if options.smoke:
-        return Table([one for one in variants(SMOKE_WIDTH) if one.name in SMOKE], questions(SMOKE_WIDTH), PAPERS)
-    width, mnist = PAPER_WIDTH if options.paper_width else WIDTH, options.mnist
-    if mnist is not None and not mnist.is_dir():
-        raise InvalidInput(f"--mnist {mnist} is not a folder: give that of MNIST's idx files")
-    narrow, wide = NEIGHBOURS[width]
-    return Table(
-        variants(width, mnist),
-        questions(width),
-        PAPERS,
-        {} if mnist is not None else {MNIST: "it needs --mnist DIR (or MNIST_DIR), a folder of idx files"},
-        spectra="time",
-        first=FIRST,
-        against=("rank", ("noise-rank", "digits-rank", f"noise-rank-width-{narrow}", f"noise-rank-width-{wide}")),
-    )
+    return tables.table(options)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,10 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = command.together(f"{__package__}", sys.argv[1:] if argv is None else argv, table, options)
     if code is not None:
         return code
-    for kind, asked in {"smoke": options.smoke, "paper-width": options.paper_width}.items():
-        if asked:
-            options.into = options.into.with_name(f"{options.into.name}-{kind}")
-    return command.main(table, options)
+    for kind in [kind for kind in KINDS if getattr(options, kind)]:
+        options.into = options.into.with_name(f"{options.into.name}-{kind.replace('_', '-')}")
+    return command.main(table, options, elsewhere=partial(_on_cluster, options) if options.scheduler else None)
+
+
+def _on_cluster(options: argparse.Namespace, sweep: Sweep) -> None:
+    from harness.cluster import atlas
+
+    atlas.compute(sweep, options, TABLE)
 
 
 if __name__ == "__main__":

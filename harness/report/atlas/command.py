@@ -9,10 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, InvalidInput
 from harness.report.atlas import pages
 from harness.report.atlas.table import Table, Variant
+
+if TYPE_CHECKING:
+    from harness.report.atlas.sweep import Sweep
 
 INTERRUPTED, BROKEN, REFUSED = 130, 1, 2
 # two processes of one thread do more work than one process of two threads: half of a variant's time uses one core anyway
@@ -34,6 +38,11 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--into", type=Path, default=Path("reports/atlas"), metavar="DIR", help="report folder (%(default)s)")
     made.add_argument("--store", type=Path, metavar="DIR", help="where compiled programs are kept; your cache folder by default")
     made.add_argument("--jobs", type=int, metavar="N", help="processes that share the sweep, a core each (as many as there are)")
+    made.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="measure on a Dask cluster: its scheduler's address, or local:N for N processes of this machine",
+    )
     made.add_argument("--pages", action="store_true", help="measure nothing, write the pages of what was kept")
     made.add_argument("--list", action="store_true", help="show variants and questions, measure nothing")
     return made
@@ -49,7 +58,7 @@ def together(
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     jobs = len(cores) if options.jobs is None else options.jobs
-    if jobs < 2 or options.list or options.pages:
+    if jobs < 2 or options.list or options.pages or options.scheduler:
         return None
     try:
         _chosen(table(options), options)
@@ -68,14 +77,22 @@ def together(
             continue
 
 
-def main(table: Callable[[argparse.Namespace], Table], options: argparse.Namespace, say: Callable[[str], None] = print) -> int:
+def main(
+    table: Callable[[argparse.Namespace], Table],
+    options: argparse.Namespace,
+    say: Callable[[str], None] = print,
+    elsewhere: Callable[[Sweep], None] | None = None,
+) -> int:
     """Sweep and write the pages.
+
+    Args:
+        elsewhere: measures rows that the sweep misses in other places, and keeps them; this process measures the rest.
 
     Returns:
         0; 1 if a variant or a claim broke, 2 for options that make no sense, 130 after Ctrl-C.
     """
     try:
-        return _swept(table(options), options, say)
+        return _swept(table(options), options, say, elsewhere)
     except HarnessError as error:
         return _refused(error)
 
@@ -97,7 +114,9 @@ def _chosen(table: Table, options: argparse.Namespace) -> tuple[list[Variant], l
     return table.chosen(only), only
 
 
-def _swept(table: Table, options: argparse.Namespace, say: Callable[[str], None]) -> int:
+def _swept(
+    table: Table, options: argparse.Namespace, say: Callable[[str], None], elsewhere: Callable[[Sweep], None] | None
+) -> int:
     variants, only = _chosen(table, options)
     if options.list:
         return _listed(table, say)
@@ -109,6 +128,8 @@ def _swept(table: Table, options: argparse.Namespace, say: Callable[[str], None]
     began, code = time.monotonic(), 0
     sweep = Sweep(table, variants, options.seeds, folder / "rows", say, claims_of=options.claims_of)
     try:
+        if elsewhere and not options.pages:
+            elsewhere(sweep)
         sweep.go(read_only=options.pages)
     except KeyboardInterrupt:
         say("interrupted: what is done is kept, and the same command goes on")

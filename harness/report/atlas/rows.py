@@ -131,11 +131,17 @@ def read(path: Path, key: Mapping[str, Any], of: Collection[str] = ()) -> Row | 
         of: the parts of the key that count; all by default.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        same = all(data["key"][part] == key[part] for part in of) if of else data["key"] == dict(key)
-        return Row.from_json(data["row"]) if same else None
+        held, row = parsed(path.read_text(encoding="utf-8"))
+        same = all(held[part] == key[part] for part in of) if of else held == dict(key)
+        return row if same else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def parsed(text: str) -> tuple[Json, Row]:
+    """The key and the row of a file's text."""
+    data = json.loads(text)
+    return dict(data["key"]), Row.from_json(data["row"])
 
 
 def write(path: Path, key: Mapping[str, Any], row: Row) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -87,21 +87,39 @@ class Sweep:
         self._latest: Any = None
         self.faults: list[str] = []  # variants that broke, each with its reason; nothing is kept of them
 
+    @property
+    def asked(self) -> list[tuple[Variant, int]]:
+        """The variants with their seeds, in the order in which rows are measured."""
+        return [(variant, seed) for seed in range(self.seeds) for variant in self.variants]
+
+    def missing(self) -> list[tuple[Variant, int]]:
+        """What is asked for and was not kept. A variant that cannot be built is not named here: :meth:`go` reports it."""
+        found = []
+        for variant, seed in self.asked:
+            with suppress(Exception):
+                if self._kept(variant, self._wanted(variant, seed)) is None:
+                    found.append((variant, seed))
+        return found
+
+    def path(self, variant: str, seed: int) -> Path:
+        """Where a row is kept."""
+        return self.folder / f"{variant}-{seed}.json"
+
     def go(self, *, read_only: bool = False) -> list[Row]:
         """Every row, seed by seed. After an interrupt, ``rows`` has the finished rows.
 
         Args:
             read_only: take what was kept and measure nothing.
         """
-        asked = [(variant, seed) for seed in range(self.seeds) for variant in self.variants]
+        asked = self.asked
         # a row that another process is measuring is left for the end, and waited for there
         for wait in (False, True):
-            asked = [one for one in asked if not self._done(*one, wait, read_only)]
+            asked = [one for one in asked if not self.take(*one, wait, read_only)]
         order = [variant.name for variant in self.variants]
         self.rows.sort(key=lambda row: (row.seed, order.index(row.variant)))
         return self.rows
 
-    def _done(self, variant: Variant, seed: int, wait: bool, read_only: bool) -> bool:
+    def take(self, variant: Variant, seed: int, wait: bool = True, read_only: bool = False) -> bool:
         """Take or measure one row and report it; False if another process is measuring it."""
         try:
             row, new = self._row(variant, seed, wait, read_only)
@@ -113,7 +131,7 @@ class Sweep:
             self._tell(f"BROKEN: {self.faults[-1]}")
         if row is not None:
             self.rows.append(row)
-            self._tell(_line(row) if new else f"{variant.name}, seed {seed}: kept")
+            self._tell(line(row) if new else f"{variant.name}, seed {seed}: kept")
         if new:
             _forget()
         return True
@@ -123,8 +141,7 @@ class Sweep:
 
     def _row(self, variant: Variant, seed: int, wait: bool, read_only: bool) -> tuple[Row | None, bool]:
         """The row that was kept or is measured now, and whether it is new."""
-        run, claims = self._run(variant, seed), self.claims if seed < self.claims_of else []
-        place = self._place(variant, run, self._base(seed).experiment.fingerprint(), claims)
+        place = self._wanted(variant, seed)
         if kept := self._kept(variant, place):
             return kept, False
         if read_only:
@@ -135,8 +152,9 @@ class Sweep:
             if kept := self._kept(variant, place):
                 return kept, False
             # pairs of seeds are for claims, and for what is asked of the base
+            claims = self._claims_of(seed)
             earlier = [self._run(variant, other) for other in range(seed)] if claims or variant is self.table.base else []
-            row = measured.measure(variant, run, earlier, partial(self._base, seed), claims)
+            row = measured.measure(variant, self._run(variant, seed), earlier, partial(self._base, seed), claims)
             rows.write(place.path, place.key, row)
         return row, True
 
@@ -161,17 +179,20 @@ class Sweep:
         """A run in a lab of its own: nothing of it stays in memory when its row is done."""
         return _network(variant).run(seed, progress=self.progress)
 
-    def _place(self, variant: Variant, run: Any, base: str, claims: Sequence[Claim]) -> Place:
+    def _claims_of(self, seed: int) -> list[Claim]:
+        return self.claims if seed < self.claims_of else []
+
+    def _wanted(self, variant: Variant, seed: int) -> Place:
         key = {
             "format": rows.FORMAT,
-            "network": run.experiment.fingerprint(),
-            "base": base,
-            "seed": run.seed,
-            "claims": [claim.id for claim in claims],
+            "network": self._run(variant, seed).experiment.fingerprint(),
+            "base": self._base(seed).experiment.fingerprint(),
+            "seed": seed,
+            "claims": [claim.id for claim in self._claims_of(seed)],
             "closely": variant.closely,
             **self._code(),
         }
-        return Place(self.folder / f"{variant.name}-{run.seed}.json", key)
+        return Place(self.path(variant.name, seed), key)
 
     @cache  # noqa: B019 - a sweep lives as long as its process
     def _code(self) -> dict[str, Any]:
@@ -198,7 +219,8 @@ def _network(variant: Variant) -> Any:
     return variant.build()
 
 
-def _line(row: Row) -> str:
+def line(row: Row) -> str:
+    """The row in a line."""
     if row.failure:
         return f"{row.variant}, seed {row.seed}: {row.failure}"
     near, noise = (row.facts[name] for name in ("near", "near_noise"))

@@ -1,0 +1,115 @@
+"""An atlas on a cluster: every variant with a seed is a task, and its row comes back as the file that a sweep would keep."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from harness.cluster import fit, scheduler
+from harness.cluster.scheduler import Submit, Tasks
+from harness.errors import InvalidInput
+from harness.report.atlas import rows
+from harness.report.atlas.sweep import Sweep, line
+from harness.runs.store import Store
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a sweep asks of every worker.
+
+    Attributes:
+        table: module and name of the function that makes the table of some options, with a colon between.
+        root: the folder that the module is named from.
+        code: digest of the sources of the module's outermost package.
+        token: the sweep's name.
+        options: names and values of the command's options.
+    """
+
+    table: str
+    root: str
+    code: str
+    token: str
+    options: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of a task: the file of a row, or "" with the fault that left no row."""
+
+    file: str = ""
+    fault: str = ""
+
+
+def compute(sweep: Sweep, options: argparse.Namespace, table: str) -> None:
+    """Let the cluster of ``--scheduler`` measure the rows that the sweep misses. Side effect: they are kept.
+
+    Args:
+        options: of the command; they must be such as can be pickled.
+        table: as in :class:`Request`.
+
+    Raises:
+        InvalidInput: no scheduler there, or no worker that fits.
+    """
+    address = scheduler.checked("--scheduler", options.scheduler)
+    folder, token = _package(table), scheduler.token()
+    request = Request(table, str(folder.parent), fit.digest(folder), token, tuple(vars(options).items()))
+    missing, kept = sweep.missing(), 0
+
+    def submit(to: Submit) -> Tasks:
+        numbered = enumerate(missing)
+        return {to(measure, request, one.name, seed, priority=-n): f"{one.name}, seed {seed}" for n, (one, seed) in numbered}
+
+    def take(answer: Answer) -> str:
+        nonlocal kept
+        if not answer.file:
+            return answer.fault
+        key, row = rows.parsed(answer.file)
+        rows.write(sweep.path(row.variant, row.seed), key, row)
+        kept += 1
+        sweep.say(f"{kept} of {len(missing)} on the cluster: {line(row)}")
+        return ""
+
+    if missing:
+        scheduler.follow(address, token, submit, take, sweep.progress, sweep.say)
+
+
+def measure(request: Request, variant: str, seed: int) -> Answer:
+    """Measure one row on a worker."""
+    try:
+        sweep = _sweep(request)
+        sweep.faults.clear()
+        sweep.take(next(one for one in sweep.variants if one.name == variant), seed)
+        if sweep.faults:
+            return Answer(fault=sweep.faults[0])
+        file = sweep.path(variant, seed)
+        try:
+            return Answer(file.read_text(encoding="utf-8"))
+        finally:
+            file.unlink()
+    except Exception as error:
+        return Answer(fault=f"{type(error).__name__}: {error}")
+
+
+@lru_cache(maxsize=1)
+def _sweep(request: Request) -> Sweep:
+    """The sweep of a worker, once in its life: it has the base's run and a folder for the row at hand."""
+    if request.root not in sys.path and Path(request.root).is_dir():
+        sys.path.insert(0, request.root)
+    module, _, name = request.table.partition(":")
+    if fit.digest(_package(request.table)) != request.code:
+        raise InvalidInput(f"this worker has another {module} than the sweep: update it and start the worker again")
+    options = argparse.Namespace(**dict(request.options))
+    table = getattr(importlib.import_module(module), name)(options)
+    Store(None).keep_compilations()
+    place = fit.folder(request.token)
+    return Sweep(table, table.variants, options.seeds, place, lambda line: None, claims_of=options.claims_of)
+
+
+def _package(table: str) -> Path:
+    """The folder of the module's outermost package."""
+    return Path(importlib.import_module(table.partition(".")[0]).__path__[0])
