@@ -47,7 +47,7 @@ def read(path: Path, tables: dict[str, type[Entry]]) -> list[Entry]:
 
 
 def _entry(path: Path, kind: type[Entry], values: dict[str, Any]) -> Entry:
-    declared = fields(kind)  # type: ignore[arg-type]
+    declared = [field for field in fields(kind) if field.init]  # type: ignore[arg-type]
     known = {field.name for field in declared}
     needed = {field.name for field in declared if field.default is MISSING and field.default_factory is MISSING}
     if values.keys() - known or needed - values.keys():

@@ -66,14 +66,19 @@ def load(path: Path, report: Report) -> tuple[Path, Report]:
     return chosen, json_file.read(chosen)
 
 
-def pack(report: Report) -> bytes:
+def pack(report: Report, part: bool = False) -> bytes:
     """A baseline's bytes; the same report gives the same bytes.
 
+    Args:
+        part: take a report of some claims. Later reports are compared with it on these claims alone.
+
     Raises:
-        InvalidInput: a report that is no reference: incomplete, partial, or without stage records.
+        InvalidInput: a report that is no reference: incomplete, of some claims, or without stage records.
     """
-    if not report.complete or report.partial:
-        raise InvalidInput("a baseline stands for the whole suite, and this report is of a part: run all claims to their end")
+    if not report.complete:
+        raise InvalidInput("this report is of a run that was stopped: run the claims to their end")
+    if report.partial and not part:
+        raise InvalidInput("this report is of some claims, and a baseline stands for all: run them all, or say --part")
     if not any(stage.get("values") for run in report.experiments for stage in run.stages):
         raise InvalidInput("this report has no stage records, so nothing could be localised against it: make it again")
     claims = [dataclasses.replace(record, evidence=None) for record in report.claims]

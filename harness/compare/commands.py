@@ -65,6 +65,7 @@ def add(commands: Any) -> None:
     making = _command(commands, "baseline", "show what a new baseline would change, and accept it", BASELINE, make_baseline)
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a full run's report")
     _into(making, "folder of baselines (default: %(default)s)", baseline.FOLDER)
+    making.add_argument("--part", action="store_true", help="take a report of some claims, where running all takes too long")
     making.add_argument("--accept", action="store_true", help="write it, after the difference was shown")
     past = _command(commands, "history", "each measurement over time; claims whose margin erodes", HISTORY, show_history, PAGED)
     past.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="folders of reports (reports/), or report files")
@@ -142,7 +143,7 @@ def _doctored(options: argparse.Namespace, report: Report) -> list[str]:
 def make_baseline(options: argparse.Namespace) -> int:
     """Show the difference from the baseline in place, then replace it if asked to."""
     report = json_file.read(options.report)
-    content, target = baseline.pack(report), options.into / baseline.name_of(report)
+    content, target = baseline.pack(report, options.part), options.into / baseline.name_of(report)
     code = Exit.SAME
     if target.exists():
         found = compare(json_file.read(target), report)

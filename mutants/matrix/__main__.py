@@ -14,16 +14,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.suite.records import Report
 from mutants import listing
 from mutants.listing import BadEntry, chosen
 from mutants.matrix.page import Variant, page
-from mutants.museum.__main__ import surroundings
 from mutants.museum.entries import Entry
 from mutants.museum.museum import Museum, NoReference
+from mutants.museum.page import surroundings
 from mutants.museum.run import ROOT, Left
 
 LIST = Path(__file__).parents[1] / "matrix.toml"
@@ -51,14 +51,16 @@ class Changed(Entry):
         value: to what, such as ``2.3.5``.
     """
 
+    name: str = field(init=False)
     claims: tuple[str, ...] = CLAIMS
     axis: str = ""
     value: str = ""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not (self.axis and self.value):
-            raise BadEntry(f"{self.name}: give axis and value, such as NumPy and 2.3.5")
+            raise BadEntry(f"a variant of axis {self.axis!r} and value {self.value!r}: give both, such as NumPy and 2.3.5")
+        object.__setattr__(self, "name", f"{self.axis} {self.value}")
+        super().__post_init__()
 
 
 def read(path: Path = LIST) -> list[Changed]:

@@ -18,13 +18,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.report import environment
 from mutants import listing
 from mutants.listing import BadEntry, chosen
 from mutants.museum.entries import LIST, Entry, Regression, read
 from mutants.museum.judgement import Outcome, Status
 from mutants.museum.museum import Museum, NoReference
-from mutants.museum.page import Pair, counts, page, result
+from mutants.museum.page import Pair, counts, page, result, surroundings
 from mutants.museum.run import ROOT
 
 KEPT = Path("reports/museum")
@@ -81,13 +80,6 @@ def complain(entry: Entry, outcome: Outcome) -> list[str]:
     if outcome.status is Status.NOT_RUN or outcome.good != bool(entry.known):
         return []
     return [f"{entry.name}: {'it is as demanded now: delete known' if outcome.good else result(outcome)}"]
-
-
-def surroundings() -> str:
-    """Libraries and machine, for the page."""
-    found = environment.collect("", devices=False)
-    versions = ", ".join(f"{name} {found[name]}" for name in ("jax", "jaxlib", "numpy", "scipy", "optax", "sklearn"))
-    return f"{versions}, on {found['system']} ({found['cpu']})"
 
 
 def line(entry: Entry, outcome: Outcome) -> str:

@@ -37,6 +37,7 @@ class Entry:
         pins: releases, ``distribution==version``, that come before the installed ones.
         python: another Python, ``3.13``, with the installed releases of all libraries in an environment of its own.
         architecture: another processor's, ``aarch64``, which is emulated.
+        seeds: number of seeds.
         known: why the suite is known to do less than is demanded; "" where it must do all.
         quarter: whether the entry belongs to the quarter that CI runs.
     """
@@ -48,6 +49,7 @@ class Entry:
     pins: tuple[str, ...] = ()
     python: str = ""
     architecture: str = ""
+    seeds: int = 1
     known: str = ""
     quarter: bool = False
 
@@ -71,6 +73,8 @@ class Entry:
             raise BadEntry(f"{self.name}: environment is {self.environment}; give texts")
         if not self.claims:
             raise BadEntry(f"{self.name}: give one claim or more")
+        if not (isinstance(self.seeds, int) and self.seeds >= 1):
+            raise BadEntry(f"{self.name}: seeds is {self.seeds!r}; give 1 or more")
 
     @property
     def way(self) -> str:

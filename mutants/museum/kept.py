@@ -46,7 +46,7 @@ def _files(root: Path) -> Iterator[Path]:
 def key(entry: Entry, code: str, root: Path) -> str:
     """The key of an entry's run. The entry's words, and the outcome that it demands, do not count."""
     change = (entry.injection, sorted(entry.environment.items()), entry.pins, entry.python, entry.architecture)
-    deciding = (code, entry.claims, *change, entry.with_canaries)
+    deciding = (code, entry.claims, *change, entry.seeds, entry.with_canaries)
     module = root / "mutants" / "museum" / "injections" / f"{entry.injection.partition('.')[0]}.py"
     return digest([module] if entry.injection else [], root, repr(deciding))
 

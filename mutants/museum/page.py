@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.report import environment
 from harness.suite.verdict import proportion_interval
 from mutants.museum.entries import Entry, Regression
 from mutants.museum.judgement import Outcome, Status
@@ -98,3 +99,10 @@ def link(report: str) -> str:
 def plain(said: str) -> str:
     """Text that Markdown's tables leave as it is."""
     return "".join(ESCAPED.get(letter, letter) for letter in " ".join(said.split()))
+
+
+def surroundings() -> str:
+    """Libraries and machine, for the page."""
+    found = environment.collect("", devices=False)
+    versions = ", ".join(f"{name} {found[name]}" for name in ("jax", "jaxlib", "numpy", "scipy", "optax", "sklearn"))
+    return f"{versions}, on {found['system']} ({found['cpu']})"

@@ -21,7 +21,6 @@ from mutants.subprocesses import PYTEST_ALONE, Ended, python
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 300.0  # seconds that a run may take; the smallest claims take ten
-SEEDS = 1
 OUTPUT = "output.txt"
 THIS = Interpreter()
 PLACE = Path("report/partial")  # of a report on some of the claims, in a run's folder
@@ -51,14 +50,15 @@ def suite(
     path: Sequence[Path],
     root: Path = ROOT,
     by: Interpreter = THIS,
+    seeds: int = 1,
 ) -> Left:
-    """Judge the claims at smoke scale, one seed, with an empty store."""
+    """Judge the claims at smoke scale with an empty store."""
     began = time.monotonic()
     ids = [part for claim in claims for part in ("--claims-id", claim)]
     plugin = ["-p", "mutants.museum.injected"] if VARIABLE in variables else []
     arguments = [
         *("-m", "pytest", "claims", "-q", *PYTEST_ALONE, *plugin),
-        *("--claims-scale=smoke", f"--claims-seeds={SEEDS}", f"--claims-canaries={'on' if canaries else 'off'}"),
+        *("--claims-scale=smoke", f"--claims-seeds={seeds}", f"--claims-canaries={'on' if canaries else 'off'}"),
         f"--claims-store={folder / 'store'}",
         f"--claims-report={folder / 'report'}",
         *ids,
@@ -92,4 +92,4 @@ def with_entry(entry: Entry, folder: Path, cache: Path, root: Path = ROOT) -> Le
     if "XLA_FLAGS" in variables:
         variables["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {variables['XLA_FLAGS']}".strip()
     in_force(entry, folder, variables, path, root)
-    return suite(folder, entry.claims, entry.with_canaries, variables, path, root, by)
+    return suite(folder, entry.claims, entry.with_canaries, variables, path, root, by, entry.seeds)

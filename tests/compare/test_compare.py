@@ -618,6 +618,12 @@ class TestBaselines:
         with pytest.raises(InvalidInput):
             baseline.pack(dataclasses.replace(BASE, **change))
 
+    def test_a_report_of_some_claims_is_taken_if_that_is_said(self, stored):
+        json_file.write(dataclasses.replace(BASE, partial=True), stored / "base")
+        assert main(["baseline", "base", "--accept"]) == Exit.USAGE
+        assert main(["baseline", "base", "--part", "--accept"]) == Exit.SAME
+        assert main(["compare", "auto", "base", "--strict"]) == Exit.SAME
+
     def test_another_platform_or_precision_is_named(self, tmp_path):
         (tmp_path / "smoke-float32-darwin-arm64-cpu.json.gz").write_bytes(baseline.pack(BASE))
         with pytest.raises(Incomparable, match=r"platform linux-x86_64-cpu .* \(there: smoke-float32-darwin-arm64-cpu\)"):
