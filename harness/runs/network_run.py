@@ -16,7 +16,7 @@ from harness.measure.influence import Influence
 from harness.runs import examples, network_hessian
 from harness.runs.differentiated import CODE
 from harness.runs.network_worlds import NetworkWorlds
-from harness.runs.shown import NEAR
+from harness.runs.shown import NEAR, hidden_by_rounding
 from harness.runs.shown_measurements import (
     ShownFunctionOverlaps,
     ShownHistory,
@@ -53,8 +53,10 @@ class NetworkRun(NetworkWorlds):
         """Indices of the singular directions within 0.1 of one, structural ones left out.
 
         Raises:
-            NotRun: fewer than ten, too few for a statement.
+            NotRun: fewer than ten, too few for a statement; or rounding hides which they are.
         """
+        if hidden := hidden_by_rounding(self.spectrum.sigma, self.network.precision):
+            raise NotRun(hidden)
         found = self.spectrum.region(1 - NEAR, 1 + NEAR, structural=False)
         if len(found) < LEAST_BULK:
             raise NotRun(f"{len(found)} singular values of {self.size} are within {NEAR} of one: no bulk to measure on")

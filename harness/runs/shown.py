@@ -16,6 +16,26 @@ from harness.engine.spectrum import Spectrum
 from harness.errors import InvalidInput
 
 NEAR = 0.1  # |sigma - 1| below this is the bulk
+HIDING = 0.2  # of the bulk's half width; a larger rounding error of singular values hides which of them are in the bulk
+
+
+def hidden_by_rounding(sigma: Any, precision: str) -> str:
+    """Why the precision does not tell which singular values are near one, in a line; "" where it does.
+
+    Every entry of J is rounded in proportion to the largest ones. So every singular value may be off by the unit roundoff times
+    sigma_1.
+
+    Args:
+        sigma: singular values, descending.
+    """
+    off = float(np.finfo(precision).eps) / 2 * float(sigma[0])
+    if off <= HIDING * NEAR:
+        return ""
+    remedy = "take precision='float64'" if precision == "float32" else "take smaller steps, or fewer"
+    return (
+        f"sigma_1 is {sigma[0]:.2g}, so that in {precision} rounding may move singular values by {off:.2g}, "
+        f"and nothing tells which are within {NEAR} of one: {remedy}"
+    )
 
 
 def table(rows: Mapping[str, str]) -> str:

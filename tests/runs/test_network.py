@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from harness import InvalidInput, Network, NetworkRun, Store, judge
-from harness.errors import NotFinite
+from harness.errors import NotFinite, NotRun
 from harness.measure.carried import shifts_of
 
 RNG = np.random.default_rng(0)
@@ -394,6 +394,18 @@ def test_directions_that_are_carried():
     spectrum = network(carried=shifts, optimiser=optax.sgd(0.1)).run().spectrum
     assert spectrum.structural.sum() == 4
     assert "structural" in str(spectrum)
+
+
+@pytest.mark.parametrize(
+    ("precision", "remedy"), [("float32", "take precision='float64'"), ("float64", "take smaller steps, or fewer")]
+)
+def test_a_bulk_that_rounding_hides_is_not_measured(precision, remedy):
+    """J is a power of I + X^T X / n: one singular value of it is so large that its rounding covers those near one."""
+    away = {"apply": lambda params, x: x @ params, "loss": lambda outputs, y: -jnp.mean(outputs**2)}
+    steps = {"float32": 30, "float64": 100}[precision]
+    net = network(**away, init=lambda key: jnp.eye(3, 4), optimiser=optax.sgd(1.0), epochs=steps, batch=None, precision=precision)
+    with pytest.raises(NotRun, match=f"in {precision} rounding may move singular values by .*: {remedy}"):
+        _ = net.run().bulk
 
 
 def test_divergence_is_said_before_the_derivative():

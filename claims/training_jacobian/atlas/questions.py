@@ -129,7 +129,7 @@ def _what_it_is() -> list[Question]:
         Question(
             "rotation",
             "Does a random rotation of the input space change the bulk?",
-            "it does not",
+            "a random rotation of the input space changes the bulk's share by at most 0.05",
             "absolute difference of near_all between rotated and base",
             SAME,
             partial(_apart, "rotated"),
@@ -138,7 +138,7 @@ def _what_it_is() -> list[Question]:
         Question(
             "pixel-permutation",
             "Does one permutation of the pixels change the bulk?",
-            "it does not",
+            "one permutation of all images' pixels changes the bulk's share by at most 0.05",
             "absolute difference of near_all between pixels-shuffled and base",
             SAME,
             partial(_apart, "pixels-shuffled"),
@@ -147,7 +147,7 @@ def _what_it_is() -> list[Question]:
         Question(
             "own-permutations",
             "Does a permutation of its own for each image take from the bulk?",
-            "it does",
+            "a permutation of its own for each image makes the bulk smaller",
             "near_all of base, less near_all of pixels-shuffled-each",
             THERE,
             lambda rows: rows.fact("base", "near_all") - rows.fact("pixels-shuffled-each", "near_all"),
@@ -156,7 +156,7 @@ def _what_it_is() -> list[Question]:
         Question(
             "second-moments",
             "Do mean and covariance of the inputs make the bulk?",
-            "normal inputs with the digits' mean and covariance have as large a bulk",
+            "normally distributed inputs with the digits' mean and covariance have as large a bulk",
             "absolute difference of near_all between gaussian and base",
             LITTLE,
             partial(_apart, "gaussian"),
@@ -188,7 +188,7 @@ def _rank(width: int) -> list[Question]:
         Question(
             "falls-with-rank",
             "Does the bulk of noise follow the rank of the inputs?",
-            "it falls as the rank grows",
+            "the bulk on noise falls as the rank of the noise grows",
             "least-squares slope of near_all on rank / 64 over noise of rank 1, 4, 16 and 64",
             falls,
             partial(_slope, noise, [rank / PIXELS for rank in RANKS]),
@@ -198,7 +198,7 @@ def _rank(width: int) -> list[Question]:
         Question(
             "falls-with-rank-of-digits",
             "Does the bulk of the digits follow their rank?",
-            "it falls as the rank of the digits' projection grows",
+            "the bulk falls as the rank of the digits' projection grows",
             "least-squares slope of near_all on rank / 64 over digits of rank 4, 8, 16 and 32",
             falls,
             partial(_slope, digits, [rank / PIXELS for rank in DIGITS_RANKS]),
@@ -208,7 +208,7 @@ def _rank(width: int) -> list[Question]:
         Question(
             "rank-not-width",
             "Does the bulk follow the rank of the inputs rather than the width?",
-            f"a rank of {high} in place of {low} changes it four times as much as a width of {wide} in place of {narrow}",
+            f"a rank of {high} in place of {low} changes the bulk at least four times as much as a width of {wide} in place of {narrow}",
             "mean change of near_all with width, divided by that with rank, over the four crosses",
             at_most(0.25, reason="a quarter: rank decides, width corrects; ours"),
             lambda rows: ratio(*effects(rows)),
@@ -228,7 +228,7 @@ def _rank(width: int) -> list[Question]:
         Question(
             "width",
             "Does the bulk's share depend on the width?",
-            "it changes by at most 0.03 with each doubling",
+            "the bulk's share changes by at most 0.03 with each doubling of the width",
             "least-squares slope of near on log2 width, digits of 16 pixels, width 8 to 128",
             within(-0.03, 0.03, reason="at most 0.12 over the four doublings; ours"),
             partial(_slope, sizes, [math.log2(other) for other in WIDTHS], fact="near"),
@@ -255,7 +255,7 @@ def _choices() -> list[Question]:
         Question(
             f"depends-on-{id}",
             f"Does the bulk's share depend on the {what}?",
-            "it changes by at most a tenth of the free directions",
+            f"the {what} changes the bulk by at most a tenth of the free directions",
             f"largest less smallest near over base, {', '.join(names)}",
             LITTLE,
             partial(_range, ["base", *names]),
@@ -271,7 +271,7 @@ def _survives() -> list[Question]:
         Question(
             f"survives-{what.replace(' ', '-')}",
             f"Is there a bulk with {what}?",
-            "a larger one than on white noise",
+            f"with {what} there is a larger bulk than on white noise",
             f"near, less near_noise, the smallest of {', '.join(names)}",
             THERE,
             partial(_excess, names),
@@ -292,7 +292,7 @@ def _time() -> list[Question]:
         Question(
             "shrinks",
             "When does the bulk form?",
-            "it is what is left: it shrinks along training",
+            "the bulk is what is left: it shrinks along training",
             "rank correlation of near_all with the epoch after which training is stopped, over 1, 3, 6, 12, 18 and 25",
             at_most(-0.8, reason="all but one pair of neighbours in order; ours"),
             trend,
@@ -301,7 +301,7 @@ def _time() -> list[Question]:
         Question(
             "early-bulk-is-the-final-one",
             "Is the bulk of a quarter of the training that of all of it?",
-            "they overlap beyond chance",
+            "the bulk of a quarter of the training overlaps with that of all of it beyond chance",
             "base_overlap of time-6",
             THERE,
             lambda rows: rows.fact("time-6", "base_overlap"),
@@ -315,7 +315,7 @@ def _directions() -> list[Question]:
         Question(
             "chaotic-in-common",
             "Have the chaotic directions of two seeds anything in common?",
-            "they overlap beyond chance",
+            "the chaotic directions of two seeds overlap beyond chance",
             "chaotic_overlap of base",
             THERE,
             lambda rows, other: rows.common("base", other, "chaotic_overlap"),
@@ -328,7 +328,7 @@ def _directions() -> list[Question]:
         Question(
             "local-volume",
             "Does log abs det J over the non-bulk differ between real and shuffled labels?",
-            "it does",
+            "training on real labels and on shuffled ones changes volumes by different factors, outside the bulk",
             "absolute difference of log_volume and log_volume_shuffled of base, a free direction",
             at_least(0.1, reason="a tenth of a nat a direction: volumes differ by e to the N / 10; ours"),
             partial(_volume, "base"),
@@ -402,7 +402,7 @@ def _where() -> list[Question]:
             MOST,
             partial(_held, id),
             World("the claim's own controls in its place", partial(_held, id, controls=True)),
-            otherwise=f"on more than one variant in ten it does not hold that {says}",
+            otherwise=f"on fewer than nine variants in ten it holds that {says}",
             alone=partial(_held_alone, id),
             bounds=(0, 1),
             against=partial(_outside, id),

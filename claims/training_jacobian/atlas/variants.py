@@ -40,6 +40,8 @@ NOISES = (0.1, 0.3, 1.0)
 STEP_SIZES = (0.01, 0.03, 0.3, 1.0)
 MNIST = "mnist-8x8"
 CLOSELY = ("base", "no-momentum", "label-noise-100")  # variants whose path of Hessians is compared with J as well
+# variants whose sigma_1 is above 300,000: float32's rounding of J would hide which singular values are near one
+IN_FLOAT64 = ("no-momentum-step-1", "step-1", "batch-8", "batch-16", "batch-8-equal-steps", "wine")
 ACTS: dict[str, Callable[[Any], Any]] = {
     **ACTIVATIONS,
     "leaky-relu": elementwise(jax.nn.leaky_relu),
@@ -68,6 +70,7 @@ class Setting:
         epochs, batch: of training; the last examples are dropped where the batch does not divide them.
         horizon: epochs after which the step size is zero; None takes all epochs.
         scale: factor of theta_0.
+        precision: of the training; float64 where float32 would hide which singular values are near one.
         apart: whether directions that do not change cross-entropy are kept separate as structural.
     """
 
@@ -81,6 +84,7 @@ class Setting:
     horizon: int | None = None
     scale: float = 1.0
     apart: bool = False
+    precision: str = "float32"
 
     def network(self, name: str) -> Network:
         """The network of this setting."""
@@ -100,6 +104,7 @@ class Setting:
             batch=self.batch,
             remainder="drop",
             carried=shifts_of(lambda params: params[-1]) if self.apart else None,
+            precision=self.precision,
             name=name,
         )
 
@@ -144,7 +149,7 @@ def variants(width: int = WIDTH, mnist: Path | None = None) -> tuple[Variant, ..
     base, found = Setting((width,)), []
 
     def add(name: str, axis: str, value: float | str, given: dict[str, float] | None = None, **changes: Any) -> None:
-        setting = dataclasses.replace(base, **changes)
+        setting = dataclasses.replace(base, precision="float64" if name in IN_FLOAT64 else "float32", **changes)
         found.append(Variant(name, axis, value, partial(setting.network, name), given or {}, name in CLOSELY))
 
     add("base", "base", f"64-{width}-10, GELU, heavy ball 0.9, cosine 0.1 to 0, 25 epochs of 25 batches of 64", {"epoch": 25})

@@ -76,7 +76,7 @@ class Row:
     Attributes:
         variant, axis, value, given: as in the table.
         size: N, the number of parameters.
-        examples, batch, epochs, steps: of the training.
+        examples, batch, epochs, steps, precision: of the training.
         failure: why nothing was measured, such as a diverging training; else "".
         facts: by the names of :data:`FACTS`; None where a quantity is not there.
         sigma: singular values, descending, at evenly spaced ranks from the first to the last.
@@ -96,6 +96,7 @@ class Row:
     batch: int
     epochs: int
     steps: int
+    precision: str = "float32"
     failure: str = ""
     facts: dict[str, float | None] = field(default_factory=dict)
     sigma: list[float] = field(default_factory=list)
