@@ -20,8 +20,9 @@ Values = Mapping[tuple[str, ...], float]
 HALF = {"float32": float(np.finfo(np.float32).eps) ** 0.5, "float64": float(np.finfo(np.float64).eps) ** 0.5}
 
 # For a claim that measures rounding itself, in units of the allowed rounding: machines differ, and a tenth of a unit is no move.
+# A control is many units off, and machines differ in the unit by a sixth and more: a factor of two is no move.
 OF_THE_BOUND = "of the bound"
-TENTH = 0.1
+TENTH, HALVED = 0.1, 0.5
 
 # An estimate brings its own interval. The experiment fixes the budget and the random vectors, so that only rounding moves the
 # interval's width: a quarter more is a worse estimator.
@@ -56,9 +57,13 @@ def shift_between(before: ClaimRecord, after: ClaimRecord, precision: str) -> Sh
     scale = _scale(before, x, y)
     size = max(abs(x), abs(y))
     ulps = largest / spacing(size, precision)
-    allowed = TENTH if before.measurements[0].unit == after.measurements[0].unit == OF_THE_BOUND else HALF[precision] * scale
+    allowed = TENTH if _of_the_bound(before, after) else HALF[precision] * scale
     state = State.SAME if largest == 0 else State.ROUNDING if largest <= allowed else State.MOVED
     return Shift(state, largest, largest / scale if scale else 0.0, ulps, len(common))
+
+
+def _of_the_bound(before: ClaimRecord, after: ClaimRecord) -> bool:
+    return before.measurements[0].unit == after.measurements[0].unit == OF_THE_BOUND
 
 
 def beside(before: ClaimRecord, after: ClaimRecord, shift: Shift, precision: str) -> tuple[str, ...]:
@@ -128,7 +133,9 @@ def _controls(before: ClaimRecord, after: ClaimRecord, precision: str) -> Iterat
             continue
         if a.value is None or b.value is None or before.measurements[0].runs != after.measurements[0].runs:
             continue
-        if abs(a.value - b.value) > HALF[precision] * _scale(before, a.value, b.value):
+        scale = _scale(before, a.value, b.value)
+        slack = max(TENTH, HALVED * scale) if _of_the_bound(before, after) else HALF[precision] * scale
+        if abs(a.value - b.value) > slack:
             yield f"control '{name}' at {b.value:.6g}, not {a.value:.6g}"
 
 

@@ -403,6 +403,20 @@ class TestBesideTheValues:
         assert found.claims[0].shift.state is state
         assert found.code(strict=True) is (Exit.SAME if state is State.ROUNDING else Exit.MOVED)
 
+    @pytest.mark.parametrize(("after", "moved"), [(2.88849e14, False), (1.2e14, True)])
+    def test_a_control_in_units_of_rounding_may_be_another_machines(self, after, moved):
+        """The figures of OpenBLAS for AVX-512 and for Sandy Bridge; and one of less than half."""
+
+        def controlled(value: float) -> Report:
+            claim = judged([0.0147], over="once")
+            inside = dataclasses.replace(claim, rule=RuleRecord([None, 1.0], "a bound"), verdict="SUPPORTED")
+            of_the_bound = dataclasses.replace(claim.measurements[0], unit=OF_THE_BOUND)
+            control = ControlRecord("doubled", "REFUTED", "REFUTED", value)
+            return report(dataclasses.replace(inside, measurements=[of_the_bound], controls=[control]))
+
+        found = compare(controlled(2.47663e14), controlled(after))
+        assert bool(found.claims[0].beside) is moved
+
     @pytest.mark.parametrize(
         ("interval", "says"),
         [
