@@ -19,9 +19,10 @@ from claims.training_jacobian.atlas.questions import ALIKE, LIMITS, questions
 from claims.training_jacobian.atlas.variants import NEIGHBOURS, PAPER_WIDTH, SMOKE, SMOKE_WIDTH, WIDTH, digits, variants
 from harness import InvalidInput, Network
 from harness.engine.losses import cross_entropy
+from harness.errors import NotRun
 from harness.report.atlas import command, judged, measured, pages, rows
 from harness.report.atlas.rows import Measured, Row
-from harness.report.atlas.table import Question, Rows, Table, Variant, World
+from harness.report.atlas.table import NotSwept, Question, Rows, Table, Variant, World
 from harness.suite import portable
 from harness.suite.claim import Claim, Control
 from harness.suite.records import ControlRecord
@@ -333,7 +334,7 @@ def test_an_interval_from_one_seed_is_shown_and_gives_no_verdict():
         ((0.6, 0.61, 0.62), "It is ([larger](#larger): 0.21 [0.1852, 0.2348], asked >= 0.1, SUPPORTED)"),
         ((0.4, 0.41, 0.42), "it is no larger"),
         ((0.4, 0.5, 0.6), "Open: Is it larger?"),
-        ((0.6,), "It is. ([larger](#larger): 0.2, asked >= 0.1, 1 value(s) inside the region)"),
+        ((0.6,), "It is. ([larger](#larger): 0.2, asked >= 0.1, inside the region on one seed)"),
         ((), "Not judged: Is it larger?"),
     ],
 )
@@ -452,6 +453,20 @@ def test_limits_count_the_variants_on_which_a_claim_holds():
         name: row(name, 0, claims={id: Measured(0.0, controls=[ControlRecord("world", "REFUTED", None, 0.0)])}) for name in held
     }
     assert judged.of_question(asked, {0: blind}).mark == "NOT_RUN"
+
+
+def test_a_variant_that_could_not_be_measured_costs_its_axis_no_answer():
+    asked = next(q for q in questions() if q.id == "depends-on-step-size")
+    shares = {"base": 0.5, "step-0.01": 0.6, "step-0.03": 0.55, "step-0.3": 0.3, "step-1": 0.9}
+    held = {name: row(name, 0, near=share) for name, share in shares.items()}
+    assert asked.of(Rows(held)) == pytest.approx(0.6)
+    lost = dataclasses.replace(held["step-1"], failure="it diverged")
+    assert asked.of(Rows(held | {"step-1": lost})) == pytest.approx(0.3)
+    with pytest.raises(NotRun, match="1 of 5 variants could be measured: variant step-1: it diverged"):
+        asked.of(Rows({name: dataclasses.replace(lost, variant=name) for name in held} | {"base": held["base"]}))
+    del held["step-1"]
+    with pytest.raises(NotSwept):
+        asked.of(Rows(held))
 
 
 def test_the_bulk_s_size_follows_the_participation_ratio():

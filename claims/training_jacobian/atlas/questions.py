@@ -40,14 +40,17 @@ THERE = at_least(0.05, reason="one direction in twenty, as the claim bulk-exists
 SAME = at_most(0.05, reason="less than the least difference from noise that counts as a bulk")
 LITTLE = at_most(0.1, reason="a tenth of all directions, twice the least bulk: a choice that changes more than that matters")
 
+MEASURABLE = "; of those that could be measured"
+
 
 def _excess(names: Sequence[str], rows: Rows) -> float:
-    """The smallest excess of the bulk's share over its share on white noise."""
-    return min(rows.fact(name, "near") - rows.fact(name, "near_noise") for name in names)
+    """The smallest excess of the bulk's share over its share on white noise, of the variants that could be measured."""
+    return min(rows.fact(name, "near") - rows.fact(name, "near_noise") for name in rows.measured(names))
 
 
 def _range(names: Sequence[str], rows: Rows, fact: str = "near") -> float:
-    found = [rows.fact(name, fact) for name in names]
+    """The largest less the smallest, of the variants that could be measured."""
+    found = [rows.fact(name, fact) for name in rows.measured(names, least=2)]
     return max(found) - min(found)
 
 
@@ -73,7 +76,7 @@ def _slope_alone(names: Sequence[str], x: Sequence[float], rows: Rows, fact: str
 
 def _no_larger(names: Sequence[str], rows: Rows) -> list[str]:
     """The variants whose bulk is no larger than on white noise."""
-    return [name for name in names if _excess([name], rows) not in THERE]
+    return [name for name in rows.measured(names) if _excess([name], rows) not in THERE]
 
 
 # data sets of 64 inputs in place of the base's, all else equal
@@ -256,7 +259,7 @@ def _choices() -> list[Question]:
             f"depends-on-{id}",
             f"Does the bulk's share depend on the {what}?",
             f"the {what} changes the bulk by at most a tenth of the free directions",
-            f"largest less smallest near over base, {', '.join(names)}",
+            f"largest less smallest near over base, {', '.join(names)}{MEASURABLE}",
             LITTLE,
             partial(_range, ["base", *names]),
             _noise_in_place(names[0]),
@@ -272,7 +275,7 @@ def _survives() -> list[Question]:
             f"survives-{what.replace(' ', '-')}",
             f"Is there a bulk with {what}?",
             f"with {what} there is a larger bulk than on white noise",
-            f"near, less near_noise, the smallest of {', '.join(names)}",
+            f"near, less near_noise, the smallest of {', '.join(names)}{MEASURABLE * (len(names) > 1)}",
             THERE,
             partial(_excess, names),
             _noise_in_place(*names),

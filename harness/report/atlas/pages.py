@@ -240,7 +240,8 @@ def sentence(question: Question, found: Judged) -> str:
         said, ends = _capital(question.otherwise), "."
     else:
         said, ends = f"Open: {question.asks}", ""
-    state = found.mark if found.mark.isupper() else f"{len(found.values)} value(s) {found.mark} the region"
+    seeds = "one seed" if len(found.values) == 1 else f"{len(found.values)} seeds"
+    state = found.mark if found.mark.isupper() else f"{found.mark} the region on {seeds}"
     return f"{said}{ends} ([{question.id}](#{question.id}): {_measured(found)}, asked {question.accept}, {state})"
 
 

@@ -72,6 +72,26 @@ class Rows(Mapping[str, Row]):
             raise NotRun(f"variant {name} has no {fact}")
         return value
 
+    def measured(self, names: Sequence[str], least: int = 1) -> list[str]:
+        """Those of the variants that could be measured: a variant that diverges costs a question about many no answer.
+
+        Raises:
+            NotSwept: one was not swept.
+            NotRun: fewer than ``least`` could be measured.
+        """
+        found, why = [], ""
+        for name in names:
+            try:
+                self[name]
+                found.append(name)
+            except NotSwept:
+                raise
+            except NotRun as error:
+                why = str(error)
+        if len(found) < least:
+            raise NotRun(f"{len(found)} of {len(names)} variants could be measured: {why}")
+        return found
+
     def claims(self, id: str) -> dict[str, Measured]:
         """A claim's values by variant, for variants that have a value.
 
