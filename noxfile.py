@@ -22,10 +22,15 @@ def paths(arguments: list[str], default: str) -> list[str]:
     return arguments if inside else [default, *arguments]
 
 
+def extras(arguments: list[str]) -> str:
+    """The extras that a command with these arguments needs: a scheduler's address needs Dask."""
+    return "claims,cluster" if any("-scheduler" in argument for argument in arguments) else "claims"
+
+
 @nox.session
 def claims(session: nox.Session) -> None:
     """Train, differentiate through training, judge every claim, report."""
-    session.install("-e", ".[claims]")
+    session.install("-e", f".[{extras(session.posargs)}]")
     session.run("pytest", *paths(session.posargs, "claims"))
 
 
@@ -152,7 +157,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def atlas(session: nox.Session) -> None:
     """Sweep variants of the paper's network and judge every claim for any network on each; docs/atlas.md has the options."""
-    session.install("-e", ".[claims]")
+    session.install("-e", f".[{extras(session.posargs)}]")
     session.run("python", "-m", "claims.training_jacobian.atlas", *session.posargs)
 
 

@@ -48,7 +48,8 @@ def found(page: str) -> str:
     lines = re.findall(r"^\d+\. .*$", part, flags=re.MULTILINE)
     counted = re.search(r"^\d+ of \d+ variants, \d+ seed.*$", page, flags=re.MULTILINE)
     head = "[The map](map/atlas.md) has all variants, claims and questions" + (f": {counted[0]}" if counted else ".")
-    return "\n".join([head, "", *(line.replace("](#", "](map/atlas.md#") for line in lines)])
+    others = re.search(r"^\d+ rows were measured with other code.*$", page, flags=re.MULTILINE)
+    return "\n".join([f"{head} {others[0]}" if others else head, "", *(line.replace("](#", "](map/atlas.md#") for line in lines)])
 
 
 def written(text: str, archive: Path = ARCHIVE) -> str:

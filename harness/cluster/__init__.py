@@ -1,6 +1,6 @@
 """A Dask cluster computes what a run will need, into the store; the run itself then finds it there.
 
-Workers prepare experiments and measure claims and their controls; verdicts, report and terminal stay with the run. So a run on a
-cluster and one without it are the same run, and what a worker does not deliver is computed by the run. Needs the extra
-``cluster``.
+Workers prepare experiments, measure claims with their controls, and measure rows of an atlas. Verdicts, report and terminal stay
+with the run. So a run is the same with and without a cluster, and what a worker does not deliver is computed by the run.
+Needs the extra ``cluster``.
 """

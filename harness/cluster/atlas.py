@@ -1,4 +1,4 @@
-"""An atlas on a cluster: every variant with a seed is a task, and its row comes back as the file that a sweep would keep."""
+"""An atlas on a cluster: every variant with a seed is a task. Its row comes back as the text of the file that a sweep keeps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.cluster import fit, scheduler
 from harness.cluster.scheduler import Submit, Tasks
 from harness.errors import InvalidInput
 from harness.report.atlas import rows
-from harness.report.atlas.sweep import Sweep, line
+from harness.report.atlas.sweep import Sweep, forget, line
 from harness.runs.store import Store
 
 
@@ -39,17 +39,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of a task: the file of a row, or "" with the fault that left no row."""
+    """The result of a task: the text of a row's file, or "" with the fault that left no row."""
 
-    file: str = ""
+    text: str = ""
     fault: str = ""
 
 
 def compute(sweep: Sweep, options: argparse.Namespace, table: str) -> None:
-    """Let the cluster of ``--scheduler`` measure the rows that the sweep misses. Side effect: they are kept.
+    """Let the cluster of ``--scheduler`` measure the missing rows of a sweep. Side effect: the rows are kept.
 
     Args:
-        options: of the command; they must be such as can be pickled.
+        options: of the command; their values can be pickled and hashed.
         table: as in :class:`Request`.
 
     Raises:
@@ -66,10 +66,13 @@ def compute(sweep: Sweep, options: argparse.Namespace, table: str) -> None:
 
     def take(answer: Answer) -> str:
         nonlocal kept
-        if not answer.file:
+        if not answer.text:
             return answer.fault
-        key, row = rows.parsed(answer.file)
-        rows.write(sweep.path(row.variant, row.seed), key, row)
+        key, row = rows.parsed(answer.text)
+        try:
+            rows.write(sweep.path(row.variant, row.seed), key, row)
+        except OSError as error:
+            return f"its row cannot be kept ({error})"
         kept += 1
         sweep.say(f"{kept} of {len(missing)} on the cluster: {line(row)}")
         return ""
@@ -82,32 +85,38 @@ def measure(request: Request, variant: str, seed: int) -> Answer:
     """Measure one row on a worker."""
     try:
         sweep = _sweep(request)
-        sweep.faults.clear()
-        sweep.take(next(one for one in sweep.variants if one.name == variant), seed)
-        if sweep.faults:
-            return Answer(fault=sweep.faults[0])
-        file = sweep.path(variant, seed)
-        try:
-            return Answer(file.read_text(encoding="utf-8"))
-        finally:
-            file.unlink()
+        chosen = next((one for one in sweep.variants if one.name == variant), None)
+        if chosen is None:
+            raise InvalidInput(f"this worker's table has no variant {variant}: give the worker the sweep's code")
+        return Answer(rows.text(sweep.key(chosen, seed), sweep.measure(chosen, seed)))
     except Exception as error:
-        return Answer(fault=f"{type(error).__name__}: {error}")
+        return Answer(fault=f"{type(error).__name__}: {' '.join(str(error).split())}")
+    finally:
+        forget()
 
 
 @lru_cache(maxsize=1)
 def _sweep(request: Request) -> Sweep:
-    """The sweep of a worker, once in its life: it has the base's run and a folder for the row at hand."""
+    """The sweep of a worker, made once: it holds the base's run.
+
+    Raises:
+        InvalidInput: the worker has other code, or none.
+    """
     if request.root not in sys.path and Path(request.root).is_dir():
         sys.path.insert(0, request.root)
     module, _, name = request.table.partition(":")
-    if fit.digest(_package(request.table)) != request.code:
+    try:
+        folder = _package(request.table)
+        same = fit.imported(folder) == request.code
+        made = importlib.import_module(module)
+    except ImportError as error:
+        raise InvalidInput(f"this worker cannot import {module} ({error}): start it in that folder, or install it") from error
+    if not same:
         raise InvalidInput(f"this worker has another {module} than the sweep: update it and start the worker again")
     options = argparse.Namespace(**dict(request.options))
-    table = getattr(importlib.import_module(module), name)(options)
-    Store(None).keep_compilations()
-    place = fit.folder(request.token)
-    return Sweep(table, table.variants, options.seeds, place, lambda line: None, claims_of=options.claims_of)
+    table = getattr(made, name)(options)
+    Store(options.store if options.store and options.store.is_dir() else None).keep_compilations()
+    return Sweep(table, table.variants, options.seeds, Path(), lambda line: None, claims_of=options.claims_of)
 
 
 def _package(table: str) -> Path:

@@ -27,7 +27,7 @@ class Workload:
 
 
 def compute(address: str, request: work.Request, workload: Workload, progress: Progress, say: Say) -> None:
-    """Let a cluster do the workload, into the store of the run; arguments and errors as for :func:`scheduler.follow`."""
+    """Let a cluster do the workload, into the store of the run; other arguments and errors as for :func:`scheduler.follow`."""
     store, token = Store(Path(request.store)), scheduler.token()
 
     def take(result: work.TaskResult) -> str:

@@ -7,12 +7,17 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from distributed.diagnostics.plugin import WorkerPlugin
-
+from harness.errors import InvalidInput
 from harness.runs import provenance
+
+try:
+    from distributed.diagnostics.plugin import WorkerPlugin
+except ImportError as error:
+    raise InvalidInput(f"a cluster needs Dask ({error}): pip install 'training-jacobian-claims[cluster]'") from error
 
 TOPIC = "claims-mismatch"
 
@@ -23,6 +28,12 @@ def digest(folder: Path) -> str:
     for path in sorted(folder.rglob("*.py")):
         found.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return found.hexdigest()
+
+
+@cache
+def imported(folder: Path) -> str:
+    """The digest of a folder's sources, taken before its modules are imported: a later edit is not what runs."""
+    return digest(folder)
 
 
 HARNESS = digest(Path(__file__).resolve().parents[1])  # when this process imported it: a later edit is not what runs

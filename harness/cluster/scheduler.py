@@ -32,10 +32,10 @@ class ClusterGone(HarnessError):
 
 
 def checked(option: str, got: str) -> str:
-    """The address.
+    """The text, if it is an address.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: the text is no address.
     """
     if not re.fullmatch(r"local:[1-9]\d*|(?!local:)((tcp|tls|ucx|ws|wss)://)?[\w.\[\]:-]+:\d+", got):
         raise InvalidInput(f"{option} {got!r} is no address: give host:port, tls://host:port, or local:N for N processes")
@@ -50,7 +50,7 @@ def token() -> str:
 def follow(
     address: str, token: str, submit: Callable[[Submit], Tasks], take: Callable[[Any], str], progress: Progress, say: Say
 ) -> None:
-    """Let a cluster do tasks, and take their results as they come. A task that fails is said and left to the run.
+    """Let a cluster do tasks, and take their results as they come. A failed task is reported and left to the run.
 
     Args:
         address: of a scheduler, or ``local:N`` for N processes of this machine.
@@ -73,12 +73,7 @@ def follow(
 
 @contextmanager
 def _client(address: str) -> Iterator[Any]:
-    try:
-        dask: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise InvalidInput(
-            f"scheduler {address} needs Dask ({error}): pip install 'training-jacobian-claims[cluster]'"
-        ) from error
+    dask: Any = importlib.import_module("distributed")
     with ExitStack() as held:
         if address.startswith(LOCAL):
             address = held.enter_context(_local(dask, int(address.removeprefix(LOCAL))))

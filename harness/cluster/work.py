@@ -124,7 +124,7 @@ def _declare(request: Request) -> None:
 @cache
 def _imported(folder: Path, root: Path, patterns: tuple[str, ...]) -> str:
     """The digest of the claims' sources when they were imported."""
-    found = fit.digest(folder)
+    found = fit.imported(folder)
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     catalogue.declare_all(folder, root, patterns)

@@ -146,7 +146,10 @@ def make_baseline(options: argparse.Namespace) -> int:
     content, target = baseline.pack(report, options.part), options.into / baseline.name_of(report)
     code = Exit.SAME
     if target.exists():
-        found = compare(json_file.read(target), report)
+        known = json_file.read(target)
+        if report.partial and not known.partial:
+            raise InvalidInput(f"{target} has all claims and this report some: give a full report, or --into another folder")
+        found = compare(known, report)
         print("\n".join(text.table(found)))
         code = found.code(strict=True)
     else:

@@ -20,9 +20,9 @@ Values = Mapping[tuple[str, ...], float]
 HALF = {"float32": float(np.finfo(np.float32).eps) ** 0.5, "float64": float(np.finfo(np.float64).eps) ** 0.5}
 
 # For a claim that measures rounding itself, in units of the allowed rounding: machines differ, and a tenth of a unit is no move.
-# A control is many units off, and machines differ in the unit by a sixth and more: a factor of two is no move.
+# A control's value is many units. The unit differs between machines by a sixth or more, so a factor of two is no move.
 OF_THE_BOUND = "of the bound"
-TENTH, HALVED = 0.1, 0.5
+TENTH, FACTOR = 0.1, 0.5
 
 # An estimate brings its own interval. The experiment fixes the budget and the random vectors, so that only rounding moves the
 # interval's width: a quarter more is a worse estimator.
@@ -134,7 +134,7 @@ def _controls(before: ClaimRecord, after: ClaimRecord, precision: str) -> Iterat
         if a.value is None or b.value is None or before.measurements[0].runs != after.measurements[0].runs:
             continue
         scale = _scale(before, a.value, b.value)
-        slack = max(TENTH, HALVED * scale) if _of_the_bound(before, after) else HALF[precision] * scale
+        slack = max(TENTH, FACTOR * scale) if _of_the_bound(before, after) else HALF[precision] * scale
         if abs(a.value - b.value) > slack:
             yield f"control '{name}' at {b.value:.6g}, not {a.value:.6g}"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import importlib
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -157,6 +158,7 @@ class Judging:
             raise pytest.UsageError(
                 "--claims-scheduler: this project opens a lab of its own (pytest_claims_lab), which workers cannot"
             )
+        _usage(importlib.import_module, "harness.cluster.fit")  # says what to install where Dask is missing
         from harness.cluster import fit
         from harness.cluster.claims import Workload, compute
         from harness.cluster.work import Request

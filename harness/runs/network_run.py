@@ -16,7 +16,7 @@ from harness.measure.influence import Influence
 from harness.runs import examples, network_hessian
 from harness.runs.differentiated import CODE
 from harness.runs.network_worlds import NetworkWorlds
-from harness.runs.shown import NEAR, hidden_by_rounding
+from harness.runs.shown import NEAR, ShownSpectrum, hidden_by_rounding
 from harness.runs.shown_measurements import (
     ShownFunctionOverlaps,
     ShownHistory,
@@ -49,15 +49,24 @@ class NetworkRun(NetworkWorlds):
         return unflatten(np.asarray(theta, np.float64), self.theta_0)
 
     @property
+    def resolved_spectrum(self) -> ShownSpectrum:
+        """The spectrum, if the run's precision tells which singular values are near one.
+
+        Raises:
+            NotRun: rounding hides them.
+        """
+        if hidden := hidden_by_rounding(self.spectrum.sigma, self.network.precision):
+            raise NotRun(hidden)
+        return self.spectrum
+
+    @property
     def bulk(self) -> Any:
         """Indices of the singular directions within 0.1 of one, structural ones left out.
 
         Raises:
             NotRun: fewer than ten, too few for a statement; or rounding hides which they are.
         """
-        if hidden := hidden_by_rounding(self.spectrum.sigma, self.network.precision):
-            raise NotRun(hidden)
-        found = self.spectrum.region(1 - NEAR, 1 + NEAR, structural=False)
+        found = self.resolved_spectrum.region(1 - NEAR, 1 + NEAR, structural=False)
         if len(found) < LEAST_BULK:
             raise NotRun(f"{len(found)} singular values of {self.size} are within {NEAR} of one: no bulk to measure on")
         return found

@@ -22,8 +22,9 @@ HIDING = 0.2  # of the bulk's half width; a larger rounding error of singular va
 def hidden_by_rounding(sigma: Any, precision: str) -> str:
     """Why the precision does not tell which singular values are near one, in a line; "" where it does.
 
-    Every entry of J is rounded in proportion to the largest ones. So every singular value may be off by the unit roundoff times
-    sigma_1.
+    The unit roundoff times sigma_1 stands for the rounding of J. On variants of the atlas (N = 547 and 910) shares of the bulk in
+    float32 and float64 differ by at most 0.006 where this product is up to 0.12, by 0.01 to 0.12 where it is 0.4 to 10,
+    and by more beyond.
 
     Args:
         sigma: singular values, descending.
@@ -33,8 +34,8 @@ def hidden_by_rounding(sigma: Any, precision: str) -> str:
         return ""
     remedy = "take precision='float64'" if precision == "float32" else "take smaller steps, or fewer"
     return (
-        f"sigma_1 is {sigma[0]:.2g}, so that in {precision} rounding may move singular values by {off:.2g}, "
-        f"and nothing tells which are within {NEAR} of one: {remedy}"
+        f"sigma_1 is {sigma[0]:.2g} and J's rounding in {precision} about {off:.2g}, "
+        f"so that the singular values within {NEAR} of one cannot be told: {remedy}"
     )
 
 

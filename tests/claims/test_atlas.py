@@ -83,7 +83,7 @@ def swept(tmp_path, monkeypatch):
     monkeypatch.setattr("harness.report.atlas.sweep.portable.of_paper", lambda paper: claims)
     measure, before = measured.measure, jax.config.jax_compilation_cache_dir
 
-    def go(*arguments, step=0.1, stop=None, seeds=1):
+    def go(*arguments, step=0.1, stop=None, seeds=1, elsewhere=None):
         told, done = [], []
 
         def counted(variant, run, *others):
@@ -95,7 +95,7 @@ def swept(tmp_path, monkeypatch):
         monkeypatch.setattr(measured, "measure", counted)
         places = ["--into", str(tmp_path / "atlas"), "--store", str(tmp_path / "store"), "--seeds", str(seeds)]
         options = command.parser("test").parse_args([*places, *arguments])
-        return command.main(lambda _: table(step), options, told.append), told, done
+        return command.main(lambda _: table(step), options, told.append, elsewhere), told, done
 
     yield go, tmp_path / "atlas"
     jax.config.update("jax_compilation_cache_dir", before)
@@ -146,6 +146,20 @@ def test_an_interrupted_sweep_goes_on_and_computes_nothing_twice(swept, monkeypa
     (folder / "rows" / "other-0.json").write_text("{")
     assert go("--pages", step=1e39)[0] == 0
     assert "**Incomplete**: 1 of 2 rows" in (folder / "atlas.md").read_text()
+
+
+def test_rows_from_elsewhere_are_shown_after_an_interrupt(swept):
+    go, folder = swept
+    assert go()[0] == 0
+
+    def elsewhere(sweep):
+        assert sweep.missing() == []
+        raise KeyboardInterrupt
+
+    code, told, done = go(elsewhere=elsewhere)
+    assert (code, done) == (command.INTERRUPTED, [])
+    assert any(line.startswith("2 rows in") for line in told)
+    assert json.loads((folder / "atlas.json").read_text())["complete"]
 
 
 def test_what_another_process_measures_is_left_to_it_and_taken_at_the_end(swept, monkeypatch):

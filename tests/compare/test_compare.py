@@ -638,6 +638,12 @@ class TestBaselines:
         assert main(["baseline", "base", "--part", "--accept"]) == Exit.SAME
         assert main(["compare", "auto", "base", "--strict"]) == Exit.SAME
 
+    def test_a_part_does_not_replace_the_whole(self, stored, capsys):
+        assert main(["baseline", "base", "--accept"]) == Exit.SAME
+        json_file.write(dataclasses.replace(BASE, partial=True), stored / "base")
+        assert main(["baseline", "base", "--part", "--accept"]) == Exit.USAGE
+        assert "has all claims and this report some" in capsys.readouterr().err
+
     def test_another_platform_or_precision_is_named(self, tmp_path):
         (tmp_path / "smoke-float32-darwin-arm64-cpu.json.gz").write_bytes(baseline.pack(BASE))
         with pytest.raises(Incomparable, match=r"platform linux-x86_64-cpu .* \(there: smoke-float32-darwin-arm64-cpu\)"):

@@ -268,7 +268,7 @@ def swept(folder: Path, *arguments: str) -> tuple[str, dict[str, Any]]:
 
 def test_an_atlas_has_the_same_rows_from_a_cluster(tmp_path: Path) -> None:
     alone, rows = swept(tmp_path / "alone", "--jobs=1")
-    output, measured = swept(tmp_path / "cluster", "--scheduler=local:2")
+    output, measured = swept(tmp_path / "cluster", f"--scheduler=local:{os.cpu_count()}")  # one thread each
     assert sorted(re.findall(r"(\d) of 2 on the cluster", output)) == ["1", "2"], output
     assert output.count(": kept") == 2
     assert "kept" not in alone
@@ -277,10 +277,26 @@ def test_an_atlas_has_the_same_rows_from_a_cluster(tmp_path: Path) -> None:
 
 
 def test_a_worker_says_why_it_has_no_row() -> None:
-    options = argparse.Namespace(smoke=True, seeds=1, claims_of=0, mnist=None, paper_width=False)
+    options = argparse.Namespace(smoke=True, seeds=1, claims_of=0, mnist=None, paper_width=False, store=None)
     request = atlas.Request(TABLE, str(ROOT), fit.digest(home()), "no-token", tuple(vars(options).items()))
-    assert (
-        "this worker has another claims.training_jacobian.atlas.tables"
-        in atlas.measure(replace(request, code="0"), "base", 0).fault
-    )
-    assert atlas.measure(request, "none", 0).fault.startswith("StopIteration")
+    other = atlas.measure(replace(request, code="0"), "base", 0)
+    assert "this worker has another claims.training_jacobian.atlas.tables" in other.fault
+    assert "this worker's table has no variant none: give the worker the sweep's code" in atlas.measure(request, "none", 0).fault
+    nowhere = replace(request, table="nowhere.atlas:table")
+    assert "this worker cannot import nowhere.atlas" in atlas.measure(nowhere, "base", 0).fault
+
+
+def test_without_dask_the_command_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "distributed.py").write_text("raise ImportError('no Dask')\n", encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "claims.training_jacobian.atlas",
+        "--smoke",
+        "--scheduler=local:1",
+        f"--into={tmp_path / 'a'}",
+    ]
+    here = environment(PYTHONPATH=f"{tmp_path}:{ROOT}")
+    done = subprocess.run(command, cwd=ROOT, env=here, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "a cluster needs Dask (no Dask): pip install 'training-jacobian-claims[cluster]'" in done.stderr

@@ -20,6 +20,10 @@ def require_bulk(run):
     run.bulk  # noqa: B018 - raises where there is none
 
 
+def require_resolved(run):
+    run.resolved_spectrum  # noqa: B018 - raises where rounding hides which singular values are near one
+
+
 def each_region(declare):
     """One claim against chaotic and one against stable directions: if pooled, their proportions would decide."""
     return lambda function: declare("chaotic")(declare("stable")(function))

@@ -15,7 +15,7 @@ from ..test_regions import test_peak_of_the_bulk as peak
 from ..test_spectrum import test_alignment_bulk as alignment
 from ..test_spectrum import test_noise_no_bulk as share_near_one
 from ..worlds import gaussian_matrix, gaussian_sigma, scaled, shuffled_vectors, turned_vectors
-from .shared import on_any, require_bulk
+from .shared import on_any, require_bulk, require_resolved
 
 
 def _noise(run):
@@ -37,7 +37,7 @@ def _share(spectrum):
     controls=[Control("white noise in the data's place, another draw beside it", _noise)],
 )
 def test_more_than_on_noise(run):
-    shares = {"data": _share(run.spectrum), "white noise": _share(run.white_noise.spectrum)}
+    shares = {"data": _share(run.resolved_spectrum), "white noise": _share(run.white_noise.resolved_spectrum)}
     arrays = {"sigma": run.spectrum.sigma}
     return Measurement(shares["data"] - shares["white noise"], counted="shares of directions", arrays=arrays, details=shares)
 
@@ -52,9 +52,10 @@ def test_more_than_on_noise(run):
     bounds=(-1, 1),
     controls=[gaussian_matrix],
 )
-def test_more_than_random_matrix(spectrum):
-    random = float(np.mean(np.abs(gaussian_sigma(spectrum.size, seed=1) - 1) < NEAR))
-    return Measurement(_share(spectrum) - random, counted="shares of directions", details={"random matrix": random})
+def test_more_than_random_matrix(run):
+    require_resolved(run)
+    random = float(np.mean(np.abs(gaussian_sigma(run.spectrum.size, seed=1) - 1) < NEAR))
+    return Measurement(_share(run.spectrum) - random, counted="shares of directions", details={"random matrix": random})
 
 
 @on_any(
@@ -67,8 +68,9 @@ def test_more_than_random_matrix(spectrum):
     bounds=(0, math.inf),
     controls=[scaled(1.1)],
 )
-def test_three_regions(spectrum):
-    return peak(spectrum)
+def test_three_regions(run):
+    require_resolved(run)
+    return peak(run.spectrum)
 
 
 @on_any(
@@ -82,7 +84,7 @@ def test_three_regions(spectrum):
     controls=[Control("the network's own data in place of noise", lambda run: World(run, white_noise=run))],
 )
 def test_noise_has_no_bulk(run):
-    return share_near_one(run.white_noise.spectrum, 0.01)
+    return share_near_one(run.white_noise.resolved_spectrum, 0.01)
 
 
 @on_any(

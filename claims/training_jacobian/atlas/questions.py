@@ -295,7 +295,7 @@ def _time() -> list[Question]:
         Question(
             "shrinks",
             "When does the bulk form?",
-            "the bulk is what is left: it shrinks along training",
+            "the bulk shrinks along training",
             "rank correlation of near_all with the epoch after which training is stopped, over 1, 3, 6, 12, 18 and 25",
             at_most(-0.8, reason="all but one pair of neighbours in order; ours"),
             trend,
@@ -405,7 +405,7 @@ def _where() -> list[Question]:
             MOST,
             partial(_held, id),
             World("the claim's own controls in its place", partial(_held, id, controls=True)),
-            otherwise=f"on fewer than nine variants in ten it holds that {says}",
+            otherwise=f"this fails on more than one variant in ten: {says}",
             alone=partial(_held_alone, id),
             bounds=(0, 1),
             against=partial(_outside, id),

@@ -40,7 +40,8 @@ NOISES = (0.1, 0.3, 1.0)
 STEP_SIZES = (0.01, 0.03, 0.3, 1.0)
 MNIST = "mnist-8x8"
 CLOSELY = ("base", "no-momentum", "label-noise-100")  # variants whose path of Hessians is compared with J as well
-# variants whose sigma_1 is above 300,000: float32's rounding of J would hide which singular values are near one
+# Variants whose sigma_1 is above 300,000 on one seed or more, at width 12: float32's rounding of J would hide which singular values
+# are near one.
 IN_FLOAT64 = ("no-momentum-step-1", "step-1", "batch-8", "batch-16", "batch-8-equal-steps", "wine")
 ACTS: dict[str, Callable[[Any], Any]] = {
     **ACTIVATIONS,

@@ -6,13 +6,15 @@ import importlib.metadata
 import math
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
+
+import jax
 
 from harness.engine.canaries import compiled, declared, decompositions, elementary, moves, repeats, special, subnormals
 from harness.engine.canaries.canary import Canary, Measured
 from harness.engine.canaries.known import KnownRed, listed, read
-from harness.engine.precision import exact_dtypes
+from harness.engine.precision import PRODUCTS, exact_dtypes
 from harness.errors import WrongPrecision
 
 # Cheap canaries come first. All run, even after a red one: the set of red canaries tells more than the first.
@@ -68,8 +70,10 @@ def run(canaries: Sequence[Canary] = CANARIES, known: Sequence[KnownRed] | None 
     """
     reds = read(canaries={canary.name for canary in CANARIES}) if known is None else known
     with ExitStack() as scope:
-        with suppress(WrongPrecision):  # JAX refuses float64; the canaries run all the same, and the one named float64 is red
+        try:
             scope.enter_context(exact_dtypes())
+        except WrongPrecision:  # the canaries run all the same, and the one named float64 is red
+            scope.enter_context(jax.default_matmul_precision(PRODUCTS))
         return [_outcome(canary, reds) for canary in canaries]
 
 

@@ -86,7 +86,7 @@ def main(
     """Sweep and write the pages.
 
     Args:
-        elsewhere: measures rows that the sweep misses in other places, and keeps them; this process measures the rest.
+        elsewhere: measures missing rows on other machines and keeps them; this process measures the rest.
 
     Returns:
         0; 1 if a variant or a claim broke, 2 for options that make no sense, 130 after Ctrl-C.
@@ -108,6 +108,8 @@ def _chosen(table: Table, options: argparse.Namespace) -> tuple[list[Variant], l
         raise InvalidInput(f"--seeds {options.seeds}: give 1 or more; 3 or more give intervals")
     if options.jobs is not None and options.jobs < 1:
         raise InvalidInput(f"--jobs {options.jobs}: give 1 or more processes")
+    if options.jobs is not None and options.scheduler:
+        raise InvalidInput(f"--jobs {options.jobs} and --scheduler {options.scheduler} both divide the work: give one of them")
     if options.claims_of is not None and options.claims_of < 0:
         raise InvalidInput(f"--claims-of {options.claims_of}: give 0 or more seeds")
     only = [name for name in options.only.split(",") if name]
@@ -132,6 +134,8 @@ def _swept(
             elsewhere(sweep)
         sweep.go(read_only=options.pages)
     except KeyboardInterrupt:
+        if not sweep.rows:  # rows that were measured elsewhere
+            sweep.go(read_only=True)
         say("interrupted: what is done is kept, and the same command goes on")
         code = INTERRUPTED
     complete = not only and len(sweep.rows) == options.seeds * len(variants)

@@ -76,7 +76,7 @@ class Row:
     Attributes:
         variant, axis, value, given: as in the table.
         size: N, the number of parameters.
-        examples, batch, epochs, steps, precision: of the training.
+        examples, batch, epochs, steps, precision: of the training. Rows that do not say a precision have float32.
         failure: why nothing was measured, such as a diverging training; else "".
         facts: by the names of :data:`FACTS`; None where a quantity is not there.
         sigma: singular values, descending, at evenly spaced ranks from the first to the last.
@@ -139,10 +139,15 @@ def read(path: Path, key: Mapping[str, Any], of: Collection[str] = ()) -> Row | 
         return None
 
 
-def parsed(text: str) -> tuple[Json, Row]:
+def parsed(content: str) -> tuple[Json, Row]:
     """The key and the row of a file's text."""
-    data = json.loads(text)
+    data = json.loads(content)
     return dict(data["key"]), Row.from_json(data["row"])
+
+
+def text(key: Mapping[str, Any], row: Row) -> str:
+    """The text of a row's file."""
+    return json.dumps({"key": dict(key), "row": row.to_json()}, allow_nan=False) + "\n"
 
 
 def write(path: Path, key: Mapping[str, Any], row: Row) -> None:
@@ -150,7 +155,7 @@ def write(path: Path, key: Mapping[str, Any], row: Row) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        beside.write_text(json.dumps({"key": dict(key), "row": row.to_json()}, allow_nan=False) + "\n", encoding="utf-8")
+        beside.write_text(text(key, row), encoding="utf-8")
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

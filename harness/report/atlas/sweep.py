@@ -10,7 +10,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,7 @@ class Sweep:
             self.rows.append(row)
             self._tell(line(row) if new else f"{variant.name}, seed {seed}: kept")
         if new:
-            _forget()
+            forget()
         return True
 
     def _tell(self, what: str) -> None:
@@ -151,12 +151,20 @@ class Sweep:
                 raise BusyElsewhere
             if kept := self._kept(variant, place):
                 return kept, False
-            # pairs of seeds are for claims, and for what is asked of the base
-            claims = self._claims_of(seed)
-            earlier = [self._run(variant, other) for other in range(seed)] if claims or variant is self.table.base else []
-            row = measured.measure(variant, self._run(variant, seed), earlier, partial(self._base, seed), claims)
+            row = self.measure(variant, seed)
             rows.write(place.path, place.key, row)
         return row, True
+
+    def measure(self, variant: Variant, seed: int) -> Row:
+        """The row, measured now and kept nowhere."""
+        # pairs of seeds are for claims, and for what is asked of the base
+        claims = self._claims_of(seed)
+        earlier = [self._run(variant, other) for other in range(seed)] if claims or variant is self.table.base else []
+        return measured.measure(variant, self._run(variant, seed), earlier, partial(self._base, seed), claims)
+
+    def key(self, variant: Variant, seed: int) -> dict[str, Any]:
+        """What a row must have been measured with to be taken."""
+        return self._wanted(variant, seed).key
 
     def _kept(self, variant: Variant, place: Place) -> Row | None:
         """The kept row; a row that also has claims serves where facts alone are wanted."""
@@ -190,11 +198,11 @@ class Sweep:
             "seed": seed,
             "claims": [claim.id for claim in self._claims_of(seed)],
             "closely": variant.closely,
-            **self._code(),
+            **self._code,
         }
         return Place(self.path(variant.name, seed), key)
 
-    @cache  # noqa: B019 - a sweep lives as long as its process
+    @cached_property
     def _code(self) -> dict[str, Any]:
         code: list[Code] = [measured, *(claim.function for claim in self.claims)]
         versions = provenance.versions(code)
@@ -206,7 +214,7 @@ def _placed(variant: Variant, row: Row | None) -> Row | None:
     return row and replace(row, axis=variant.axis, value=variant.value, given=dict(variant.given))
 
 
-def _forget() -> None:
+def forget() -> None:
     """Release a variant's programs and runs: nothing else uses them, and they would fill the memory."""
     import jax
 

@@ -73,7 +73,7 @@ class Rows(Mapping[str, Row]):
         return value
 
     def measured(self, names: Sequence[str], least: int = 1) -> list[str]:
-        """Those of the variants that could be measured: a variant that diverges costs a question about many no answer.
+        """Those of the variants that could be measured. A diverged variant is left out, so that the others still answer.
 
         Raises:
             NotSwept: one was not swept.
