@@ -165,7 +165,7 @@ def _question(question: Question) -> dict[str, Any]:
 def _csv(swept: Mapping[str, Sequence[Row]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    plan = ("variant", "axis", "value", "seed", "size", "examples", "batch", "epochs", "steps")
+    plan = ("variant", "axis", "value", "seed", "size", "examples", "batch", "epochs", "steps", "precision")
     writer.writerow([*plan, *FACTS, "failure"])  # claims and their intervals are in atlas.json and claims.csv
     for rows in swept.values():
         for row in rows:
@@ -306,7 +306,7 @@ def _variant(atlas: Atlas, name: str, rows: Sequence[Row], found: Mapping[str, J
     yield f"# {name}\n"
     yield (
         f"{row.axis}: {row.value}. N = {row.size:,}; {row.examples:,} examples in batches of {row.batch}, {row.epochs} epochs, "
-        f"{row.steps:,} steps; seeds {', '.join(str(one.seed) for one in rows)}.\n"
+        f"{row.steps:,} steps, in {row.precision}; seeds {', '.join(str(one.seed) for one in rows)}.\n"
     )
     yield from (f"Seed {one.seed}: {one.failure}.\n" for one in rows if one.failure)
     yield f"| quantity | {' | '.join(f'seed {one.seed}' for one in rows)} |\n|---|{'--:|' * len(rows)}"
