@@ -31,6 +31,7 @@ class Witness:
     def __init__(self, folder: Path, stream: IO[Any] | None = None, silent: float = SILENT) -> None:
         self._folder, self._stream, self._silent = folder, stream, silent
         self._child: subprocess.Popen[bytes] | None = None
+        self._possible = True
         self._known: dict[str, str] = {}
         self._collected: tuple[str, bool] | None = None  # the task, and whether JAX had its devices
 
@@ -41,8 +42,15 @@ class Witness:
             running: tasks and stages, outermost first; [] between them.
             expected: seconds that the task should take, where that is known.
         """
+        if self._child is None and self._possible:
+            try:
+                self._child = _listener(self._folder, self._stream)
+            except OSError as error:  # such as this Python's format, where an emulator runs it
+                self._possible = False
+                if self._stream is not None:
+                    print(f"claims: no process can watch this one ({error})", file=self._stream, flush=True)
         if self._child is None:
-            self._child = _listener(self._folder, self._stream)
+            return
         allowed = max(self._silent, TIMES * (expected or 0.0))
         self._send({"running": running, "allowed": allowed, **self._environment(running)})
 

@@ -189,6 +189,21 @@ def test_a_process_that_says_it_ends_leaves_nothing(tmp_path, pipe):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_run_goes_on_where_no_process_can_watch_it(tmp_path, monkeypatch):
+    """Under an emulator the system cannot start the emulated Python by its name."""
+    other = tmp_path / "python"
+    other.write_bytes(b"\x7fOTHER")
+    other.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(other))
+    with (tmp_path / "told").open("w") as told:
+        witness = Witness(tmp_path, told)
+        for task in ("one", "two"):
+            witness.running([task])
+        witness.close()
+    said = (tmp_path / "told").read_text()
+    assert said.count("claims: no process can watch this one ([Errno 8] Exec format error") == 1
+
+
 def test_a_witness_that_was_ended_stops_nothing(tmp_path):
     witness = Witness(tmp_path)
     witness.running(["a"])
