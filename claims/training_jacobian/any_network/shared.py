@@ -21,6 +21,7 @@ def require_bulk(run):
 
 
 def require_resolved(run):
+    """For claims whose controls replace the spectrum: the run's own must be told by its precision."""
     run.resolved_spectrum  # noqa: B018 - raises where rounding hides which singular values are near one
 
 

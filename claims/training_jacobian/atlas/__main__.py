@@ -16,7 +16,7 @@ from harness.report.atlas.table import Table
 if TYPE_CHECKING:
     from harness.report.atlas.sweep import Sweep
 
-KINDS = ("smoke", "paper_width")  # options of a table that has a folder of its own
+KINDS = ("smoke", "paper_width")  # options whose table has a folder of its own
 TABLE = f"{__package__}.tables:table"
 
 
@@ -41,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = command.together(f"{__package__}", sys.argv[1:] if argv is None else argv, table, options)
     if code is not None:
         return code
-    for kind in [kind for kind in KINDS if getattr(options, kind)]:
-        options.into = options.into.with_name(f"{options.into.name}-{kind.replace('_', '-')}")
+    for kind in KINDS:
+        if getattr(options, kind):
+            options.into = options.into.with_name(f"{options.into.name}-{kind.replace('_', '-')}")
     return command.main(table, options, elsewhere=partial(_on_cluster, options) if options.scheduler else None)
 
 

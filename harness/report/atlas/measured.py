@@ -16,7 +16,7 @@ from harness.measure import function_jacobian
 from harness.measure.overlap import principal_cosines, random_baseline
 from harness.report.atlas.rows import Measured, Row
 from harness.runs.hessian_path import hessian_path
-from harness.runs.shown import NEAR, hidden_by_rounding
+from harness.runs.shown import NEAR
 from harness.suite.claim import Claim
 from harness.suite.judging import run_control
 
@@ -73,9 +73,10 @@ def measure(variant: Variant, run: Any, earlier: Sequence[Any], base: Callable[[
 def _failure(run: Any) -> str:
     """Why there is no spectrum, or none whose values near one can be told; "" where there is one."""
     try:
-        return hidden_by_rounding(run.spectrum.sigma, run.network.precision)
+        run.resolved_spectrum  # noqa: B018 - trains and differentiates
     except HarnessError as error:
         return " ".join(str(error).split())
+    return ""
 
 
 def _with(row: Row, **changes: Any) -> Row:
