@@ -25,8 +25,8 @@ DATA_SETS = {"harness.datasets", "harness.mnist"}
 # Inside each folder, from first to last; modules of one line may not know each other.
 ORDER = {
     "harness.engine": (
-        "precision streams trees columns_last losses budget spectrum",
-        "canaries devices training eigenpairs",
+        "precision streams trees columns_last losses budget",
+        "canaries devices training eigenpairs spectrum",
         "jacobian products descent hessian krylov",
         "sharded range_finder counting directions",
         "matrix_free",
@@ -47,6 +47,7 @@ ORDER = {
         "store sketch checks bench",
         "shown_measurements shown_training",
         "stages",
+        "probed",
         "run",
         "lab differentiated",
         "network_worlds network_hessian hessian_path",

@@ -100,6 +100,41 @@ def test_a_method_that_fails_its_checks_is_passed_over(monkeypatch, method):
     assert got.failures.startswith("eigh of J^T J: residual")
 
 
+@pytest.mark.parametrize("side", ["initial", "final"])
+def test_the_checks_see_one_bad_vector_of_either_side(monkeypatch, side):
+    """A singular value of zero hides its vectors from the residual: their orthogonality alone tells that one is wrong."""
+    exact = linalg.svd
+
+    def wrong(matrix):
+        final, sigma, initial = exact(matrix)
+        vectors = {"initial": initial.T.copy(), "final": final.copy()}
+        vectors[side][:, -1] = vectors[side][:, 0] * 1e-4 + vectors[side][:, -1] * np.sqrt(1 - 1e-8)
+        return sigma, vectors["initial"], vectors["final"]
+
+    monkeypatch.setattr(spectrum, "_squared", wrong)
+    got = decompose(planted(np.concatenate([np.linspace(3, 1, 99), [0.0]])))
+    assert got.method == "gesdd"
+    assert "orthogonality" in got.failures
+
+
+def test_the_errors_are_bounds_of_those_of_the_whole_matrices():
+    matrix = planted(SPECTRA["like a training Jacobian"])
+    got, size = decompose(matrix), len(matrix)
+    residual = np.linalg.norm(matrix @ got.initial - got.final * got.sigma) / np.linalg.norm(matrix)
+    skew = max(np.linalg.norm(side.T @ side - np.eye(size)) for side in (got.initial, got.final)) / np.sqrt(size)
+    assert residual <= got.residual <= 2 * spectrum.MARGIN * residual
+    assert skew <= got.orthogonality <= 2 * spectrum.MARGIN * skew
+
+
+def test_a_bound_from_probes_fails_as_rarely_as_it_says():
+    """Rank one is the worst case; with a margin of 2 in place of 10 the bound of Chernoff is 1.3 %."""
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((20_000, 1, spectrum.PROBES))  # A = e e^T has norm one
+    bounds = np.array([spectrum._bound(each) for each in images]) / spectrum.MARGIN * 2
+    share, chernoff = float(np.mean(bounds < 1)), (0.25 * np.exp(0.75)) ** (spectrum.PROBES / 2)
+    assert 1e-4 < share < chernoff
+
+
 def test_no_method_left_is_an_error_with_its_numbers(monkeypatch):
     for name in ("_squared", "_divide", "_iterate"):
         monkeypatch.setattr(spectrum, name, wrong)
