@@ -12,14 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from harness.engine.precision import with_exact_dtypes
 from harness.engine.streams import numpy_stream
 from harness.errors import InvalidInput, NotFinite
 from harness.runs import run as runs
-from harness.runs.stages import Record, definition
 
 from . import eigenspaces as outliers
-from . import stages
 from .eigenspaces import SPARE, Eigenspace, Pair
 from .experiments import OnePass
 from .mixtures import Mixture
@@ -40,6 +37,7 @@ class Run(runs.Run):
     """
 
     experiment: OnePass
+    recorded_by = f"{__package__}.stages"
 
     def __init__(self, experiment: OnePass, lab: runs.Lab) -> None:
         super().__init__(experiment, lab)
@@ -77,7 +75,7 @@ class Run(runs.Run):
     @property
     def times(self) -> Any:
         """Steps up to each snapshot, in units of d, shape (snapshots + 1,)."""
-        return self._chunks * CHUNK / self.experiment.dimension
+        return self.chunks * CHUNK / self.experiment.dimension
 
     @property
     def trajectory(self) -> Any:
@@ -138,32 +136,32 @@ class Run(runs.Run):
         return size >= 0.1 * size.max(axis=1, keepdims=True)
 
     @property
-    def _chunks(self) -> Any:
+    def chunks(self) -> Any:
         e = self.experiment
         return np.rint(np.linspace(0, e.horizon * e.dimension / CHUNK, e.snapshots + 1)).astype(int)
 
-    def _stream(self, name: str, group: slice) -> Stream:
+    def stream(self, name: str, group: slice) -> Stream:
         """The examples called ``name`` of a group of trajectories."""
         e = self.experiment
         return Stream(self.mixture, e.snr, e.precision, e.seed, f"{name}/{group.start}", group.stop - group.start)
 
-    def _groups(self) -> Iterator[slice]:
+    def groups(self) -> Iterator[slice]:
         for first in range(0, self.experiment.trajectories, GROUP):
             yield slice(first, min(first + GROUP, self.experiment.trajectories))
 
     def _train(self) -> dict[str, Any]:
-        e, train = self.experiment, _trainer(self.experiment.task)
+        e, train = self.experiment, trainer(self.experiment.task)
         step_size, ridge = np.array([e.step / e.dimension, e.ridge], e.precision)
         theta_0 = initial(e.seed, e.trajectories, e.width, e.dimension, last=e.task == "xor")
         groups = []
-        with self.lab.progress.stage(f"{self.label}: one-pass SGD", e.trajectories * self._chunks[-1]) as progress:
-            for group in self._groups():
+        with self.lab.progress.stage(f"{self.label}: one-pass SGD", e.trajectories * self.chunks[-1]) as progress:
+            for group in self.groups():
                 now = jax.tree.map(lambda leaf, group=group: leaf[group].astype(e.precision), theta_0)
                 kept = [now]
-                examples = self._stream("examples", group).chunks(0, self._chunks[-1])
+                examples = self.stream("examples", group).chunks(0, self.chunks[-1])
                 for done, (x, y) in enumerate(examples, start=1):
                     now = train(now, x, y, step_size, ridge)
-                    kept.extend([now] * np.count_nonzero(self._chunks[1:] == done))
+                    kept.extend([now] * np.count_nonzero(self.chunks[1:] == done))
                     progress.advance(group.stop - group.start)
                 groups.append(outliers.stacked(kept))
         return self._finite(Params(*(np.concatenate(leaves, axis=1) for leaves in zip(*groups, strict=True))))
@@ -179,11 +177,11 @@ class Run(runs.Run):
 
     def _examples(self, data: str = "test") -> Iterator[tuple[slice, Any, Any]]:
         """A group of trajectories, its examples x (trajectories, M, dimension) in float64 and y (trajectories, M)."""
-        for group in self._groups():
+        for group in self.groups():
             x, y = (
                 self._seen(group)
                 if data == "training"
-                else self._stream("test examples", group).chunk(0, self.experiment.test_examples)
+                else self.stream("test examples", group).chunk(0, self.experiment.test_examples)
             )
             yield group, np.ascontiguousarray(np.swapaxes(x, 0, 1), np.float64), np.ascontiguousarray(y.T)
 
@@ -192,13 +190,13 @@ class Run(runs.Run):
 
     def _seen(self, group: slice) -> Any:
         """The latest examples that SGD has taken, as many as there are test examples."""
-        e, last = self.experiment, self._chunks[self.at]
+        e, last = self.experiment, self.chunks[self.at]
         first = last - -(-e.test_examples // CHUNK)
         if first < 0:
             raise InvalidInput(
                 f"{self.label}: {last * CHUNK} examples seen so far, {e.test_examples} wanted: look at a later snapshot"
             )
-        parts = zip(*self._stream("examples", group).chunks(first, last), strict=True)
+        parts = zip(*self.stream("examples", group).chunks(first, last), strict=True)
         return (np.concatenate(part) for part in parts)
 
     def _blocks(self, data: str) -> dict[str, Any]:
@@ -208,6 +206,17 @@ class Run(runs.Run):
             for x, *weights in zip(xs, *map(np.asarray, pairs), strict=True):
                 found.append(Pair(*(outliers.block_space(x, rows, e.snr, e.outliers, self._start) for rows in weights)))
         return _flat(outliers.stacked(found))
+
+    def block_tops(self, params: Params) -> Any:
+        """Outliers of the first layer's blocks on test data at parameters of the first trajectories, (2, trajectories, rows, outliers)."""
+        e, count = self.experiment, len(params.rows)
+        _, xs, ys = next(self._examples())
+        pairs = _block_weights(e.task)(params, xs[:count], ys[:count])
+        spaces = [
+            [outliers.block_space(x, w, e.snr, e.outliers, self._start).values for x, w in zip(xs, rows, strict=False)]
+            for rows in map(np.asarray, pairs)
+        ]
+        return np.array(spaces)[..., : e.outliers]
 
     def _block_values(self) -> dict[str, Any]:
         e, found = self.experiment, []
@@ -268,26 +277,6 @@ class Run(runs.Run):
             self._held[held] = self.arrays(kind, compute, modules=CODE, **key)
         return self._held[held]
 
-    def stage_records(self) -> list[Record]:
-        """Everything from the first example to the last snapshot."""
-        e = self.experiment
-        if ("one-pass",) not in self._held:
-            return [definition(e)]
-
-        @with_exact_dtypes
-        def replay() -> dict[str, Any]:
-            parts = []
-            for group in self._groups():
-                own = {name: self.trajectory[name][:, group] for name in Params._fields}
-                examples = self._stream("examples", group).chunks(0, int(self._chunks[-1]))
-                parts.append(stages.rounding(e, own, examples, self._chunks, _trainer(e.task)))
-            return {"snapshots": np.array(stages.looks(e.snapshots)), "rounding": np.concatenate(parts, axis=1)}
-
-        again = self.lab.store.arrays("replay", {"experiment": e.fingerprint()}, replay, modules=(*CODE, stages))
-        group = next(self._groups())
-        first = self._stream("examples", group).chunk(0)
-        return [definition(e), *stages.records(e.precision, first, self.trajectory, self._chunks, again)]
-
 
 @functools.cache
 def _start(size: int, rank: int) -> Any:
@@ -299,7 +288,7 @@ def _flat(pair: Pair) -> dict[str, Any]:
 
 
 @functools.cache
-def _trainer(task: str) -> Any:
+def trainer(task: str) -> Any:
     return jax.jit(jax.vmap(one_pass(HEADS[task]), (0, 1, 1, None, None)))
 
 

@@ -19,19 +19,71 @@ from typing import Any
 
 import numpy as np
 
+from harness.engine.precision import with_exact_dtypes
+from harness.runs import probed
 from harness.runs.experiment import PRECISIONS
-from harness.runs.sketch import WIDTH, folded, rms, whole_signs
+from harness.runs.sketch import WIDTH, rms, vector
 from harness.runs.stages import UNIT, Record, exact, record
 
 from .experiments import OnePass
 from .mixtures import Examples
 from .one_pass import CHUNK, Params
+from .run import CODE, Run, trainer
 
 GROUPS = 16  # of trajectories, at most
+FEW = 4  # trajectories whose blocks are compared
+SUMS = 400  # roundings of a block's sums over examples
 LOOKS = 4  # snapshots that are compared
 # A trajectory whose rounding error is so many times the median one took another side of a kink: without kinks, that of the
 # worst of 1,000 is a few times the median.
 KINKED = 30.0
+
+
+def stage_records(run: Run) -> list[Record]:
+    """Everything from the first example to the last snapshot."""
+    e = run.experiment
+    if not run.reached("one-pass"):
+        return []
+
+    @with_exact_dtypes
+    def replay() -> dict[str, Any]:
+        parts = []
+        for group in run.groups():
+            own = {name: run.trajectory[name][:, group] for name in Params._fields}
+            examples = run.stream("examples", group).chunks(0, int(run.chunks[-1]))
+            parts.append(rounding(e, own, examples, run.chunks, trainer(e.task)))
+        first = {f"others-{name}": np.asarray(leaf[:FEW], np.float64) for name, leaf in parts[0][1]._asdict().items()}
+        return {
+            "snapshots": np.array(looks(e.snapshots)),
+            "rounding": np.concatenate([part[0] for part in parts], axis=1),
+            **first,
+        }
+
+    again = run.lab.store.arrays("replay", {"experiment": e.fingerprint()}, replay, modules=(*CODE, rounding))
+    first = run.stream("examples", next(run.groups())).chunk(0)
+    return [*records(e.precision, first, run.trajectory, run.chunks, again), *_blocks(run, again)]
+
+
+def _blocks(run: Run, again: Mapping[str, Any]) -> list[Record]:
+    """Top eigenvalues of the first layer's blocks at the end, of a few trajectories.
+
+    Their rounding error is their distance from those at the parameters of the other precision: blocks themselves are taken in
+    float64.
+    """
+    e = run.experiment
+    if not run.reached("blocks"):
+        return []
+
+    @with_exact_dtypes
+    def taken() -> dict[str, Any]:
+        ours = Params(*(np.asarray(run.trajectory[name][-1][:FEW], np.float64) for name in Params._fields))
+        theirs = Params(*(again[f"others-{name}"] for name in Params._fields))
+        own, other = (run.block_tops(params) for params in (ours, theirs))
+        moved = np.abs(own - other) * UNIT[e.precision] / UNIT["float32"]
+        return {"values": own.ravel(), "rounding": np.maximum(moved, SUMS * UNIT["float64"] * np.abs(own).max()).ravel()}
+
+    key = {"experiment": e.fingerprint()}
+    return [probed.recorded("blocks' eigenvalues", run.lab.store.arrays("blocks-record", key, taken, modules=(Run, rounding)))]
 
 
 def records(
@@ -50,7 +102,7 @@ def records(
     def record_at(name: str, snapshot: int, moved: Any, **more: Any) -> Record:
         theta = parameters(trajectory, snapshot)
         groups = np.array_split(np.arange(len(theta)), min(GROUPS, len(theta)))
-        values = np.concatenate([_sketch(theta[group], -(-WIDTH // len(groups))) for group in groups])
+        values = np.concatenate([vector(theta[group], -(-WIDTH // len(groups))) for group in groups])
         sizes = [max(rms(moved[group]), unit * rms(theta[group])) for group in groups]
         more |= {"step": int(chunks[snapshot]) * CHUNK, "groups": len(groups)}
         return record(name, values, np.repeat(sizes, len(values) // len(groups)), {"": theta}, **more)
@@ -83,8 +135,9 @@ def rounding(
     examples: Iterable[Examples],
     chunks: Any,
     train: Callable[..., Params],
-) -> Any:
-    """Root mean square rounding error of a parameter after each of :func:`looks`, (snapshots looked at, trajectories).
+) -> tuple[Any, Params]:
+    """Root mean square rounding error of a parameter after each of :func:`looks`, (snapshots looked at, trajectories); and the
+    parameters of the other precision at the end.
 
     The trajectories are taken again in the other precision. Theirs being float64, the error is that of float32 times the ratio of
     both units of rounding.
@@ -105,15 +158,9 @@ def rounding(
         while left and int(chunks[left[0]]) == done:
             apart = parameters(trajectory, left.pop(0)) - _flat(again)
             moved.append(np.sqrt(np.mean(apart**2, axis=1)))
-    return np.maximum.accumulate(moved) * UNIT[e.precision] / UNIT["float32"]
+    return np.maximum.accumulate(moved) * UNIT[e.precision] / UNIT["float32"], again
 
 
 def _flat(params: Params) -> Any:
     """Leaves of a leading axis of trajectories as one row a trajectory, float64."""
     return np.concatenate([np.asarray(leaf, np.float64).reshape(len(leaf), -1) for leaf in params], axis=1)
-
-
-def _sketch(theta: Any, width: int) -> Any:
-    """As :func:`harness.runs.sketch.vector`, in so many numbers."""
-    flat = np.ravel(theta)
-    return folded(flat[:, None] * whole_signs(len(flat), width)) / np.sqrt(len(flat))

@@ -18,16 +18,13 @@ import optax
 from numpy.typing import NDArray
 
 from harness.engine import descent, eigenpairs, hessian
-from harness.engine.precision import with_exact_dtypes
 from harness.engine.streams import numpy_stream
 from harness.engine.training import State
 from harness.errors import NotRun
 from harness.measure import hessian_subspace as measure
 from harness.runs import run as runs
-from harness.runs.stages import Record, definition
 
 from .. import images, networks
-from . import stages
 from .experiments import STRIDE, Architecture, SubspaceExperiment
 
 CODE = (descent, eigenpairs, hessian, networks, measure)
@@ -107,6 +104,7 @@ class Run(runs.Run):
     """A run of a :class:`.experiments.SubspaceExperiment`."""
 
     experiment: SubspaceExperiment
+    recorded_by = f"{__package__}.stages"
 
     def prepare(self) -> None:
         if not self.missing:
@@ -161,10 +159,10 @@ class Run(runs.Run):
 
     @property
     def network(self) -> networks.Classifier:
-        return network(self._problem)
+        return network(self.problem)
 
     @property
-    def _problem(self) -> Problem:
+    def problem(self) -> Problem:
         e = self.experiment
         loss = "squared-error" if e.data == "sine" else "cross-entropy"
         return Problem(self.examples.x.shape[1:], e.outputs, e.architecture, loss)
@@ -222,8 +220,8 @@ class Run(runs.Run):
 
     def _descent(self, hessian_at: Callable[[Any], eigenpairs.Product]) -> Iterator[tuple[int, Any]]:
         e, data = self.experiment, self.examples
-        update, whole = trainer(self._problem, e.optimiser, e.step_size, "whole")
-        confined = trainer(self._problem, e.optimiser, e.step_size, e.side)[1]
+        update, whole = trainer(self.problem, e.optimiser, e.step_size, "whole")
+        confined = trainer(self.problem, e.optimiser, e.step_size, e.side)[1]
         x, y = self._cast(data.x), self._cast(data.y)
 
         def segment(step: int, state: State, chosen: jax.Array) -> State:
@@ -233,43 +231,15 @@ class Run(runs.Run):
             return confined(state, chosen, x, y, self._cast(basis))
 
         theta = jnp.asarray(self.network.init(e.seed), e.precision)
-        return descent.stops(segment, (theta, update.init(theta)), self._order, self._stops, STRIDE)
+        return descent.stops(segment, (theta, update.init(theta)), self.order, self._stops, STRIDE)
 
     @property
-    def _order(self) -> NDArray[np.int32]:
+    def order(self) -> NDArray[np.int32]:
         """The examples of each step; no examples stand for the whole set."""
         e = self.experiment
         if not e.batch:
             return np.zeros((e.steps, 0), np.int32)
         return descent.batch_order(len(self.examples.x), e.batch, e.steps, e.data_seed)
-
-    def stage_records(self) -> list[Record]:
-        """Records of all measurements of this run, in the order of training."""
-        e = self.experiment
-        if "measured" not in vars(self):
-            return [definition(e)]
-        key, size = {"experiment": e.fingerprint(), "data": self.examples.digest}, self.network.size
-
-        @with_exact_dtypes
-        def replay() -> dict[str, Any]:
-            return stages.replayed(e, size, len(self.examples.x), self._descend_in)
-
-        again = self.lab.store.arrays("replay", key, replay, modules=(*CODE, stages))
-        start = stages.start(e.precision, self.examples.digest, self.network.init(e.seed).astype(e.precision), self._order)
-        return [definition(e), *start, *stages.along(e.precision, size, self.measured, again)]
-
-    def _descend_in(self, precision: str, stops: list[int]) -> Iterator[Any]:
-        """theta at each of the steps, without confinement, in ``precision``, which may differ from the run's."""
-        e, data = self.experiment, self.examples
-        update, forward = trainer(self._problem, e.optimiser, e.step_size, "whole")
-        x, y = (jnp.asarray(part, precision if part.dtype.kind == "f" else None) for part in (data.x, data.y))
-        theta = jnp.asarray(self.network.init(e.seed), precision)
-
-        def segment(_: int, state: State, chosen: Any) -> State:
-            return forward(state, chosen, x, y)
-
-        for _, now in descent.stops(segment, (theta, update.init(theta)), self._order, stops, STRIDE):
-            yield np.asarray(now)
 
     def _cast(self, values: NDArray[Any]) -> jax.Array:
         return jnp.asarray(values, self.experiment.precision if values.dtype.kind == "f" else None)
@@ -294,7 +264,7 @@ class Run(runs.Run):
     def _linearise(self, examples: Examples) -> Callable[[Any], hessian.Linearised]:
         """theta -> the loss over all these examples, linearised."""
         parts = hessian.chunks(self._cast(examples.x), self._cast(examples.y), CHUNK)
-        return functools.partial(linearised(self._problem), x=parts[0], y=parts[1], weights=parts[2])
+        return functools.partial(linearised(self.problem), x=parts[0], y=parts[1], weights=parts[2])
 
     def _falls(self, linearise: Any, theta: Any, at: hessian.Linearised, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """The fall of the loss in one step of the training's size along each of PARTS of the gradient."""

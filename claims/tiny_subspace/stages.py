@@ -1,32 +1,80 @@
 """Stage records of the second paper's runs: data, theta_0, batch order, parameters and losses along training, eigenvalues.
 
 Descent is repeated in float32 and float64 for as many steps as a second or so allows. The difference is the rounding error.
-There is no model of rounding beyond that horizon, nor for eigenvalues after the first step: such stages are compared bit for
-bit only. Before the first step the parameters are equal up to a cast, and an eigenvalue is off by no more than its residual and
-the rounding of H.
+At the last of these steps the Hessian of a few examples has its eigenvalues computed at both parameters. There is no model of
+rounding beyond that horizon: later losses and eigenvalues are compared bit for bit only. Before the first step the parameters
+are equal up to a cast, and an eigenvalue is off by no more than its residual and the rounding of H.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
+from harness.engine import descent, eigenpairs, hessian
+from harness.engine.precision import with_exact_dtypes
+from harness.engine.training import State
 from harness.runs.experiment import PRECISIONS
-from harness.runs.sketch import rms, vector
+from harness.runs.sketch import rms, vector, whole_signs
 from harness.runs.stages import UNIT, Record, exact, record
 
 from .experiments import STRIDE, SubspaceExperiment
+from .run import CODE, Run, applied, linearised, trainer
 
 # Multiplications of a replay: parameters x examples x steps
 BUDGET = 4e8
 LEAST = 50
 SUMS = 400  # roundings of a Hessian product, the bound in tests/engine/test_hessian.py
+EXAMPLES = 500  # of the Hessian after training: a second of float64 for the largest network here
+CLOSE = 1e-8  # Lanczos' tolerance there, small beside the rounding of float32
+
+
+def stage_records(run: Run) -> list[Record]:
+    """Records of all measurements of a run, in the order of training."""
+    e = run.experiment
+    if "measured" not in vars(run):
+        return []
+    key, size = {"experiment": e.fingerprint(), "data": run.examples.digest}, run.network.size
+    taken = partial(descend_in, run), partial(largest_eigenvalues, run)
+    replay = with_exact_dtypes(lambda: replayed(e, size, len(run.examples.x), *taken))
+    again = run.lab.store.arrays("replay", key, replay, modules=(*CODE, replayed))
+    begun = start(e.precision, run.examples.digest, run.network.init(e.seed).astype(e.precision), run.order)
+    return [*begun, *along(e.precision, size, run.measured, again)]
+
+
+def descend_in(run: Run, precision: str, stops: list[int]) -> Iterator[Any]:
+    """theta at each of the steps, without confinement, in ``precision``, which may differ from the run's."""
+    e, data = run.experiment, run.examples
+    update, forward = trainer(run.problem, e.optimiser, e.step_size, "whole")
+    x, y = (jnp.asarray(part, precision if part.dtype.kind == "f" else None) for part in (data.x, data.y))
+    theta = jnp.asarray(run.network.init(e.seed), precision)
+
+    def segment(_: int, state: State, chosen: Any) -> State:
+        return forward(state, chosen, x, y)
+
+    for _, now in descent.stops(segment, (theta, update.init(theta)), run.order, stops, STRIDE):
+        yield np.asarray(now)
+
+
+def largest_eigenvalues(run: Run, theta: Any) -> Any:
+    """The two largest eigenvalues at theta (N,) of the Hessian over the first :data:`EXAMPLES` examples, in float64."""
+    x, y = (part[:EXAMPLES] for part in (run.examples.x, run.examples.y))
+    parts = hessian.chunks(np.asarray(x, np.float64), y, EXAMPLES)
+    at = linearised(run.problem)(jnp.asarray(theta, np.float64), x=parts[0], y=parts[1], weights=parts[2])
+    start = np.asarray(whole_signs(len(theta), 1, "eigenvalues")[:, 0], np.float64)
+    return eigenpairs.top_eigenpairs(applied(at), len(theta), 2, start=start, tolerance=CLOSE).values
 
 
 def replayed(
-    experiment: SubspaceExperiment, size: int, examples: int, descend: Callable[[str, list[int]], Iterable[Any]]
+    experiment: SubspaceExperiment,
+    size: int,
+    examples: int,
+    descend: Callable[[str, list[int]], Iterable[Any]],
+    eigenvalues: Callable[[Any], Any],
 ) -> dict[str, Any]:
     """The run's first steps again in both precisions.
 
@@ -34,19 +82,30 @@ def replayed(
         size: N, the number of parameters.
         examples: number of training examples.
         descend: (precision, steps) -> theta (N,) at each of those steps.
+        eigenvalues: theta (N,) -> a few Hessian eigenvalues.
 
     Returns:
-        ``steps`` up to the horizon, ``sketches`` (steps, 16) of theta there, ``rounding`` (steps,) of theta (root mean square).
+        ``steps`` up to the horizon, ``sketches`` (steps, 16) of theta there, ``rounding`` (steps,) of theta (root mean square);
+        ``eigenvalues`` at the last of these steps and their ``eigenvalue_rounding``, one for all; zeros if there are no steps.
     """
     e = experiment
     horizon = min(e.steps, max(LEAST, int(BUDGET / (size * (e.batch or examples)))))
     horizon = min(horizon, e.confined_from) if e.side != "whole" else horizon
     stops = sorted({STRIDE * round(part * horizon / 4 / STRIDE) for part in (1, 2, 3, 4)} - {0})
-    low, high = ([vector(theta) for theta in descend(precision, stops)] for precision in PRECISIONS)
-    moved = [rms(a - b) for a, b in zip(low, high, strict=True)]
-    unit = UNIT[e.precision] / UNIT["float32"]
-    own = low if e.precision == "float32" else high
-    return {"steps": np.array(stops, int), "sketches": np.array(own), "rounding": unit * np.maximum.accumulate(moved)}
+    sketches, values = [], []
+    for precision in PRECISIONS:
+        thetas = list(descend(precision, stops))
+        sketches.append([vector(theta) for theta in thetas])
+        values.append(eigenvalues(thetas[-1]) if thetas else np.zeros(1))
+    moved = [rms(a - b) for a, b in zip(*sketches, strict=True)]
+    unit, own = UNIT[e.precision] / UNIT["float32"], PRECISIONS.index(e.precision)
+    return {
+        "steps": np.array(stops, int),
+        "sketches": np.array(sketches[own]),
+        "rounding": unit * np.maximum.accumulate(moved),
+        "eigenvalues": values[own],
+        "eigenvalue_rounding": np.maximum(unit * rms(values[0] - values[1]), CLOSE * np.max(np.abs(values[own]))),
+    }
 
 
 def start(precision: str, digest: str, theta: Any, order: Any) -> list[Record]:
@@ -74,6 +133,8 @@ def along(precision: str, size: int, measured: Mapping[str, Any], again: Mapping
             found.append(record(name, loss[part], rounding[part] if name == "loss" else None, steps=steps[part].tolist()))
     if "values" in measured:
         found += _eigenvalues(precision, measured)
+    for step in again["steps"][-1:].tolist():
+        found.append(record("Hessian eigenvalues", again["eigenvalues"], again["eigenvalue_rounding"], step=step))
     return found
 
 

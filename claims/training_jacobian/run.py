@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
@@ -29,9 +29,8 @@ from harness.measure.response import Responses
 from harness.measure.restricted import Restricted
 from harness.measure.structural import structural_split
 from harness.runs import run as runs
-from harness.runs.stages import Record, definition
 
-from . import recipe, stages
+from . import recipe
 from .data import Dataset, load
 from .experiments import Experiment
 
@@ -75,6 +74,7 @@ class Run(runs.Run):
     """A run of the training-Jacobian paper."""
 
     experiment: Experiment
+    recorded_by = f"{__package__}.stages"
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -101,12 +101,12 @@ class Run(runs.Run):
         return self.result("training", Trained, self._train, modules=(recipe,))
 
     def _train(self) -> Trained:
-        final, losses = _trajectory(self.training, self._start)
+        final, losses = _trajectory(self.training, self.start)
         check_losses(np.asarray(losses), self.label)
-        train, test = (self._batch(*part) for part in ((self.dataset.x_train, self.dataset.y_train), self._test))
+        train, test = (self.batch(*part) for part in ((self.dataset.x_train, self.dataset.y_train), self.test))
         logits = self.apply(final, test[0])
         return Trained(
-            flatten(self._start),
+            flatten(self.start),
             flatten(final),
             np.asarray(losses),
             self._loss(final, train),
@@ -118,18 +118,19 @@ class Run(runs.Run):
         """The test loss in the experiment's precision."""
         return np.asarray(self.training.loss(params, batch))[()]
 
-    def _batch(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Images in the experiment's precision, with their labels."""
-        return jnp.asarray(x, self.experiment.precision), jnp.asarray(y)
+    def batch(self, x: Any, y: Any, precision: str = "") -> tuple[Any, Any]:
+        """Images, in the experiment's precision unless another is given, with their labels."""
+        return jnp.asarray(x, precision or self.experiment.precision), jnp.asarray(y)
 
     @property
-    def _test(self) -> tuple[Any, Any]:
+    def test(self) -> tuple[Any, Any]:
+        """Test images, float64, and their labels."""
         return self.dataset.x_test, self.dataset.y_test
 
     @property
     def initial_test_loss(self) -> float:
         """Test loss before the first step."""
-        return float(self._loss(self._start, self._batch(*self._test)))
+        return float(self._loss(self.start, self.batch(*self.test)))
 
     @cached_property
     def theta_T(self) -> Any:
@@ -163,7 +164,7 @@ class Run(runs.Run):
 
         matrix = dense_jacobian(
             self.training,
-            self._start,
+            self.start,
             chunk=self.lab.chunk,
             done=self._blocks,
             claim=claim,
@@ -175,13 +176,13 @@ class Run(runs.Run):
 
     @property
     @with_exact_dtypes
-    def _start(self) -> Any:
+    def start(self) -> Any:
         """theta_0 in the experiment's precision."""
         return cast(self.theta_0, self.experiment.precision)
 
     @cached_property
     def _blocks(self) -> Any:
-        key = self._key({"columns": layout(self._start, self.lab.chunk)[1]})
+        key = self._key({"columns": layout(self.start, self.lab.chunk)[1]})
         return self.lab.store.blocks("jacobian", key, (recipe, jacobian))
 
     def _decompose(self) -> Spectrum:
@@ -387,7 +388,7 @@ class Run(runs.Run):
         """Test losses of training confined to subspaces: the regions, and ``random``."""
 
         def confined(basis: Any, masks: Any) -> Any:
-            return restricted.restricted_losses(self.training, self._start, self._batch(*self._test), basis, masks)
+            return restricted.restricted_losses(self.training, self.start, self.batch(*self.test), basis, masks)
 
         def compute() -> dict[str, Any]:
             size = self.spectrum.size
@@ -409,33 +410,3 @@ class Run(runs.Run):
         """Compute the spectrum into the store. A claim maps the spectrum from there, so that runs do not pile up in memory."""
         if isinstance(self.spectrum.initial, np.memmap):
             del self.spectrum
-
-    def stage_records(self) -> list[Record]:
-        """All stages up to theta_T, and J with its spectrum if this run has reached them."""
-        if not (self.reached("training") or self.reached("spectrum")):
-            return [definition(self.experiment)]
-        key = self._key({})
-        replayed = self.lab.store.arrays("replay", key, with_exact_dtypes(self._replay), modules=(recipe, stages))
-        precision, data, trained = self.experiment.precision, self.dataset, self.trained
-        start = stages.start(precision, data, self.experiment.batch, self.experiment.remainder, trained.theta_0)
-        found = [definition(self.experiment), *start, *stages.trajectory(precision, trained.theta_T, trained.losses, replayed)]
-        if not self.reached("spectrum"):
-            return found
-        mapped = "spectrum" in vars(self)
-        entry = float(replayed["jacobian"])
-        sketches = self.lab.store.arrays(
-            "spectrum-sketch", key, lambda: stages.sketched(self.spectrum, entry), modules=(*SPECTRUM_CODE, stages)
-        )
-        found += stages.spectrum_records(self.spectrum, sketches, entry)
-        if not mapped:
-            del self.spectrum  # as prepare() left it
-        return found
-
-    def _replay(self) -> dict[str, Any]:
-        """The run's steps again in both precisions."""
-
-        def taken(precision: str) -> Any:
-            experiment = replace(self.experiment, precision=precision)
-            return stages.replay(recipe.training(experiment, self.dataset), cast(self.theta_0, precision))
-
-        return stages.compared(taken, self.experiment.precision)

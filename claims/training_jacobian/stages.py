@@ -7,7 +7,9 @@ rounding errors are linear in the unit roundoff.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,15 +17,73 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from harness.engine.precision import with_exact_dtypes
 from harness.engine.spectrum import SQUARED_LIMIT, Spectrum
 from harness.engine.training import Training
+from harness.engine.trees import cast
+from harness.runs import probed
 from harness.runs.experiment import PRECISIONS
 from harness.runs.sketch import SIDE, WIDTH, factored, folded, rms, vector, whole_signs
 from harness.runs.stages import UNIT, Record, exact, method, record
 
+from . import recipe
 from .data import Dataset, batches
+from .run import Run
 
 COLUMNS = 4  # columns of J, in random directions, that are computed in both precisions
+
+
+def stage_records(run: Run) -> list[Record]:
+    """All stages up to theta_T, and J with its spectrum if this run has reached them."""
+    if not (run.reached("training") or run.reached("spectrum")):
+        return []
+    key, held = {"experiment": run.experiment.fingerprint()}, run.lab.store.arrays
+    replayed = held("replay", key, with_exact_dtypes(partial(_replayed, run)), modules=(recipe, replay))
+    precision, trained = run.experiment.precision, run.trained
+    begun = start(precision, run.dataset, run.experiment.batch, run.experiment.remainder, trained.theta_0)
+    found = [*begun, *trajectory(precision, trained.theta_T, trained.losses, replayed)]
+    if not run.reached("spectrum"):
+        return found
+    mapped, entry = "spectrum" in vars(run), float(replayed["jacobian"])
+    sketches = held("spectrum-sketch", key, lambda: sketched(run.spectrum, entry), modules=(Run, sketched))
+    found += spectrum_records(run.spectrum, sketches, entry)
+    if not mapped:
+        del run.spectrum  # as prepare() left it
+    return [*found, *_measured(run)]
+
+
+def _measured(run: Run) -> list[Record]:
+    """The measurements that the run has reached, along fixed directions. Predictions are measured in float64 in any run."""
+    precision, key = run.experiment.precision, {"experiment": run.experiment.fingerprint()}
+    probes = {
+        "response": ("responses", precision, lambda: probed.responses(partial(_training, run), run.theta_0)),
+        "influence": ("influence", "float64", lambda: probed.effects(run.apply, run.theta_0, run.dataset.x_test)),
+        "restricted": (
+            "restricted training",
+            precision,
+            lambda: probed.confined(partial(_training, run), run.theta_0, partial(run.batch, *run.test)),
+        ),
+    }
+    found = []
+    for kind, (name, computed, probe) in probes.items():
+        if run.reached(kind):
+            take = with_exact_dtypes(lambda probe=probe, computed=computed: probed.compared(probe(), computed))
+            arrays = run.lab.store.arrays(f"probed-{kind}", key, take, modules=(Run, probed))
+            found.append(probed.recorded(name, arrays))
+    return found
+
+
+def _training(run: Run, precision: str) -> Training:
+    return recipe.training(dataclasses.replace(run.experiment, precision=precision), run.dataset)
+
+
+def _replayed(run: Run) -> dict[str, Any]:
+    """The run's steps again in both precisions."""
+
+    def taken(precision: str) -> Any:
+        return replay(_training(run, precision), cast(run.theta_0, precision))
+
+    return compared(taken, run.experiment.precision)
 
 
 @jax.jit

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.engine.precision import with_exact_dtypes
 from harness.progress import Progress
@@ -64,9 +65,14 @@ class Run:
     def prepare(self) -> None:
         """Do the long work before claims ask for its results."""
 
+    #: The module with ``stage_records(run)``. No code that measures imports this module, so that records can grow and nothing is
+    #: measured anew.
+    recorded_by: ClassVar[str] = ""
+
     def stage_records(self) -> list[Record]:
         """The records (:mod:`harness.runs.stages`) of every stage that this run has reached, first to last."""
-        return [definition(self.experiment)]
+        own = importlib.import_module(self.recorded_by).stage_records(self) if self.recorded_by else []
+        return [definition(self.experiment), *own]
 
     def sibling(self, name: str) -> Any:
         """The run of another experiment with the same seed."""

@@ -20,10 +20,10 @@ WIDTH = 16  # projections of a vector
 SIDE = 8  # projections on each side of a matrix
 
 
-def vector(values: Any) -> Floats:
-    """Sketch of an array of N numbers, shape (16,); the root mean square of the sketch estimates that of the array."""
+def vector(values: Any, width: int = WIDTH) -> Floats:
+    """Sketch of an array of N numbers, shape (width,); the root mean square of the sketch estimates that of the array."""
     flat = np.ravel(np.asarray(values)).astype(np.float64)
-    return np.asarray(folded(flat[:, None] * whole_signs(len(flat), WIDTH)) / np.sqrt(len(flat)))
+    return np.asarray(folded(flat[:, None] * whole_signs(len(flat), width)) / np.sqrt(len(flat)))
 
 
 def factored(left: Any, middle: Any, right: Any, side: int = SIDE) -> Floats:

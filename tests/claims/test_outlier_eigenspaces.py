@@ -362,7 +362,7 @@ def test_a_run_keeps_snapshots_and_draws_its_training_examples_again(lab):
     assert run.trajectory["last"].shape == (3, 3, 8)
     np.testing.assert_allclose(run.times, [0, 6.25, 12.5])
     x, _ = map(np.asarray, run._seen(slice(0, 3)))
-    stream = run._stream("examples", slice(0, 3))
+    stream = run.stream("examples", slice(0, 3))
     np.testing.assert_array_equal(x, np.concatenate([stream.chunk(i)[0] for i in range(4, 8)]))
     with pytest.raises(InvalidInput, match="0 examples seen so far"):
         run.after(0).first_layer("hessian", "training")
@@ -370,7 +370,7 @@ def test_a_run_keeps_snapshots_and_draws_its_training_examples_again(lab):
 
 def test_a_run_steps_through_exactly_its_examples(lab):
     run = open_run(replace(GMM_SMOKE, **SHORT, precision="float64"), lab)
-    stream = run._stream("examples", slice(0, 3))
+    stream = run.stream("examples", slice(0, 3))
     x, y = (np.concatenate(part) for part in zip(*(stream.chunk(i) for i in range(8)), strict=True))
     start = Params(run.trajectory["rows"][0, 1], run.trajectory["last"][0, 1])
     found = jax.jit(one_pass(HEADS["gaussians"]))(start, x[:, 1], y[:, 1], 1 / 16, 0.05)

@@ -15,6 +15,7 @@ from claims import networks
 from claims.networks import example_losses
 from claims.tiny_subspace import run as subspace_run
 from claims.tiny_subspace import softmax_flow as flow
+from claims.tiny_subspace import stages as subspace_stages
 from claims.tiny_subspace import test_gradient as gradient
 from claims.tiny_subspace import test_subspace as subspace
 from claims.tiny_subspace.as_network import network
@@ -259,7 +260,7 @@ def test_fingerprints_tell_every_field_apart():
     assert TINY.fingerprint() == dataclasses.replace(TINY).fingerprint()
 
 
-def test_eigenvalues_before_the_first_step_have_a_rounding_model(tmp_path, monkeypatch):
+def test_eigenvalues_at_the_start_and_later_have_a_rounding_model(tmp_path, monkeypatch):
     """Sums in another order are within it; eigenvalues times 1.5, or with one left out, are not."""
 
     def recorded(folder):
@@ -267,23 +268,29 @@ def test_eigenvalues_before_the_first_step_have_a_rounding_model(tmp_path, monke
         run.prepare()
         return ExperimentRecord("tiny-test", 0, "f" * 64, {}, run.stage_records())
 
-    def with_eigenvalues(values):
-        found = [
-            {**stage, "digest": "other", "values": values(stage["values"])} if stage["name"] == "Hessian eigenvalues" else stage
-            for stage in held.stages
-        ]
-        return dataclasses.replace(held, stages=found)
+    def with_eigenvalues(values, step):
+        def replaced(stage):
+            chosen = (stage["name"], stage.get("step")) == ("Hessian eigenvalues", step)
+            return {**stage, "digest": "other", "values": values(stage["values"])} if chosen else stage
+
+        return dataclasses.replace(held, stages=[replaced(stage) for stage in held.stages])
 
     held = recorded("whole")
     monkeypatch.setattr(subspace_run, "CHUNK", 100)
     other = change(held, recorded("chunks"), "float32")
     assert other.moved is None
     assert other.bits is not None
-    for wrong in (lambda values: [1.5 * value for value in values], lambda values: [*values[1:], values[-1] / 2]):
-        moved = change(held, with_eigenvalues(wrong), "float32").moved
-        assert moved is not None
-        assert moved.stage == "Hessian eigenvalues"
-    assert change(held, with_eigenvalues(lambda values: [value * (1 + 1e-6) for value in values]), "float32").moved is None
+    factors = {0: (1.5, 1 + 1e-6), 20: (1 + 1e-4, 1 + 1e-8)}  # seen, and not
+    for step, (large, small) in factors.items():
+        for wrong in (
+            lambda values, large=large: [large * each for each in values],
+            lambda values: [*values[1:], values[-1] / 2],
+        ):
+            moved = change(held, with_eigenvalues(wrong, step), "float32").moved
+            assert moved is not None
+            assert moved.stage == ("Hessian eigenvalues" + (f" after step {step}" if step else ""))
+        within = with_eigenvalues(lambda values, small=small: [small * each for each in values], step)
+        assert change(held, within, "float32").moved is None
 
 
 def test_a_run_agrees_with_dense_second_derivatives(tmp_path):
@@ -576,7 +583,7 @@ PLAIN = SubspaceExperiment("tiny", architecture=Architecture(hidden=(5,)), steps
 def test_the_experiment_as_a_network_ends_where_the_papers_run_does(experiment, compare):
     run, made = Run(experiment, Lab()), network(experiment)
     with exact_dtypes():
-        (theta,) = run._descend_in("float64", [experiment.steps])
+        (theta,) = subspace_stages.descend_in(run, "float64", [experiment.steps])
     found = made.run(experiment.seed).trained.theta_T
     assert made.steps == experiment.steps
     assert not np.array_equal(found, run.network.init(experiment.seed))

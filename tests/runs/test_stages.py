@@ -162,7 +162,7 @@ def test_another_method_of_the_spectrum_is_named_with_the_reason(reference, reco
 def test_false_alarms_and_power_of_the_rounding_model(reference, tmp_path):
     """Twenty correct runs, each with its sums in another order, raise no alarm; a thousandth of a step more always does."""
     run = open_run(SMALL, Lab(Store(tmp_path), scale="smoke"))
-    held = run._replay()
+    held = described._replayed(run)
     theta = cast(run.theta_0, "float32")
     base = [np.asarray(part, np.float64) for part in described.replay(run.training, theta)]
     worst = []
