@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.suite.ensemble import Ensembles, seconds_of
+from harness.suite.ensemble import Ensembles, needs_of, seconds_of
 from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.rejudge import bounds_of, ensemble_interval, region_of
 from harness.suite.verdict import ROUNDING, Ensemble, judge
@@ -50,7 +50,7 @@ def confirmed(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
             continue
         claims[record.id] = {**entry, "code": record.code}
     content = {"scale": report.scale, "precision": report.precision, "runs": dict(known.runs)}
-    return {**content, "seconds": seconds_of(report, known), "claims": claims}, lines
+    return {**content, "seconds": seconds_of(report, known), "needs": needs_of(report, known), "claims": claims}, lines
 
 
 def _unlike(record: ClaimRecord, entry: Json) -> str:

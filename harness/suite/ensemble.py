@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,15 @@ class Ensembles:
     """The ensembles of one scale and precision; an empty one knows no claim.
 
     ``seconds`` has the time to prepare one seed of each experiment, by its name, and to judge one value of each claim, by its id,
-    on the machine that measured the ensembles. Progress estimates the time left from it.
+    on the machine that measured the ensembles. Progress estimates the time left from it. ``needs`` has the experiments that a
+    claim takes beside its own. The order of claims follows from both.
     """
 
     path: Path | None = None
     runs: Mapping[str, Json] = field(default_factory=dict)
     claims: Mapping[str, Json] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def of(self, claim: Claim, fingerprints: Mapping[str, str], code: str = "") -> Reference:
         """The claim's ensemble, if it was measured on the experiments of these fingerprints.
@@ -112,7 +114,7 @@ def load(folder: Path, scale: str, precision: str) -> Ensembles:
         claims = {id: _checked(entry, runs) for id, entry in data["claims"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(f"{path} is not a reference ensemble ({type(error).__name__}: {error}): {MAKE}") from None
-    return Ensembles(path, runs, claims, data.get("seconds", {}))
+    return Ensembles(path, runs, claims, data.get("seconds", {}), data.get("needs", {}))
 
 
 def make(report: Report, known: Ensembles) -> Json:
@@ -135,8 +137,8 @@ def make(report: Report, known: Ensembles) -> Json:
     run = {"seeds": report.seeds, "first seed": report.first_seed, **report.environment}
     used = {entry["created"] for entry in claims.values()}
     runs = {created: run for created, run in {**known.runs, report.created: run}.items() if created in used}
-    seconds = seconds_of(report, known)
-    return {"scale": report.scale, "precision": report.precision, "runs": runs, "seconds": seconds, "claims": claims}
+    measured_on = {"scale": report.scale, "precision": report.precision, "runs": runs}
+    return {**measured_on, "seconds": seconds_of(report, known), "needs": needs_of(report, known), "claims": claims}
 
 
 def seconds_of(report: Report, known: Ensembles) -> dict[str, float]:
@@ -148,8 +150,17 @@ def seconds_of(report: Report, known: Ensembles) -> dict[str, float]:
         if max(took) > HELD * seconds.get(name, 0.0):  # a shorter time means that the store had the result
             seconds[name] = round(max(took), 1)
     judged = {record.id: record.seconds / len(record.measurements[0].values) for record in report.claims if record.judged}
-    seconds |= {id: round(took, 2) for id, took in judged.items() if took >= 0.05}
+    seconds |= {id: round(each, 2) for id, each in judged.items() if each >= 0.05 and each > HELD * seconds.get(id, 0.0)}
     return dict(sorted(seconds.items()))
+
+
+def needs_of(report: Report, known: Ensembles) -> dict[str, list[str]]:
+    """The experiments that each claim takes beside its own: as the report has them, else as known.
+
+    A claim that takes what another one measured before it asks for no experiment: it keeps what is known.
+    """
+    asked = {record.id: list(record.also) for record in report.claims if record.also}
+    return dict(sorted({**{id: list(names) for id, names in known.needs.items()}, **asked}.items()))
 
 
 def _checked(entry: Json, runs: Mapping[str, Json]) -> Json:

@@ -142,8 +142,9 @@ class ClaimRecord:
     ``quotes``, ``derived`` and ``calibrated`` are those of the claim; older reports do not have them. ``declared``
     distinguishes a NOT_RUN that was declared (a skip) from a failure. ``experiments`` maps each experiment's name to its
     fingerprint at seed 0. ``node`` is the pytest node id of the claim. ``code`` is the hash of the code that decides the
-    values, where seeds decide them. ``complaints`` say why a judged claim fails; ``message`` has them after the measurement.
-    Older reports have no complaints.
+    values, where seeds decide them. ``also`` names the experiments that the claim and its controls took beside its own; the order
+    of claims in later runs follows from it. ``complaints`` say why a judged claim fails; ``message`` has them after the
+    measurement. Older reports have neither.
     """
 
     id: str
@@ -176,6 +177,7 @@ class ClaimRecord:
     power: PowerRecord | None = None
     code: str = ""
     complaints: list[str] = field(default_factory=list)
+    also: list[str] = field(default_factory=list)
 
     @property
     def judged(self) -> bool:
@@ -204,7 +206,8 @@ class ClaimRecord:
 class ExperimentRecord:
     """One run of one experiment: what it was, how long it took, the digest of each stage.
 
-    ``seconds`` has the time of each stage that was computed, also by claims. ``prepared`` is the time of the preparation alone.
+    ``seconds`` has the time of each stage that was computed, also by claims. ``prepared`` is the time of the preparation alone,
+    with its stage records.
     """
 
     name: str

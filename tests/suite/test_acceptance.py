@@ -69,3 +69,19 @@ def test_the_file_says_what_a_value_of_a_claim_took():
     """A run of another number of seeds multiplies it."""
     took = dataclasses.replace(record(VALUES), seconds=2.0 * len(VALUES))
     assert make(report(took), Ensembles())["seconds"] == {"a/b": 2.0}
+
+
+def test_a_claim_that_read_its_value_from_the_store_keeps_its_time():
+    known = Ensembles(seconds={"a/b": 20.0})
+    for took, kept in ((0.1, 20.0), (1.9, 20.0), (3.0, 3.0), (40.0, 40.0)):
+        again = dataclasses.replace(record(VALUES), seconds=took * len(VALUES))
+        assert make(report(again), known)["seconds"] == {"a/b": kept}
+
+
+def test_the_file_says_what_a_claim_takes_beside_its_own_experiments():
+    """A claim that asked for nothing may have taken what another one had measured."""
+    known = Ensembles(needs={"a/b": ["noise"], "a/c": ["labels"]})
+    asked = dataclasses.replace(record(VALUES), also=["more"])
+    assert make(report(asked), known)["needs"] == {"a/b": ["more"], "a/c": ["labels"]}
+    assert make(report(record(VALUES)), known)["needs"] == known.needs
+    assert confirmed(report(asked), known)[0]["needs"] == {"a/b": ["more"], "a/c": ["labels"]}
