@@ -85,7 +85,7 @@ ORDER = {
     ),
     "harness.cluster": ("entries fit scheduler", "work", "claims atlas"),
     "harness.plugin": (
-        "plan",
+        "costs plan",
         "hooks options terminal interrupt scheduling junit verdict_table witness",
         "settings collection preparation",
         "reporting",

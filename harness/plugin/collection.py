@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class ClaimItem(pytest.Item):
         super().__init__(**kwargs)
         self.claim = claim
         self.outcome: Outcome | None = None
+        self.place = 0  # among the claims that were collected
         self.extra_keyword_matches.add(claim.id)
         paper = claim.paper.replace("-", "_")
         self.config.addinivalue_line("markers", f"{paper}: claims of the paper {claim.paper}")
@@ -65,6 +66,21 @@ def collect(collector: pytest.Collector, function: Any) -> list[ClaimItem]:
         ids = ", ".join(claim.id for claim in claims)
         raise collector.CollectError(f"{function.__name__} declares claims of one name: {ids}; give each a [reading] of its own")
     return [ClaimItem.from_parent(collector, name=name, claim=claim) for name, claim in zip(names, claims, strict=True)]
+
+
+def placed(items: list[pytest.Item], order: Callable[[Sequence[Claim]], Sequence[Claim]]) -> list[pytest.Item]:
+    """The items, with the claims in this order in place of the first of them.
+
+    Other tests keep their order and stay together, so that no fixture of a module is made twice. Each claim notes its place
+    among the claims as they were collected, which is their place in the report.
+    """
+    claims = [item for item in items if isinstance(item, ClaimItem)]
+    for place, item in enumerate(claims):
+        item.place = place
+    first = items.index(claims[0]) if claims else 0
+    turn = {id(claim): turn for turn, claim in enumerate(order([item.claim for item in claims]))}
+    ordered = sorted(claims, key=lambda item: turn[id(item.claim)])
+    return [*items[:first], *ordered, *(item for item in items[first:] if not isinstance(item, ClaimItem))]
 
 
 def named(items: list[pytest.Item], ids: Sequence[str]) -> list[pytest.Item]:

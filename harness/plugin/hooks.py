@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def pytest_claims_lab(config: pytest.Config, settings: Settings, progress: Progress) -> Any:
     """The lab that opens runs: ``runs(name)`` gives an experiment's runs, ``run(name, seed)`` one of them.
 
-    Called once a process, at the first claim that needs an experiment. A conftest may bring a lab of its own.
+    Called once a process, when its first experiment is opened. A conftest may bring a lab of its own.
     """
 
 

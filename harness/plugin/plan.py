@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from harness.suite.ensemble import HELD
 
 PRIOR = 20.0  # seconds of cost that the earlier run's pace weighs against the tasks done here
-
-
-def values(over: str, seeds: int) -> int:
-    """Number of values of a claim at this number of seeds: one for each seed, one for each pair, or one in all."""
-    return {"once": 1, "interval": 1, "pairs": math.comb(seeds, 2)}.get(over, seeds)
 
 
 class Plan:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -31,24 +32,34 @@ class PreparedRuns:
         self._make_lab = make_lab
         self._lab: Lab = None
         self._progress = progress
+        self._asked: set[str] = set()
         self._open: dict[str, list[Run]] = {}
+        self._ready: set[str] = set()  # experiments that were prepared
         self._failed: dict[str, str] = {}
-        self._prepared: dict[int, float] = {}
-        self._described: dict[int, tuple[int, list[Json]]] = {}  # keyed by identity, which is safe since the lab keeps its runs
+        self._prepared: dict[int, float] = {}  # these are keyed by identity, which is safe since the lab keeps its runs
+        self._described: dict[int, tuple[int, list[Json]]] = {}
         self._reported: dict[int, tuple[Any, ...]] = {}
 
-    def prepare(self, names: Iterable[str]) -> None:
-        """Do the long work of every named experiment. A failure is reported once, and stops that experiment alone."""
-        new = [name for name in dict.fromkeys(names) if name not in self._open and name not in self._failed]
-        if not new:
-            return
-        self._progress.say(f"preparing {', '.join(new)}")
-        self._prepare_runs([(name, run) for name in new for run in self._opened(name)])
+    def open(self, names: Iterable[str]) -> list[Run]:
+        """Open the runs of every named experiment, and plan those that lack no data; nothing is computed.
 
-    def unprepared(self, names: Iterable[str]) -> list[Run]:
-        """The runs of every named experiment that can be opened and lacks no data; nothing is computed."""
-        found = [run for name in dict.fromkeys(names) for run in self._attempt(name, partial(self._runs, name)) or []]
-        return [run for run in found if not run.missing]
+        Returns:
+            the runs that lack no data. The claims of the others say what is missing.
+        """
+        each = list(dict.fromkeys(names))
+        for name in each:
+            if name not in self._open:
+                self._open[name] = self._attempt(name, partial(self._runs, name)) or []
+                self._planned(name, self._open[name])
+        return [run for name in each for run in self._open[name] if not run.missing]
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Do the long work of every named experiment, once. A failure is reported once, and stops that experiment alone."""
+        for name in dict.fromkeys(names):
+            self.open([name])
+            if name not in self._ready:
+                self._ready.add(name)
+                self._prepare_runs(name, self._open[name])
 
     def of(self, name: str, seeds: int | None = None) -> list[Run]:
         """The runs of the experiment, prepared now if needed: the session's, or those of ``seeds`` seeds.
@@ -66,33 +77,44 @@ class PreparedRuns:
     def _prepare_more(self, name: str, seeds: int) -> None:
         runs = self._attempt(name, lambda: list(self._lab.runs(name, seeds))) or []
         new = runs[len(self._open[name]) :]
-        if new:
-            self._progress.say(f"preparing {name}, {len(new)} more seeds: a claim is still open")
-        self._prepare_runs([(name, run) for run in new])
         self._open[name] = runs or self._open[name]
+        self._planned(name, new)
+        self._prepare_runs(name, new, "more seeds: a claim is still open")
 
-    def _prepare_runs(self, runs: Iterable[tuple[str, Run]]) -> None:
-        """Prepare runs one after the other. The claims of a run that lacks its data say what is missing."""
-        runs = list(runs)
-        possible = [(name, run) for name, run in runs if not run.missing]
-        self._progress.plan.add(name for name, _ in possible)
-        for name in {name for name, _ in runs} - {name for name, _ in possible}:
+    def _planned(self, name: str, runs: Sequence[Run]) -> None:
+        """Add the runs to the plan. Where none has its data, nothing of the experiment or on it will take time."""
+        possible = sum(not run.missing for run in runs)
+        self._progress.plan.add([name] * possible)
+        if name in self._failed or (runs and not possible):
             self._progress.plan.drop(name)
-        with self._progress.phase(len(possible)):
-            for name, run in possible:
+
+    def _prepare_runs(self, name: str, runs: Sequence[Run], why: str = "") -> None:
+        """Prepare runs of an experiment one after the other, with their stage records, which train a second time."""
+        possible = [run for run in runs if not run.missing]
+        with self._progress.experiment(name, len(possible), why):
+            for run in possible:
                 if name in self._failed:
-                    self._progress.plan.drop(name)
-                    continue
+                    break
                 started = time.perf_counter()
                 with self._progress.task(run.label, name):
                     self._attempt(name, run.prepare)
+                    self._stages(run)
                 self._prepared[id(run)] = time.perf_counter() - started
+        if name in self._failed:
+            self._progress.plan.drop(name)
+
+    @contextmanager
+    def asked(self) -> Iterator[set[str]]:
+        """The names of the experiments that the lab is asked for meanwhile."""
+        self._asked = set()
+        yield self._asked
 
     def changed_records(self) -> list[ExperimentRecord]:
         """Records of the runs that were opened, by claims or controls, or got further since the last call."""
-        opened = [] if self._lab is None else self._lab.opened()
+        waiting = {id(run) for name in self._open.keys() - self._ready for run in self._open[name]}
+        opened = [] if self._lab is None else [run for run in self._lab.opened() if id(run) not in waiting]
         records = [self._record(run) for run in opened if self._reported.get(id(run)) != self._reached(run)]
-        self._reported = {id(run): self._reached(run) for run in opened}  # after describing, which reads stages itself
+        self._reported |= {id(run): self._reached(run) for run in opened}  # after describing, which reads stages itself
         return records
 
     def _reached(self, run: Run) -> tuple[Any, ...]:
@@ -110,14 +132,23 @@ class PreparedRuns:
             self._described[id(run)] = (len(run.stages), [*found, *run.stages])
         return self._described[id(run)][1]
 
-    def _opened(self, name: str) -> list[Run]:
-        self._open[name] = self._attempt(name, lambda: self._runs(name)) or []
-        return self._open[name]
-
     def _runs(self, name: str) -> list[Run]:
         if self._lab is None:
             self._lab = self._make_lab()
+            self._watch()
         return list(self._lab.runs(name))
+
+    def _watch(self) -> None:
+        """Note the names that the lab is asked for: a run asks it for other experiments, such as those of controls."""
+        run = getattr(self._lab, "run", None)
+        if run is None:  # a lab of somebody's own
+            return
+
+        def noted(name: str, seed: int = 0) -> Run:
+            self._asked.add(name)
+            return run(name, seed)
+
+        self._lab.run = noted
 
     def _attempt(self, name: str, work: Callable[[], Any]) -> Any:
         try:

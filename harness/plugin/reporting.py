@@ -21,7 +21,7 @@ from harness.plugin.settings import Settings
 from harness.report import environment, markdown, summary
 from harness.report.publish import publish
 from harness.report.sentences import tallies
-from harness.report.text import belonging, counts, seeds, visible
+from harness.report.text import SIGNS, belonging, counts, seeds, visible
 from harness.suite.catalogue import declared, node_id
 from harness.suite.expectation import read_ledger
 from harness.suite.records import CanariesRecord, ClaimRecord, ExperimentRecord, Json, Report
@@ -49,7 +49,9 @@ class Reporting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.selected = [item.claim.id for item in session.items if isinstance(item, ClaimItem)]
+        """The claims in the order of their files, whatever order they are judged in."""
+        items = [item for item in session.items if isinstance(item, ClaimItem)]
+        self.selected = [item.claim.id for item in sorted(items, key=lambda item: item.place)]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
@@ -89,6 +91,7 @@ class Reporting:
         data: Json | None = getattr(report, "claim_data", None)
         if data is None:
             return
+        self._named_line(report)
         record = ClaimRecord.from_json(data["record"])
         self.records[record.id] = record
         self.junit.name(report, record)
@@ -101,6 +104,14 @@ class Reporting:
                 self.experiments[run.name, run.seed] = run
         if record.evidence is not None:
             self.evidence[record.evidence.file] = base64.b64decode(data["evidence"])
+
+    def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> Any:
+        """A claim that was judged as expected has its verdict's sign in place of the dot."""
+        data: Json | None = getattr(report, "claim_data", None)
+        if data is None or report.failed:
+            return None
+        verdict = data["record"]["verdict"]
+        return report.outcome, SIGNS[verdict], (report.outcome.upper(), {verdict_table.COLOURS.get(verdict, "yellow"): True})
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, Any, Any]:
@@ -162,6 +173,12 @@ class Reporting:
         if folder is not None:
             commands.write(found, folder)
         return text.markdown(found)
+
+    def _named_line(self, report: pytest.TestReport) -> None:
+        """Begin a line with the file's name if a line of progress has ended pytest's own."""
+        terminal: Any = self.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal.showfspath and not terminal.showlongtestinfo and terminal.currentfspath is None:
+            terminal.write_fspath_result(report.nodeid, "")
 
     def judged(self) -> bool:
         """Whether any claim got a verdict."""

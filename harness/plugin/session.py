@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from types import FunctionType
@@ -21,9 +21,10 @@ import pytest
 from harness.errors import InvalidInput, StoreWarning
 from harness.plugin import collection, options
 from harness.plugin.canaries import Canaries
-from harness.plugin.collection import JUDGING, ClaimItem, named
+from harness.plugin.collection import JUDGING, ClaimItem, named, placed
+from harness.plugin.costs import Costs, runs_of
 from harness.plugin.junit import properties
-from harness.plugin.plan import Plan, values
+from harness.plugin.plan import Plan
 from harness.plugin.preparation import PreparedRuns
 from harness.plugin.reporting import Reporting
 from harness.plugin.settings import Settings, of_papers
@@ -115,20 +116,35 @@ class Judging:
         worker = getattr(config, "workerinput", {}).get("workerid", "")
         stream, prefix = uncaptured(sys.stderr if worker else sys.stdout), f"[{worker}] " if worker else ""
         self.witness = Witness(settings.report, stream if stream not in (sys.stdout, sys.stderr) else None)
-        self.progress = PrintedProgress(stream, prefix, verbose=config.get_verbosity() > 0, seen=self.witness.running)
+        verbose, interrupts = config.get_verbosity() > 0, partial(_ended, config)
+        self.progress = PrintedProgress(stream, prefix, verbose=verbose, seen=self.witness.running, interrupts=interrupts)
         make_lab = partial(config.hook.pytest_claims_lab, config=config, settings=settings, progress=self.progress)
         self.runs = PreparedRuns(make_lab, self.progress)
         self.ensembles = _usage(load, settings.ensembles, settings.scale, settings.precision)
         self.deviations: Deviations = {}
+        count = partial(runs_of, scale=settings.scale, seeds=settings.seeds, every_seed=settings.ensemble)
+        self.costs = Costs(self.ensembles.seconds, count, self.ensembles.needs)
+        self.planned: set[str] = set()  # experiments that claims of this run are on
+        self.elsewhere: Callable[[], None] | None = None  # lets a cluster compute, once
         self.tests = 0  # claims of this run that have an ensemble
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep only the claims that ``--claims-id`` names, if it names any."""
+        """Keep only the claims that ``--claims-id`` names, if it names any, and put the cheapest first.
+
+        Each of xdist's workers has its part of the claims in the order in which they were collected.
+        """
         if self.settings.ids:
             kept = named(items, self.settings.ids)
             config.hook.pytest_deselected(items=[item for item in items if item not in kept])
             items[:] = kept
+        if not hasattr(config, "workerinput"):
+            items[:] = placed(items, self._turns)
+
+    def _turns(self, claims: Sequence[Claim]) -> list[Claim]:
+        """The claims in the order in which they are judged; those that are not judged at this scale come last."""
+        judged = [claim for claim in claims if self.settings.scale in claim.scales]
+        return [*self.costs.cheapest_first(judged), *(claim for claim in claims if self.settings.scale not in claim.scales)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -140,20 +156,35 @@ class Judging:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Prepare every experiment that the selected claims need. An xdist worker prepares an experiment when it gets a claim."""
-        if not (session.config.option.collectonly or hasattr(session.config, "workerinput") or _broken(session)):
-            claims = [claim for claim in _claims(session) if self.settings.scale in claim.scales]
-            known, seeds = self.ensembles.seconds, self.settings.seeds
-            costs = {claim.id: known[claim.id] * values(claim.over, seeds) for claim in claims if claim.id in known}
-            self.progress.plan = Plan({**known, **costs}, {claim.id: claim.on for claim in claims})
+        """Plan what the selected claims need. An xdist worker does not know which of them it will get."""
+        if session.config.option.collectonly or _broken(session):
+            return
+        claims = [claim for claim in _claims(session) if self.settings.scale in claim.scales]
+        costs = {claim.id: cost for claim in claims if (cost := self.costs.claim(claim)) is not None}
+        self.progress.plan = Plan({**self.ensembles.seconds, **costs}, {claim.id: claim.on for claim in claims})
+        self.planned = {name for claim in claims for name in claim.on}
+        if not hasattr(session.config, "workerinput"):
             self.progress.plan.add(claim.id for claim in claims)
             with self._warnings_said():
-                if self.settings.scheduler:
-                    self._compute_elsewhere(session.config, claims)
-                self.runs.prepare(name for claim in claims for name in claim.on)
+                self.runs.open(name for claim in claims for name in claim.on)
+            if self.settings.scheduler:
+                self.elsewhere = self._cluster(session.config, [claim for claim in claims if claim.on])
 
-    def _compute_elsewhere(self, config: pytest.Config, claims: list[Claim]) -> None:
-        """Let a cluster fill the store with what the claims need."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Before a claim is judged, prepare what it and its controls need, and nothing else."""
+        if isinstance(item, ClaimItem) and self.settings.scale in item.claim.scales:
+            self.progress.after_pytest()
+            with self._warnings_said():
+                if item.claim.on and self.elsewhere is not None:
+                    compute, self.elsewhere = self.elsewhere, None
+                    compute()
+                # what a control alone needs is computed when it asks, and no further than it asks
+                self.runs.prepare(name for name in self.costs.used(item.claim) if name in self.planned)
+        return (yield)
+
+    def _cluster(self, config: pytest.Config, claims: list[Claim]) -> Callable[[], None]:
+        """Lets a cluster fill the store with what the claims need."""
         if len(config.hook.pytest_claims_lab.get_hookimpls()) > 1:
             raise pytest.UsageError(
                 "--claims-scheduler: this project opens a lab of its own (pytest_claims_lab), which workers cannot"
@@ -166,10 +197,10 @@ class Judging:
         s, plan = self.settings, self.progress.plan
         patterns, lab = tuple(config.getini("python_files")), lab_arguments(config, s)
         request = Request(str(s.claims), str(s.root), fit.digest(s.claims), patterns, str(s.store), "", lab)
-        needed = [run.experiment for run in self.runs.unprepared(name for claim in claims for name in claim.on)]
+        needed = [run.experiment for run in self.runs.open(name for claim in claims for name in claim.on)]
         runs = {(one.name, one.seed): plan.expected(one.name) or 0.0 for one in needed}
         workload = Workload(runs, {claim.id: (claim.on, plan.expected(claim.id) or 0.0) for claim in claims})
-        _usage(compute, s.scheduler, request, workload, self.progress, self.progress.say)
+        return partial(_usage, compute, s.scheduler, request, workload, self.progress, self.progress.say)
 
     @contextmanager
     def _warnings_said(self) -> Iterator[None]:
@@ -184,8 +215,10 @@ class Judging:
         s = self.settings
         listed, more = expected(item.claim, s.scale, self.deviations), self.runs.of if s.until_decided else None
         terms = Terms(s.scale, listed, self.ensembles, self.runs.of, self.tests, s.first_seed, more, scope=_exact_dtypes)
-        with self.progress.quiet_task(item.claim.id):
-            return judge_claim(item.claim, terms, catalogue.node_id(item.claim, self.settings.root))
+        with self.progress.quiet_task(item.claim.id), self.runs.asked() as asked:
+            outcome = judge_claim(item.claim, terms, catalogue.node_id(item.claim, self.settings.root))
+        also = sorted(asked - set(item.claim.on))
+        return dataclasses.replace(outcome, record=dataclasses.replace(outcome.record, also=also))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
@@ -212,6 +245,16 @@ class Judging:
             "environment": environment.collect(self.settings.precision),
             "evidence": base64.b64encode(outcome.evidence).decode(),
         }
+
+
+def _ended(config: pytest.Config) -> bool:
+    """Whether pytest's own line was open. pytest then begins its next line with the name of the file."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput"):
+        return True  # another process writes that line
+    named = reporter.showfspath or reporter.showlongtestinfo
+    was, reporter.currentfspath = reporter.currentfspath is not None, None
+    return was if named else config.get_terminal_writer().width_of_current_line > 0
 
 
 def _exact_dtypes() -> AbstractContextManager[None]:

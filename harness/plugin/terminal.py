@@ -20,7 +20,9 @@ from harness.report.text import visible
 BEAT = 0.2  # seconds between looks at the clock; a stage shorter than this is not worth a line
 REWRITE_EVERY = 1.0  # seconds between updates of the one line on a terminal
 LINE_EVERY = 10.0  # seconds between lines elsewhere
-QUIET_EVERY = 60.0  # seconds between lines where only tasks are reported
+QUIET_EVERY = 60.0  # seconds between lines where only long experiments are reported
+LONG = 10.0  # seconds from which on an experiment or a claim has a line of its own
+STORED = 1.0  # seconds after which an experiment's results do not come from the store
 
 
 def uncaptured(stream: TextIO) -> TextIO:
@@ -75,21 +77,25 @@ class _Frame(Step):
 
 
 @dataclass
-class _Phase:
-    """The runs that are being prepared one after another."""
+class _Announcement:
+    """A line on an experiment that has begun, and when it is printed if the experiment then still runs."""
 
-    total: int
-    done: int = 0
+    text: str
+    name: str
+    runs: int
+    due: float
 
 
 class PrintedProgress(Progress):
     """Progress as text: one rewritten line on a terminal, elsewhere a line a stage and at least one every 10 s of work.
 
-    Elsewhere and not ``verbose``, a line for each finished task, and one for each minute of work that goes on.
+    Elsewhere and not ``verbose``, a line for each minute of work that goes on. Everywhere a long experiment has a line of its own
+    when it has begun.
 
     A thread looks at the clock and shows that a stage which cannot be interrupted (a decomposition) is alive. ``seen`` is called
     with the running tasks and stages, outermost first, and with the seconds that the outermost should take. It is called
-    whenever these change, and at most every 10 s while a stage goes forward.
+    whenever these change, and at most every 10 s while a stage goes forward. ``interrupts`` is called before a line is printed
+    while pytest's own line may be open; it returns whether that line was open.
     """
 
     def __init__(
@@ -101,14 +107,15 @@ class PrintedProgress(Progress):
         *,
         verbose: bool = True,
         seen: Callable[[list[str], float | None], None] = lambda running, expected: None,
+        interrupts: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._seen = seen
+        self._seen, self._interrupts = seen, interrupts
         self.plan = plan or Plan({})
         self._stream, self._prefix, self._clock = stream, prefix, clock
         self._tty = stream.isatty()
         self._quiet = not (self._tty or verbose)
         self._frames: list[_Frame] = []
-        self._phase: _Phase | None = None
+        self._begun: _Announcement | None = None
         self._took: dict[str, float] = {}
         self._told: tuple[float, float, str] = (clock(), 0.0, "")  # when, and how far the innermost stage was
         self._printed = clock()
@@ -123,37 +130,44 @@ class PrintedProgress(Progress):
         with self._lock:
             self._print(text, stays=True)
 
-    @contextmanager
-    def phase(self, runs: int) -> Iterator[None]:
-        """A number of tasks, one after another."""
+    def after_pytest(self) -> None:
+        """pytest may have left its line open: whatever is printed next ends it first."""
         with self._lock:
-            self._phase = _Phase(runs)
+            self._midline = True
+
+    @contextmanager
+    def experiment(self, name: str, runs: int, why: str = "") -> Iterator[None]:
+        """So many tasks of an experiment; if they take long, a line says so when they have begun."""
+        with self._lock:
+            expected = (self.plan.expected(name) or 0.0) * runs
+            text = f"{name}, {runs} {why or ('run' if runs == 1 else 'runs')}"
+            self._begun = _Announcement(text, name, runs, self._clock() + (STORED if expected >= LONG else LONG))
         try:
             yield
         finally:
             with self._lock:
-                self._phase = None
+                self._begun = None
 
     @contextmanager
     def task(self, label: str, kind: str = "") -> Iterator[Step]:
-        """One task of the phase, announced at once; ``kind`` is its kind in the plan."""
-        with self._running(_Frame(label, 1, self._clock, quiet_for=0, kind=kind or label)) as frame:
+        """One task of an experiment; ``kind`` is its kind in the plan."""
+        outer = list(self._frames)
+        with self._running(_Frame(label, 1, self._clock, quiet_for=STORED if self._tty else 0, kind=kind or label)) as frame:
             self.beat()
             yield frame
             with self._lock:
-                now = self._clock()
-                if self._quiet and now - frame.started >= 1:
-                    self._print(f"{self._in_all(now)}{label}: took {duration(now - frame.started)}")
-                self.plan.done(frame.kind, now - frame.started)
-                if self._phase:
-                    self._phase.done += 1
+                took = self._clock() - frame.started
+                self.plan.done(frame.kind, took)
+                for one in outer:  # a claim that asked for more runs does not take their time
+                    one.started += took
 
     @contextmanager
     def quiet_task(self, label: str) -> Iterator[Step]:
         """A task that is shown only if it takes long. pytest's own line is open then, and is ended first."""
-        frame = _Frame(label, 1, self._clock, quiet_for=LINE_EVERY, kind=label)
+        frame = _Frame(label, 1, self._clock, quiet_for=LONG, kind=label)
+        self.after_pytest()
         with self._lock:
-            self._printed, self._midline = self._clock(), True
+            self._printed = self._clock()
         with self._running(frame):
             yield frame
         with self._lock:
@@ -172,6 +186,7 @@ class PrintedProgress(Progress):
             if not self._frames:
                 return
             frame, now = self._frames[-1], self._clock()
+            self._announce(now)
             if now - self._told[0] >= LINE_EVERY and (frame.done, frame.known) != self._told[1:]:
                 self._tell()
             if self._quiet:
@@ -179,10 +194,20 @@ class PrintedProgress(Progress):
             elif frame.shown:
                 due = now - self._printed >= (REWRITE_EVERY if self._tty else LINE_EVERY)
             else:
-                due = now - max(frame.started, self._printed) >= frame.quiet_for
+                calm = now - max(frame.started, self._printed) >= frame.quiet_for
+                due = calm and now - self._frames[0].started >= self._frames[0].quiet_for
             if due:
                 frame.shown = True
                 self._print(self._status(frame, now))
+
+    def _announce(self, now: float) -> None:
+        """Print the line of an experiment that has been running for long enough."""
+        begun = self._begun
+        if begun is None or now < begun.due:
+            return
+        self._begun, expected = None, self.plan.expected(begun.name)
+        left = "" if expected is None else f", ~{duration(expected * begun.runs)}"
+        self._print(f"{self._in_all(now)}{begun.text}{left}", stays=True)
 
     def close(self) -> None:
         """Stop the clock and leave the terminal on a fresh line."""
@@ -251,20 +276,17 @@ class PrintedProgress(Progress):
         return f", ~{duration(left)} left"
 
     def _in_all(self, now: float) -> str:
-        """The number of the run in the phase, and the time that everything planned still takes."""
-        here = f"run {self._phase.done + 1} of {self._phase.total}" if self._phase is not None else ""
-        outer = self._frames[0]
-        left = self.plan.left(outer.kind, now - outer.started) if outer.kind else None
-        parts = [here, "" if left is None else f"~{duration(left)} left in all"]
-        known = ", ".join(filter(None, parts))
-        return f"{known} | " if known else ""
+        """The time that everything planned still takes."""
+        task = next((frame for frame in reversed(self._frames) if frame.kind), None)
+        left = self.plan.left(task.kind, now - task.started) if task else None
+        return "" if left is None else f"~{duration(left)} left in all | "
 
     def _print(self, text: str, stays: bool = False) -> None:
         self._printed = self._clock()
         line = visible(f"{self._prefix}{text}")
-        if self._midline:
+        if self._midline and self._interrupts():
             self._stream.write("\n")
-            self._midline = False
+        self._midline = False
         if not self._tty:
             self._stream.write(f"{line}\n")
         else:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.plugin.plan import Plan, values
+from harness.plugin.plan import Plan
 
 # seconds of a task of each kind in a run before, most of them in a few kinds, as a run of claims has them
 COSTS = {f"small-{n}": 0.5 + n % 7 for n in range(60)} | {"digits": 100.0, "white-noise": 80.0, "shuffled-labels": 85.0}
@@ -91,8 +91,3 @@ def test_claims_on_what_will_not_run_are_not_waited_for():
     plan.add(["mnist", "on-mnist", "on-digits"])
     plan.drop("mnist")
     assert plan.left() == pytest.approx(3)
-
-
-@pytest.mark.parametrize(("over", "expected"), [("seeds", 8), ("pairs", 28), ("trials", 8), ("once", 1), ("interval", 1)])
-def test_a_claim_takes_as_many_values_as_its_rule_asks(over, expected):
-    assert values(over, 8) == expected

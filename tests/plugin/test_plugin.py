@@ -187,7 +187,7 @@ class TestVerdicts:
             [
                 "claims: 2 of 2, paper scale, 3 seed(s), float32, * device(s)",
                 "store: */store",
-                "preparing steady",
+                "claims/test_planted.py ✓F*",
                 "planted/",
                 "* ✓ SUPPORTED  truth * [[]0.9503, 1.05]  in [[]0.9, 1.1]",
                 "FAILED ✗ REFUTED * falsehood * in [[]2, 3]",
@@ -800,7 +800,7 @@ class TestUntilDecided:
         project(TRUE_CLAIM, self.SLOW, "@declare('planted/fixed', on='fixed', over='share')\ndef test_fixed(x): return x < 1.5\n")
         result = judge("--claims-until-decided", "--claims-first-seed", "40")
         assert result.ret == 0
-        result.stdout.fnmatch_lines(["*, 3 or more seed(s) from 40,*", "preparing steady, 3 more seeds: *"])
+        result.stdout.fnmatch_lines(["*, 3 or more seed(s) from 40,*"])
         found = {claim.id: claim for claim in report(pytester).claims}
         assert [len(found[f"planted/{id}"].measurements[0].values) for id in ("truth", "open", "fixed")] == [6, 12, 1]
         assert found["planted/open"].verdict == "SUPPORTED"
@@ -889,7 +889,6 @@ class TestCanaries:
         result.stdout.fnmatch_lines(
             ["canaries: 3 green in 1.5 s; RED: scans (jaxlib 0.0)", "*red canaries, 1 of them: nothing was prepared*"]
         )
-        result.stdout.no_fnmatch_line("*preparing*")
         made = report(pytester)
         assert made.canaries == CanariesRecord(3, 1.5, [RED])
         assert not made.complete
