@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from harness.suite.ensemble import HELD
 
 PRIOR = 20.0  # seconds of cost that the earlier run's pace weighs against the tasks done here
+OWN = 10.0  # a task that takes more than so many times its cost does another task's work too, which says nothing of the pace
 
 
 class Plan:
@@ -52,7 +53,7 @@ class Plan:
     def pace(self) -> float:
         """Seconds here for a second of the earlier run, from the tasks that were computed, or from all if none was."""
         computed = self._computed or self._pairs
-        return (PRIOR + sum(took for _, took in computed)) / (PRIOR + sum(cost for cost, _ in computed))
+        return (PRIOR + sum(min(took, OWN * cost) for cost, took in computed)) / (PRIOR + sum(cost for cost, _ in computed))
 
     def left(self, running: str = "", elapsed: float = 0.0) -> float | None:
         """Seconds that the tasks still take, including the running task; None where no task's time is known.

@@ -91,3 +91,13 @@ def test_claims_on_what_will_not_run_are_not_waited_for():
     plan.add(["mnist", "on-mnist", "on-digits"])
     plan.drop("mnist")
     assert plan.left() == pytest.approx(3)
+
+
+def test_a_task_that_does_the_work_of_others_says_nothing_of_the_pace():
+    """The first claim that takes a control's run computes it: its own cost is a tenth of a second."""
+    plan = Plan({"first": 0.1, "digits": 100.0, "noise": 100.0})
+    plan.add(["first", "digits", "noise"])
+    plan.done("first", 30.0)
+    assert plan.left() == pytest.approx(200, rel=0.1)
+    plan.done("digits", 200.0)
+    assert plan.left() == pytest.approx(200, rel=0.1)
