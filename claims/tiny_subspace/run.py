@@ -82,20 +82,20 @@ def trainer(
 
 
 _product = jax.jit(hessian.product)
-_products = jax.jit(jax.vmap(hessian.product, (None, 1), 1))
-BLOCK = 128  # columns of a dense Hessian at once
+_products = jax.jit(hessian.products)
+BLOCK = 16  # columns of a dense Hessian at once; with more, the activations of all examples leave the cache
 
 
 def applied(at: hessian.Linearised) -> eigenpairs.Product:
     """v -> H v at the linearised point, float64 in and out, in the precision of the network between."""
-    return lambda v: np.asarray(_product(at.transposes, jnp.asarray(v, at.gradient.dtype)), np.float64)
+    return lambda v: np.asarray(_product(at.pushes, jnp.asarray(v, at.gradient.dtype)), np.float64)
 
 
 def dense(at: hessian.Linearised) -> NDArray[np.float64]:
     """The whole Hessian (N, N) at the linearised point, symmetrised: a product carries float32's rounding."""
     size = len(at.gradient)
     columns = np.eye(size, dtype=at.gradient.dtype)
-    parts = [np.asarray(_products(at.transposes, columns[:, i : i + BLOCK])) for i in range(0, size, BLOCK)]
+    parts = [np.asarray(_products(at.pushes, columns[:, i : i + BLOCK])) for i in range(0, size, BLOCK)]
     found = np.concatenate(parts, axis=1).astype(np.float64)
     return (found + found.T) / 2
 

@@ -1,7 +1,8 @@
 """The Hessian of a loss over a whole data set, as products only: it is never formed.
 
-The set is cut into chunks so that memory does not grow with the number of examples. At one theta the network is linearised
-once; every product then costs two passes over the inputs. :mod:`harness.engine.eigenpairs` finds eigenpairs from the products.
+The set is cut into chunks so that memory does not grow with the number of examples. At one theta the
+gradient is linearised once; every product then costs two passes over the inputs. :mod:`harness.engine.eigenpairs` finds
+eigenpairs from the products.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from harness.engine.columns_last import columns_last
 from harness.errors import InvalidInput
 
 # losses(theta, x, y): the loss of each example, shape (examples,); theta is the flat vector of parameters
@@ -22,11 +24,11 @@ Losses = Callable[[Array, Array, Array], Array]
 
 
 class Linearised(NamedTuple):
-    """The mean loss, its gradient (N,) and the stored linearisation of the gradient at one theta."""
+    """The mean loss, its gradient (N,) and the stored linearisation of each chunk's gradient at one theta."""
 
     loss: Array
     gradient: Array
-    transposes: Any
+    pushes: Any
 
 
 def chunks(x: Any, y: Any, size: int) -> tuple[Array, Array, Array]:
@@ -52,20 +54,28 @@ def linearise(losses: Losses) -> Callable[..., Linearised]:
             value, slope = jax.value_and_grad(lambda t: jnp.vdot(weight, losses(t, px, py)))(at)
             return slope, value
 
-        slope, transpose, value = jax.vjp(gradient, theta, has_aux=True)
-        return Linearised(value, slope, transpose)
+        (slope, value), push = jax.linearize(gradient, theta)
+        return Linearised(value, slope, push)
 
     def whole(theta: Float[Array, " N"], x: Array, y: Array, weights: Array) -> Linearised:
-        loss, gradient, transposes = jax.lax.map(partial(chunk, theta), (x, y, weights))
-        return Linearised(loss.sum(), gradient.sum(0), transposes)
+        loss, gradient, pushes = jax.lax.map(partial(chunk, theta), (x, y, weights))
+        return Linearised(loss.sum(), gradient.sum(0), pushes)
 
     return whole
 
 
-def product(transposes: Any, v: Float[Array, " N"]) -> Float[Array, " N"]:
-    """H v at the theta of :func:`linearise`. The stored transposes give it, since H is symmetric."""
+def product(pushes: Any, v: Float[Array, " N"]) -> Float[Array, " N"]:
+    """H v at the theta of :func:`linearise`."""
+    return _summed(pushes, v, lambda push: push)
 
-    def add(total: Array, transpose: Any) -> tuple[Array, None]:
-        return total + transpose(v)[0], None
 
-    return jax.lax.scan(add, jnp.zeros_like(v), transposes)[0]
+def products(pushes: Any, block: Float[Array, "N columns"]) -> Float[Array, "N columns"]:
+    """H V at the theta of :func:`linearise`."""
+    return _summed(pushes, block, columns_last)
+
+
+def _summed(pushes: Any, tangents: Array, of: Callable[[Any], Any]) -> Array:
+    def add(total: Array, push: Any) -> tuple[Array, None]:
+        return total + of(lambda v: push(v)[0])(tangents), None
+
+    return jax.lax.scan(add, jnp.zeros_like(tangents), pushes)[0]

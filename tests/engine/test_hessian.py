@@ -10,7 +10,7 @@ from scipy.linalg import subspace_angles
 
 from claims.networks import Conv, classifier, example_losses
 from harness.engine.eigenpairs import top_eigenpairs
-from harness.engine.hessian import chunks, linearise, product
+from harness.engine.hessian import chunks, linearise, product, products
 from harness.engine.trees import unflatten
 from harness.errors import InvalidInput
 
@@ -62,7 +62,7 @@ def linearised(name, size, precision):
     theta = jnp.asarray(dense_hessian(name)[0], precision)
     at = jax.jit(linearise(example_losses(net, "cross-entropy")))(theta, *chunks(inputs(net).astype(precision), Y, size))
     apply = jax.jit(product)
-    return at.loss, at.gradient, lambda v: np.asarray(apply(at.transposes, jnp.asarray(v, precision)), np.float64)
+    return at.loss, at.gradient, lambda v: np.asarray(apply(at.pushes, jnp.asarray(v, precision)), np.float64)
 
 
 DOUBLE = [("softmax", EXAMPLES), ("relu", 7), ("relu", 1000), ("softplus", EXAMPLES), ("convolutions", EXAMPLES)]
@@ -81,6 +81,17 @@ def test_products_are_those_of_the_dense_hessian(name, size, precision, compare)
     compare.entries(f"mean loss, {precision}", "the plain mean", [loss], [mean], bound, REASON)
     compare.entries(f"gradient, {precision}", "jax.grad of the plain mean", gradient, slope, bound, REASON)
     compare.entries(f"Hessian product, {precision}", "jax.hessian, dense", apply(v), dense @ v, bound, REASON)
+
+
+@pytest.mark.parametrize("columns", [3, 20])
+def test_a_block_has_the_products_of_its_columns(columns, compare):
+    """Few columns and many take different ways."""
+    theta, _, _, dense = dense_hessian("relu")
+    each, parts = example_losses(NETWORKS["relu"], "cross-entropy"), chunks(inputs(NETWORKS["relu"]), Y, 7)
+    block = np.random.default_rng(3).standard_normal((len(dense), columns))
+    found = jax.jit(products)(jax.jit(linearise(each))(theta, *parts).pushes, jnp.asarray(block))
+    bound = ROUNDINGS * UNIT["float64"]
+    compare.entries("Hessian products of a block", "jax.hessian, dense", found, dense @ block, bound, REASON)
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -109,7 +120,7 @@ def test_squared_error_of_one_output():
     features = np.column_stack([x, np.ones(6)])
     # the Hessian of a mean square is 2 X^T X / n
     expected = 2 * features.T @ features @ [1, 0.5] / 6
-    np.testing.assert_allclose(product(at.transposes, jnp.asarray([1.0, 0.5])), expected, atol=1e-14)
+    np.testing.assert_allclose(product(at.pushes, jnp.asarray([1.0, 0.5])), expected, atol=1e-14)
 
 
 def test_convolutions_are_convolutions():
