@@ -73,6 +73,12 @@ def linearised(problem: Problem) -> Callable[..., hessian.Linearised]:
 
 
 @functools.cache
+def mean_loss(problem: Problem) -> Callable[..., jax.Array]:
+    """:func:`harness.engine.hessian.mean_loss` of the problem, compiled."""
+    return jax.jit(hessian.mean_loss(networks.example_losses(network(problem), problem.loss)))
+
+
+@functools.cache
 def trainer(
     problem: Problem, optimiser: str, step_size: float, side: str
 ) -> tuple[optax.GradientTransformation, descent.Advance]:
@@ -246,8 +252,8 @@ class Run(runs.Run):
 
     def _measure(self, stage: Any) -> dict[str, Any]:
         """At every stop: loss, |g|, overlap; at the eigen steps: eigenvalues, shares of the gradient, spans, leading vector."""
-        linearise = self._linearise(self.examples)
-        outside = self._linearise(self.held_out) if len(self.held_out.x) else None
+        linearise = self._over(self.examples, linearised)
+        outside = self._over(self.held_out, linearised) if len(self.held_out.x) else None
         rows, pairs = [], []
         for step, theta in self._descent(lambda theta: applied(linearise(theta))):
             at = linearise(theta)
@@ -255,24 +261,30 @@ class Run(runs.Run):
             if step in self.experiment.eigen_steps:
                 found = self._eigenpairs(applied(at), self.experiment.eigenpairs)
                 whole = np.linalg.eigvalsh(dense(at))[::-1] if getattr(self.experiment, "dense", False) else np.zeros(0)
-                pairs.append((found, at, self._falls(linearise, theta, at, found.vectors), whole))
+                gradient = np.asarray(at.gradient, np.float64)
+                pairs.append((found, gradient, self._falls(theta, gradient, found.vectors), whole))
             stage.advance()
         apply, drawn = applied(at), self._stream("random-vectors").standard_normal((DRAWS, self.network.size))
         random = np.array([measure.overlap(v, apply(v)) for v in drawn])
         return {**_rows(rows), **_pairs(self.experiment.eigen_steps, pairs), "random_overlap": random}
 
-    def _linearise(self, examples: Examples) -> Callable[[Any], hessian.Linearised]:
-        """theta -> the loss over all these examples, linearised."""
+    def _over(self, examples: Examples, of: Callable[[Problem], Callable[..., Any]]) -> Callable[[Any], Any]:
+        """theta -> a function of the problem, such as its linearised loss, over all these examples."""
         parts = hessian.chunks(self._cast(examples.x), self._cast(examples.y), CHUNK)
-        return functools.partial(linearised(self.problem), x=parts[0], y=parts[1], weights=parts[2])
+        return functools.partial(of(self.problem), x=parts[0], y=parts[1], weights=parts[2])
 
-    def _falls(self, linearise: Any, theta: Any, at: hessian.Linearised, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _falls(self, theta: Any, gradient: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """The fall of the loss in one step of the training's size along each of PARTS of the gradient."""
-        gradient, k = np.asarray(at.gradient, np.float64), self.experiment.outputs
-        random = np.linalg.qr(self._stream("random-subspace").standard_normal((len(gradient), k)))[0]
-        parts = measure.gradient_parts(gradient, vectors, k, random)
+        loss = self._over(self.examples, mean_loss)
+        parts = measure.gradient_parts(gradient, vectors, self.experiment.outputs, self._random_subspace)
         steps = (theta - self.experiment.step_size * self._cast(parts[name]) for name in PARTS)
-        return np.array([float(at.loss) - float(linearise(after).loss) for after in steps])
+        return float(loss(theta)) - np.array([float(loss(after)) for after in steps])
+
+    @cached_property
+    def _random_subspace(self) -> NDArray[np.float64]:
+        """Orthonormal columns (N, k)."""
+        drawn = self._stream("random-subspace").standard_normal((self.network.size, self.experiment.outputs))
+        return np.linalg.qr(drawn)[0]
 
     def _eigenpairs(self, apply: eigenpairs.Product, k: int) -> eigenpairs.Eigenpairs:
         start = self._stream("lanczos-start").standard_normal(self.network.size)
@@ -317,18 +329,16 @@ def _rows(rows: list[dict[str, float]]) -> dict[str, Any]:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _pairs(steps: tuple[int, ...], found: list[tuple[eigenpairs.Eigenpairs, hessian.Linearised, Any, Any]]) -> dict[str, Any]:
+def _pairs(steps: tuple[int, ...], found: list[tuple[eigenpairs.Eigenpairs, Any, Any, Any]]) -> dict[str, Any]:
     if not found:
         return {}
-    vectors = np.stack([pairs.vectors for pairs, *_ in found])
-    shares = [measure.gradient_shares(pairs.vectors, np.asarray(at.gradient, np.float64)) for pairs, at, *_ in found]
     return {
         "eigen_steps": np.array(steps),
         "values": np.stack([pairs.values for pairs, *_ in found]),
         "residuals": np.stack([pairs.residuals for pairs, *_ in found]),
-        "shares": np.stack(shares),
-        "cross": np.stack([[first.T @ second for second in vectors] for first in vectors]),
-        "leading": vectors[:, :, 0].astype(np.float32),
+        "shares": np.stack([measure.gradient_shares(pairs.vectors, gradient) for pairs, gradient, *_ in found]),
+        "cross": measure.cross_products([pairs.vectors for pairs, *_ in found]),
+        "leading": np.stack([pairs.vectors[:, 0] for pairs, *_ in found]).astype(np.float32),
         "falls": np.stack([falls for _, _, falls, _ in found]),
         "spectra": np.stack([whole for *_, whole in found]),
     }

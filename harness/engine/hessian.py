@@ -64,6 +64,15 @@ def linearise(losses: Losses) -> Callable[..., Linearised]:
     return whole
 
 
+def mean_loss(losses: Losses) -> Callable[..., Array]:
+    """(theta, *chunks) -> the mean loss over all examples of :func:`chunks`; the caller jits."""
+
+    def whole(theta: Float[Array, " N"], x: Array, y: Array, weights: Array) -> Array:
+        return jax.lax.map(lambda part: jnp.vdot(part[2], losses(theta, part[0], part[1])), (x, y, weights)).sum()
+
+    return whole
+
+
 def product(pushes: Any, v: Float[Array, " N"]) -> Float[Array, " N"]:
     """H v at the theta of :func:`linearise`."""
     return _summed(pushes, v, lambda push: push)

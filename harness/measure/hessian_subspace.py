@@ -73,6 +73,12 @@ class Overlaps:
         return float(self.values[(self.steps >= first) & (self.steps <= last)].mean())
 
 
+def cross_products(frames: Sequence[Any]) -> Floats:
+    """V_t1^T V_t2 for all pairs of ``frames`` V_t (N, m), shape (times, times, m, m): one product of two matrices."""
+    together, times = np.concatenate(frames, axis=1), len(frames)
+    return np.asarray((together.T @ together).reshape(times, -1, times, together.shape[1] // times).swapaxes(1, 2))
+
+
 def gradient_shares(vectors: Any, gradient: Any) -> Floats:
     """c_i^2 of equation 12 for orthonormal columns (N, m) and a gradient (N,): their sum over the top k is f_top (equation 2).
 

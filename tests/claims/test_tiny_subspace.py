@@ -106,6 +106,11 @@ def test_a_kink_that_is_planted_is_found():
     assert history(frames).overlaps(100, 200, slice(10, 20)).shape == (1,)
 
 
+def test_cross_products_are_those_of_each_pair_of_times():
+    frames = [orthonormal(30, 4) for _ in range(3)]
+    np.testing.assert_allclose(measure.cross_products(frames), [[a.T @ b for b in frames] for a in frames], atol=1e-14)
+
+
 def test_a_step_that_was_not_measured_is_named():
     with pytest.raises(InvalidInput, match="no eigenpairs at step 150; there are at 0, 100, 200"):
         history([orthonormal(5, 2)] * 3).at(150)

@@ -10,7 +10,7 @@ from scipy.linalg import subspace_angles
 
 from claims.networks import Conv, classifier, example_losses
 from harness.engine.eigenpairs import top_eigenpairs
-from harness.engine.hessian import chunks, linearise, product, products
+from harness.engine.hessian import chunks, linearise, mean_loss, product, products
 from harness.engine.trees import unflatten
 from harness.errors import InvalidInput
 
@@ -85,13 +85,14 @@ def test_products_are_those_of_the_dense_hessian(name, size, precision, compare)
 
 @pytest.mark.parametrize("columns", [3, 20])
 def test_a_block_has_the_products_of_its_columns(columns, compare):
-    """Few columns and many take different ways."""
-    theta, _, _, dense = dense_hessian("relu")
+    """Few columns and many take different ways; the mean loss alone is that of the linearisation."""
+    theta, mean, _, dense = dense_hessian("relu")
     each, parts = example_losses(NETWORKS["relu"], "cross-entropy"), chunks(inputs(NETWORKS["relu"]), Y, 7)
     block = np.random.default_rng(3).standard_normal((len(dense), columns))
     found = jax.jit(products)(jax.jit(linearise(each))(theta, *parts).pushes, jnp.asarray(block))
     bound = ROUNDINGS * UNIT["float64"]
     compare.entries("Hessian products of a block", "jax.hessian, dense", found, dense @ block, bound, REASON)
+    compare.entries("mean loss alone", "the plain mean", [mean_loss(each)(theta, *parts)], [mean], bound, REASON)
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
