@@ -28,7 +28,8 @@ from .. import images, networks
 from .experiments import STRIDE, Architecture, SubspaceExperiment
 
 CODE = (descent, eigenpairs, hessian, networks, measure)
-CHUNK = 2000  # examples a Hessian chunk: at most 64 MB of activations, whatever the size of the data set
+CHUNK = 2000  # examples a Hessian chunk: their linearisation stays in the cache, whatever the size of the data set
+SHIFTED = 8  # chunks in place of one before convolutions, which store nine shifted copies of each image
 DRAWS = 8  # random vectors of the whole space a run
 PARTS = ("whole", "top", "next", "complement", "random")  # of the gradient, see harness.measure.hessian_subspace
 SINE = 1000  # regression samples; the paper does not say how many
@@ -270,7 +271,8 @@ class Run(runs.Run):
 
     def _over(self, examples: Examples, of: Callable[[Problem], Callable[..., Any]]) -> Callable[[Any], Any]:
         """theta -> a function of the problem, such as its linearised loss, over all these examples."""
-        parts = hessian.chunks(self._cast(examples.x), self._cast(examples.y), CHUNK)
+        size = CHUNK // SHIFTED if self.experiment.architecture.convolutions else CHUNK
+        parts = hessian.chunks(self._cast(examples.x), self._cast(examples.y), size)
         return functools.partial(of(self.problem), x=parts[0], y=parts[1], weights=parts[2])
 
     def _falls(self, theta: Any, gradient: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The Hessian of a loss over a whole data set, as products only: it is never formed.
 
-The set is cut into chunks so that memory does not grow with the number of examples. At one theta the
+The set is cut into chunks that a cache holds, so that memory does not grow with the number of examples. At one theta the
 gradient is linearised once; every product then costs two passes over the inputs. :mod:`harness.engine.eigenpairs` finds
 eigenpairs from the products.
 """
@@ -32,12 +32,16 @@ class Linearised(NamedTuple):
 
 
 def chunks(x: Any, y: Any, size: int) -> tuple[Array, Array, Array]:
-    """Examples as (chunks, size, ...) with weights of 1 / examples; the padding of the last chunk weighs nothing."""
+    """Examples as (chunks, examples a chunk, ...) with weights of 1 / examples; the padding of the last chunk weighs nothing.
+
+    Chunks have ``size`` examples, or a few less so that little is padding.
+    """
     examples = len(x)
     if examples == 0 or size < 1:
         raise InvalidInput(f"{examples} examples in chunks of {size}: need at least one of each")
-    size = min(size, examples)
-    rows = np.arange(-(-examples // size) * size)
+    count = -(-examples // size)
+    size = -(-examples // count)
+    rows = np.arange(count * size)
     weights = np.where(rows < examples, 1 / examples, 0.0)
     held = rows % examples
     cut = [np.asarray(part)[held].reshape(-1, size, *np.shape(part)[1:]) for part in (x, y)]
