@@ -95,14 +95,20 @@ BLOCK = 16  # columns of a dense Hessian at once; with more, the activations of 
 
 def applied(at: hessian.Linearised) -> eigenpairs.Product:
     """v -> H v at the linearised point, float64 in and out, in the precision of the network between."""
-    return lambda v: np.asarray(_product(at.pushes, jnp.asarray(v, at.gradient.dtype)), np.float64)
+
+    def product(v: NDArray[Any]) -> NDArray[np.float64]:
+        cast = jnp.asarray(v, at.gradient.dtype)
+        return np.asarray(hessian.summed(_product(push, cast) for push in at.pushes), np.float64)
+
+    return product
 
 
 def dense(at: hessian.Linearised) -> NDArray[np.float64]:
     """The whole Hessian (N, N) at the linearised point, symmetrised: a product carries float32's rounding."""
     size = len(at.gradient)
     columns = np.eye(size, dtype=at.gradient.dtype)
-    parts = [np.asarray(_products(at.pushes, columns[:, i : i + BLOCK])) for i in range(0, size, BLOCK)]
+    blocks = [columns[:, i : i + BLOCK] for i in range(0, size, BLOCK)]
+    parts = [np.asarray(hessian.summed(_products(push, block) for push in at.pushes)) for block in blocks]
     found = np.concatenate(parts, axis=1).astype(np.float64)
     return (found + found.T) / 2
 
@@ -253,8 +259,9 @@ class Run(runs.Run):
 
     def _measure(self, stage: Any) -> dict[str, Any]:
         """At every stop: loss, |g|, overlap; at the eigen steps: eigenvalues, shares of the gradient, spans, leading vector."""
-        linearise = self._over(self.examples, linearised)
-        outside = self._over(self.held_out, linearised) if len(self.held_out.x) else None
+        chunks = self._chunks(self.examples)
+        linearise, falls = self._linearise(chunks), self._falls(chunks)
+        outside = self._linearise(self._chunks(self.held_out)) if len(self.held_out.x) else None
         rows, pairs = [], []
         for step, theta in self._descent(lambda theta: applied(linearise(theta))):
             at = linearise(theta)
@@ -263,30 +270,33 @@ class Run(runs.Run):
                 found = self._eigenpairs(applied(at), self.experiment.eigenpairs)
                 whole = np.linalg.eigvalsh(dense(at))[::-1] if getattr(self.experiment, "dense", False) else np.zeros(0)
                 gradient = np.asarray(at.gradient, np.float64)
-                pairs.append((found, gradient, self._falls(theta, gradient, found.vectors), whole))
+                pairs.append((found, gradient, falls(theta, gradient, found.vectors), whole))
             stage.advance()
         apply, drawn = applied(at), self._stream("random-vectors").standard_normal((DRAWS, self.network.size))
         random = np.array([measure.overlap(v, apply(v)) for v in drawn])
         return {**_rows(rows), **_pairs(self.experiment.eigen_steps, pairs), "random_overlap": random}
 
-    def _over(self, examples: Examples, of: Callable[[Problem], Callable[..., Any]]) -> Callable[[Any], Any]:
-        """theta -> a function of the problem, such as its linearised loss, over all these examples."""
+    def _linearise(self, chunks: list[hessian.Chunk]) -> Callable[[Any], hessian.Linearised]:
+        """theta -> the loss over all examples of these chunks, linearised."""
+        return lambda theta: hessian.joined([linearised(self.problem)(theta, *chunk) for chunk in chunks])
+
+    def _chunks(self, examples: Examples) -> list[hessian.Chunk]:
         size = CHUNK // SHIFTED if self.experiment.architecture.convolutions else CHUNK
-        parts = hessian.chunks(self._cast(examples.x), self._cast(examples.y), size)
-        return functools.partial(of(self.problem), x=parts[0], y=parts[1], weights=parts[2])
+        return hessian.chunks(self._cast(examples.x), self._cast(examples.y), size)
 
-    def _falls(self, theta: Any, gradient: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The fall of the loss in one step of the training's size along each of PARTS of the gradient."""
-        loss = self._over(self.examples, mean_loss)
-        parts = measure.gradient_parts(gradient, vectors, self.experiment.outputs, self._random_subspace)
-        steps = (theta - self.experiment.step_size * self._cast(parts[name]) for name in PARTS)
-        return float(loss(theta)) - np.array([float(loss(after)) for after in steps])
+    def _falls(self, chunks: list[hessian.Chunk]) -> Callable[[Any, Any, Any], NDArray[np.float64]]:
+        """(theta, gradient, eigenvectors) -> the fall of the loss in one step of the training's size along each of PARTS."""
+        step_size, k = self.experiment.step_size, self.experiment.outputs
+        random = np.linalg.qr(self._stream("random-subspace").standard_normal((self.network.size, k)))[0]
 
-    @cached_property
-    def _random_subspace(self) -> NDArray[np.float64]:
-        """Orthonormal columns (N, k)."""
-        drawn = self._stream("random-subspace").standard_normal((self.network.size, self.experiment.outputs))
-        return np.linalg.qr(drawn)[0]
+        def loss(theta: Any) -> float:
+            return float(hessian.summed(mean_loss(self.problem)(theta, *chunk) for chunk in chunks))
+
+        def falls(theta: Any, gradient: NDArray[np.float64], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+            parts = measure.gradient_parts(gradient, vectors, k, random)
+            return loss(theta) - np.array([loss(theta - step_size * self._cast(parts[name])) for name in PARTS])
+
+        return falls
 
     def _eigenpairs(self, apply: eigenpairs.Product, k: int) -> eigenpairs.Eigenpairs:
         start = self._stream("lanczos-start").standard_normal(self.network.size)

@@ -63,8 +63,8 @@ def descend_in(run: Run, precision: str, stops: list[int]) -> Iterator[Any]:
 def largest_eigenvalues(run: Run, theta: Any) -> Any:
     """The two largest eigenvalues at theta (N,) of the Hessian over the first :data:`EXAMPLES` examples, in float64."""
     x, y = (part[:EXAMPLES] for part in (run.examples.x, run.examples.y))
-    parts = hessian.chunks(np.asarray(x, np.float64), y, EXAMPLES)
-    at = linearised(run.problem)(jnp.asarray(theta, np.float64), x=parts[0], y=parts[1], weights=parts[2])
+    (chunk,) = hessian.chunks(np.asarray(x, np.float64), y, EXAMPLES)
+    at = linearised(run.problem)(jnp.asarray(theta, np.float64), *chunk)
     start = np.asarray(whole_signs(len(theta), 1, "eigenvalues")[:, 0], np.float64)
     return eigenpairs.top_eigenpairs(applied(at), len(theta), 2, start=start, tolerance=CLOSE).values
 

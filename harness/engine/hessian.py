@@ -1,14 +1,15 @@
 """The Hessian of a loss over a whole data set, as products only: it is never formed.
 
-The set is cut into chunks that a cache holds, so that memory does not grow with the number of examples. At one theta the
-gradient is linearised once; every product then costs two passes over the inputs. :mod:`harness.engine.eigenpairs` finds
-eigenpairs from the products.
+The set is cut into chunks that a cache holds. One program serves all chunks: a scan over them would copy each chunk's stored
+linearisation before every use. At one theta the gradient is linearised once; every product then costs two passes over the
+inputs. :mod:`harness.engine.eigenpairs` finds eigenpairs from the products.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce
+from operator import add
 from typing import Any, NamedTuple
 
 import jax
@@ -28,67 +29,69 @@ class Linearised(NamedTuple):
 
     loss: Array
     gradient: Array
-    pushes: Any
+    pushes: list[Any]
 
 
-def chunks(x: Any, y: Any, size: int) -> tuple[Array, Array, Array]:
-    """Examples as (chunks, examples a chunk, ...) with weights of 1 / examples; the padding of the last chunk weighs nothing.
+Chunk = tuple[Array, Array, Array]
 
-    Chunks have ``size`` examples, or a few less so that little is padding.
+
+def chunks(x: Any, y: Any, size: int) -> list[Chunk]:
+    """Examples cut into chunks of (x, y, weights of 1 / examples); the padding of the last chunk weighs nothing.
+
+    Chunks have ``size`` examples, or a few less so that little is padding. All have one shape, and so share one program.
     """
     examples = len(x)
     if examples == 0 or size < 1:
         raise InvalidInput(f"{examples} examples in chunks of {size}: need at least one of each")
     count = -(-examples // size)
-    size = -(-examples // count)
-    rows = np.arange(count * size)
-    weights = np.where(rows < examples, 1 / examples, 0.0)
-    held = rows % examples
-    cut = [np.asarray(part)[held].reshape(-1, size, *np.shape(part)[1:]) for part in (x, y)]
-    return jnp.asarray(cut[0]), jnp.asarray(cut[1]), jnp.asarray(weights.reshape(-1, size), cut[0].dtype)
+    rows = np.arange(count * -(-examples // count))
+    weights = np.where(rows < examples, 1 / examples, 0.0).astype(np.asarray(x).dtype)
+    cut = [np.split(part, count) for part in (np.asarray(x)[rows % examples], np.asarray(y)[rows % examples], weights)]
+    return [(jnp.asarray(px), jnp.asarray(py), jnp.asarray(weight)) for px, py, weight in zip(*cut, strict=True)]
 
 
 def linearise(losses: Losses) -> Callable[..., Linearised]:
-    """(theta, *chunks) -> mean loss, gradient and linearised gradient over all examples of :func:`chunks`; the caller jits."""
+    """(theta, *chunk) -> the chunk's part of the mean loss and its gradient, with the gradient linearised; the caller jits."""
 
-    def chunk(theta: Float[Array, " N"], part: Any) -> Linearised:
-        px, py, weight = part
-
+    def chunk(theta: Float[Array, " N"], x: Array, y: Array, weights: Array) -> Linearised:
         def gradient(at: Array) -> tuple[Array, Array]:
-            value, slope = jax.value_and_grad(lambda t: jnp.vdot(weight, losses(t, px, py)))(at)
+            value, slope = jax.value_and_grad(partial(mean_loss(losses), x=x, y=y, weights=weights))(at)
             return slope, value
 
         (slope, value), push = jax.linearize(gradient, theta)
-        return Linearised(value, slope, push)
+        return Linearised(value, slope, [push])
 
-    def whole(theta: Float[Array, " N"], x: Array, y: Array, weights: Array) -> Linearised:
-        loss, gradient, pushes = jax.lax.map(partial(chunk, theta), (x, y, weights))
-        return Linearised(loss.sum(), gradient.sum(0), pushes)
-
-    return whole
+    return chunk
 
 
 def mean_loss(losses: Losses) -> Callable[..., Array]:
-    """(theta, *chunks) -> the mean loss over all examples of :func:`chunks`; the caller jits."""
+    """(theta, *chunk) -> the chunk's part of the mean loss; the caller jits."""
 
-    def whole(theta: Float[Array, " N"], x: Array, y: Array, weights: Array) -> Array:
-        return jax.lax.map(lambda part: jnp.vdot(part[2], losses(theta, part[0], part[1])), (x, y, weights)).sum()
+    def chunk(theta: Float[Array, " N"], x: Array, y: Array, weights: Array) -> Array:
+        return jnp.vdot(weights, losses(theta, x, y))
 
-    return whole
-
-
-def product(pushes: Any, v: Float[Array, " N"]) -> Float[Array, " N"]:
-    """H v at the theta of :func:`linearise`."""
-    return _summed(pushes, v, lambda push: push)
+    return chunk
 
 
-def products(pushes: Any, block: Float[Array, "N columns"]) -> Float[Array, "N columns"]:
-    """H V at the theta of :func:`linearise`."""
-    return _summed(pushes, block, columns_last)
+def joined(parts: Sequence[Linearised]) -> Linearised:
+    """The mean loss over all chunks."""
+    return Linearised(
+        summed(p.loss for p in parts), summed(p.gradient for p in parts), [push for p in parts for push in p.pushes]
+    )
 
 
-def _summed(pushes: Any, tangents: Array, of: Callable[[Any], Any]) -> Array:
-    def add(total: Array, push: Any) -> tuple[Array, None]:
-        return total + of(lambda v: push(v)[0])(tangents), None
+def product(push: Any, v: Float[Array, " N"]) -> Float[Array, " N"]:
+    """A chunk's part of H v at the theta of :func:`linearise`; the caller jits and sums."""
+    image: Array = push(v)[0]
+    return image
 
-    return jax.lax.scan(add, jnp.zeros_like(tangents), pushes)[0]
+
+def products(push: Any, block: Float[Array, "N columns"]) -> Float[Array, "N columns"]:
+    """A chunk's part of H V at the theta of :func:`linearise`; the caller jits and sums."""
+    images: Array = columns_last(lambda v: push(v)[0])(block)
+    return images
+
+
+def summed(parts: Iterable[Array]) -> Array:
+    """The sum over chunks, in their order."""
+    return reduce(add, parts)
