@@ -289,11 +289,16 @@ class Run(runs.Run):
 
         def compute() -> OverlapCurve:
             with self.lab.progress.stage(f"{self.label} and {other.label}: overlap of the bulks"):
-                first, second = self._bulk_basis(structural), other._bulk_basis(structural)
-                if turned:
-                    second = other._rotation @ second
-                cross = self._same_space(other, first).T @ self._same_space(other, second)
-                return overlap.overlap_curve(cross, np.round(len(cross) * np.array(overlap.SHARES)).astype(int))
+                both = (self, other)
+                size = self.spectrum.size if structural else min(int((~run.spectrum.structural).sum()) for run in both)
+                dimensions = np.round(size * np.array(overlap.SHARES)).astype(int)
+                # white noise has no dead pixel: the structural directions of the run that has more of them hold the other's
+                carried = max((run.structural[0] for run in both), key=lambda basis: basis.shape[1])
+                turn = partial(rotation.turned, other._rotation) if turned else np.asarray
+                ends = overlap.bulk_ends(self.spectrum, size, dimensions, carried)
+                others = overlap.bulk_ends(other.spectrum, size, dimensions, carried, turn)
+                first, last = (mine.T @ theirs for mine, theirs in zip(ends, others, strict=True))
+                return overlap.overlap_of_ends(first, last, dimensions, size)
 
         modules = (*SPECTRUM_CODE, overlap, rotation)
         key = {"other": other.experiment.fingerprint(), "structural": structural, "turned": turned}
@@ -302,16 +307,6 @@ class Run(runs.Run):
     def _bulk_basis(self, structural: bool) -> Any:
         order = self.spectrum.by_distance
         return self.spectrum.initial[:, order if structural else order[~self.spectrum.structural[order]]]
-
-    def _same_space(self, other: Run, basis: Any) -> Any:
-        """The basis, or its part outside both runs' structural directions, orthonormal in its order.
-
-        The part is taken if structural directions are left out and one run has more of them: white noise has no dead pixel.
-        """
-        rest = min((run.structural[1] for run in (self, other)), key=lambda each: each.shape[1])
-        if basis.shape[1] == len(basis) or self.structural[1].shape == other.structural[1].shape:
-            return basis
-        return np.linalg.qr(rest.T @ basis)[0]
 
     @property
     def _rotation(self) -> Any:

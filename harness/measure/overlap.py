@@ -6,12 +6,14 @@ Source: Belrose & Scherlis 2024, section 3.5.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import integrate, linalg
 
+from harness.engine.spectrum import Spectrum
 from harness.errors import InvalidInput
 
 # The grid of k, as shares of the dimension.
@@ -51,6 +53,14 @@ def principal_cosines(first: Any, second: Any) -> Any:
     return np.clip(linalg.svdvals(first.T @ second), 0.0, 1.0)
 
 
+def cosines(cross: Any) -> Any:
+    """:func:`principal_cosines` from the products of both bases, shape (k, l) with l up to k, in ascending order.
+
+    Eigenvalues of the products' squares suffice: only a cosine as small as sqrt(eps) has an error of sqrt(eps).
+    """
+    return np.sqrt(np.clip(linalg.eigvalsh(cross.T @ cross), 0.0, 1.0)) if cross.size else np.zeros(0)
+
+
 @dataclass(frozen=True, eq=False)
 class OverlapCurve:
     """Closeness of two subspaces of each dimension k.
@@ -71,21 +81,67 @@ class OverlapCurve:
 def overlap_curve(cross: Any, dimensions: Any) -> OverlapCurve:
     """Overlap of the spans of the first k vectors of two complete bases, for each k.
 
-    C = V_1^T V_2 is formed once. For k > n / 2 the complements are smaller: 2k - n angles are zero, and the other angles are
-    those of the complements.
-
     Args:
-        cross: C of shape (n, n); both bases are in the order that defines "the first k".
+        cross: C = V_1^T V_2 of shape (n, n); both bases are in the order that defines "the first k".
         dimensions: values of k, 1 to n.
     """
-    n = len(cross)
-    if min(dimensions) < 1 or max(dimensions) > n:
-        raise InvalidInput(f"dimensions from {min(dimensions)} to {max(dimensions)}: need 1 to {n}")
+    return overlap_of_ends(cross, cross, dimensions, len(cross))
+
+
+def overlap_of_ends(first: Any, last: Any, dimensions: Any, size: int) -> OverlapCurve:
+    """:func:`overlap_curve` from two corners of C, all of it that the curve needs.
+
+    For k > n / 2 the complements are smaller: 2k - n angles are zero, and the other angles are those of the complements.
+
+    Args:
+        first: upper left corner of C, as wide as the largest k up to n / 2, or wider.
+        last: lower right corner of C, as wide as the complement of the smallest k above n / 2, or wider.
+        size: n.
+    """
+    if min(dimensions) < 1 or max(dimensions) > size:
+        raise InvalidInput(f"dimensions from {min(dimensions)} to {max(dimensions)}: need 1 to {size}")
     means, distances = [], []
     for k in dimensions:
-        block, equal = (cross[:k, :k], 0) if 2 * k <= n else (cross[k:, k:], 2 * k - n)
-        # eigenvalues of C^T C suffice: only a cosine as small as sqrt(eps) has an error of sqrt(eps)
-        cosines = np.sqrt(np.clip(linalg.eigvalsh(block.T @ block), 0.0, 1.0)) if block.size else np.zeros(0)
-        means.append((equal + cosines.sum()) / k)
-        distances.append(np.linalg.norm(np.arccos(cosines)) / (np.pi / 2 * np.sqrt(k)))
-    return OverlapCurve(np.asarray(dimensions), np.array(means), np.array(distances), n)
+        beyond = len(last) - (size - k)
+        block, equal = (first[:k, :k], 0) if 2 * k <= size else (last[beyond:, beyond:], 2 * k - size)
+        found = cosines(block)
+        means.append((equal + found.sum()) / k)
+        distances.append(np.linalg.norm(np.arccos(found)) / (np.pi / 2 * np.sqrt(k)))
+    return OverlapCurve(np.asarray(dimensions), np.array(means), np.array(distances), size)
+
+
+def bulk_ends(
+    spectrum: Spectrum, size: int, dimensions: Any, carried: Any, turn: Callable[[Any], Any] = np.asarray
+) -> tuple[Any, Any]:
+    """The two ends of the basis of a run's initial space in which the bulk at k is the span of the first k vectors.
+
+    Args:
+        spectrum: of the run.
+        size: n, the number of vectors of the basis. Below N the structural directions are left out.
+        dimensions: values of k, 1 to n.
+        carried: orthonormal columns (N, N - n), dense or sparse, that hold the structural directions. If the run has fewer of
+            these, the basis is one of the space outside the columns.
+        turn: an orthogonal map of columns, applied to the basis.
+
+    Returns:
+        The first vectors, as many as the largest k up to n / 2, and the last, from the smallest k above n / 2 on, (N, vectors).
+    """
+    order = spectrum.by_distance
+    if size < spectrum.size:
+        order = order[~spectrum.structural[order]]
+    few = max((k for k in dimensions if 2 * k <= size), default=0)
+    many = min((k for k in dimensions if 2 * k > size), default=size)
+    first, last = (turn(spectrum.initial[:, part]) for part in (order[:few], order[many:]))
+    return (first, last) if size == len(order) else _outside(carried, first, last, size - many)
+
+
+def _outside(carried: Any, first: Any, last: Any, left: int) -> tuple[Any, Any]:
+    """The ends of the basis that the Gram-Schmidt process makes of all vectors' parts outside the carried directions.
+
+    Its last vectors, ``left`` in number, are combinations of the old last vectors that meet no carried direction. The process on
+    unit vectors of coefficients, with the other combinations taken out, keeps the order: a combination that is orthogonal to the
+    first j of them has none of the first j vectors in it.
+    """
+    meet = linalg.svd(carried.T @ last, full_matrices=False)[2][: last.shape[1] - left]
+    coefficients = np.linalg.qr((np.eye(last.shape[1]) - meet.T @ meet)[:, :left])[0]
+    return np.linalg.qr(first - carried @ (carried.T @ first))[0], last @ coefficients

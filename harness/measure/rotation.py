@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import helmert
-from scipy.sparse import block_diag
 
 from harness.measure.restricted import random_basis
 
 
-def within_inputs(sizes: Sequence[int], rng: np.random.Generator, *, shift_invariant: bool) -> Any:
-    """A sparse orthogonal matrix that mixes the weights leaving each input (and each layer's biases) among themselves.
+def within_inputs(sizes: Sequence[int], rng: np.random.Generator, *, shift_invariant: bool) -> list[Any]:
+    """The blocks of an orthogonal matrix that mixes the weights leaving each input (and each layer's biases) among themselves.
 
     Structural directions stay structural: the weights of a dead input mix only with each other, and shifts of all outputs do
     not change.
@@ -28,7 +27,13 @@ def within_inputs(sizes: Sequence[int], rng: np.random.Generator, *, shift_invar
         last = layer == len(sizes) - 2
         turn = _beside_shifts if last and shift_invariant else random_basis
         blocks += [turn(n_out, rng) for _ in range(n_in + 1)]
-    return block_diag(blocks, format="csr")
+    return blocks
+
+
+def turned(blocks: Sequence[Any], basis: Any) -> Any:
+    """The product of the matrix with these blocks on its diagonal and columns of shape (N, k)."""
+    edges = np.cumsum([len(block) for block in blocks])[:-1]
+    return np.concatenate([block @ rows for block, rows in zip(blocks, np.split(basis, edges), strict=True)])
 
 
 def _beside_shifts(size: int, rng: np.random.Generator) -> Any:

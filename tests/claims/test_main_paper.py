@@ -22,7 +22,7 @@ from harness.engine.spectrum import Spectrum, decompose
 from harness.measure.departure import along_directions, from_identity
 from harness.measure.response import FINE, Responses
 from harness.measure.restricted import Restricted, loss_at
-from harness.measure.rotation import within_inputs
+from harness.measure.rotation import turned, within_inputs
 from harness.measure.structural import structural_split
 from harness.suite.claim import REGISTRY, World
 
@@ -44,7 +44,7 @@ def test_departure_is_what_scipy_finds_of_j_less_the_identity() -> None:
 
 
 def test_a_turn_within_inputs_mixes_no_inputs_and_no_structure() -> None:
-    turn = within_inputs(SIZES, np.random.default_rng(0), shift_invariant=True).toarray()
+    turn = turned(within_inputs(SIZES, np.random.default_rng(0), shift_invariant=True), np.eye(39))
     np.testing.assert_allclose(turn @ turn.T, np.eye(len(turn)), atol=1e-13)
     vector = np.random.default_rng(1).normal(size=len(turn))
     for part in (slice(0, 20), slice(24, 36)):  # two kernels: each row is what leaves one input
