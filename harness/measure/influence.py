@@ -75,10 +75,13 @@ def divergences(apply: Apply, theta: Any, directions: Any, inputs: dict[str, Any
         inputs: name -> images of shape (examples, pixels).
     """
 
+    def log_softmax(theta: Any, x: Any) -> Any:
+        # classes in front: vector units then work across examples, and a sum over ten classes is no loop of ten
+        return jax.nn.log_softmax(jnp.moveaxis(apply(theta, x), -1, 0), axis=0)
+
     def kl(theta: Any, step: Any, x: Any) -> Any:
-        log_p = jax.nn.log_softmax(apply(theta, x))
-        log_q = jax.nn.log_softmax(apply(jax.tree.map(jnp.add, theta, step), x))
-        return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
+        log_p, log_q = log_softmax(theta, x), log_softmax(jax.tree.map(jnp.add, theta, step), x)
+        return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=0)
 
     def both(direction: Any, theta: Any, x: Any) -> tuple[Any, Any]:
         step = unflatten(direction, theta)
