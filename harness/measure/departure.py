@@ -13,12 +13,13 @@ from harness.engine.spectrum import Spectrum
 def from_identity(spectrum: Spectrum) -> Any:
     """Singular values of J - I, descending, shape (N,).
 
-    (J - I) V = U diag(sigma) - V, and a factor V changes no singular value. They come from the Gram matrix of this product:
-    values below about 1e-7 of the largest are rounding errors.
+    (J - I) V = U diag(sigma) - V, and a factor V changes no singular value. Its columns of structural directions are zero. The
+    values come from the Gram matrix of the others: below about 1e-7 of the largest they are rounding errors.
     """
-    moved = spectrum.final * spectrum.sigma - spectrum.initial
+    kept = ~spectrum.structural
+    moved = spectrum.final[:, kept] * spectrum.sigma[kept] - spectrum.initial[:, kept]
     squares = linalg.eigvalsh(moved.T @ moved, overwrite_a=True, check_finite=False)[::-1]
-    return np.sqrt(np.maximum(squares, 0.0))
+    return np.sqrt(np.maximum(np.pad(squares, (0, len(kept) - len(squares))), 0.0))
 
 
 def along_directions(spectrum: Spectrum) -> Any:

@@ -34,9 +34,14 @@ def spectrum_of(sigma: np.ndarray) -> Spectrum:
     return Spectrum(np.sort(sigma)[::-1], basis, basis, np.zeros(len(sigma), bool), 0.0, 0.0, 0.0)
 
 
-def test_departure_is_what_scipy_finds_of_j_less_the_identity() -> None:
-    jacobian = np.eye(12) + np.random.default_rng(0).normal(size=(12, 12)) / 5
-    spectrum = decompose(jacobian)
+@pytest.mark.parametrize("structural", [0, 3])
+def test_departure_is_what_scipy_finds_of_j_less_the_identity(structural: int) -> None:
+    rng = np.random.default_rng(0)
+    basis, moved = np.linalg.qr(rng.normal(size=(12, 12)))[0], rng.normal(size=(12, 12)) / 5
+    moved[:structural] = moved[:, :structural] = 0
+    jacobian = np.eye(12) + basis @ moved @ basis.T
+    spectrum = decompose(jacobian, basis[:, :structural], basis[:, structural:])
+    assert spectrum.structural.sum() == structural
     # both come from squares, which keep half of the digits
     np.testing.assert_allclose(from_identity(spectrum), svdvals(jacobian - np.eye(12)), atol=1e-7)
     moved = np.linalg.norm(jacobian @ spectrum.initial - spectrum.initial, axis=0)
