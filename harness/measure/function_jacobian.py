@@ -54,9 +54,13 @@ def squared_jacobian(apply: Apply, params: Any, x: Any, progress: Progress, labe
 
 
 def singular_values(gram_matrix: Any) -> Any:
-    """Singular values of F, descending, from F^T F; below about 1e-7 of the largest they are rounding noise."""
-    squares = linalg.eigvalsh(gram_matrix, check_finite=False)[::-1]
-    return np.sqrt(np.maximum(squares, 0.0))
+    """Singular values of F, descending, from F^T F; below about 1e-7 of the largest they are rounding noise.
+
+    Columns of zeros, such as those of inputs that are zero in all examples, are left out of the decomposition.
+    """
+    moving = np.flatnonzero(gram_matrix.diagonal() != 0)
+    squares = linalg.eigvalsh(gram_matrix[np.ix_(moving, moving)], overwrite_a=True, check_finite=False)[::-1]
+    return np.sqrt(np.maximum(np.pad(squares, (0, len(gram_matrix) - len(moving))), 0.0))
 
 
 @dataclass(frozen=True, eq=False)
