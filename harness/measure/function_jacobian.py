@@ -20,11 +20,13 @@ from harness.engine.spectrum import Spectrum
 from harness.engine.training import Apply
 from harness.engine.trees import flatten, unflatten
 from harness.errors import NotFinite
-from harness.measure.overlap import random_baseline
+from harness.measure.overlap import cosines, random_baseline
 from harness.progress import Progress
 
 # Images whose rows are formed at once on a device: 8 x 10 rows of N doubles are 3 MB at N = 4810.
 IMAGES = 8
+# Singular values from F^T F, relative to the largest, below which they are rounding noise.
+ROUNDING = 1e-7
 
 
 def squared_jacobian(apply: Apply, params: Any, x: Any, progress: Progress, label: str) -> Any:
@@ -103,15 +105,18 @@ class FunctionOverlaps:
 
 def beside(spectrum: Spectrum, gram_matrix: Any, near: float) -> dict[str, Any]:
     """Singular values, strength and closeness (:class:`FunctionOverlaps`) of one parameter-function Jacobian F, from F^T F."""
-    sigma, vectors = right_vectors(gram_matrix)
-    strength = np.linalg.norm(sigma[:, None] * (vectors.T @ spectrum.initial), axis=0)
-    free = spectrum.initial[:, ~spectrum.structural]
-    bulk = np.flatnonzero(np.abs(spectrum.sigma[~spectrum.structural] - 1) < near)
-    if not 0 < len(bulk) < free.shape[1]:
-        return {"sigma": sigma, "strength": strength, "closeness": np.asarray(np.nan)}
+    moved, kept = gram_matrix @ spectrum.initial, ~spectrum.structural
+    strength = np.sqrt(np.maximum(np.einsum("ni,ni->i", spectrum.initial, moved), 0.0))
+    bulk = np.flatnonzero(np.abs(spectrum.sigma[kept] - 1) < near)
+    if not 0 < len(bulk) < kept.sum():
+        return {"sigma": singular_values(gram_matrix)[::-1], "strength": strength, "closeness": np.asarray(np.nan)}
     # in the coordinates of the training Jacobian's directions the bulk is a set of axes
-    weakest = right_vectors(free.T @ gram_matrix @ free)[1][:, : len(bulk)]
-    cosine, chance = linalg.svdvals(weakest[bulk]).mean(), random_baseline(len(bulk) / free.shape[1])
+    sigma, vectors = right_vectors(spectrum.initial[:, kept].T @ moved[:, kept])
+    cosine, chance = cosines(vectors[bulk, : len(bulk)]).mean(), random_baseline(len(bulk) / kept.sum())
+    if strength[~kept].max(initial=0.0) <= ROUNDING * strength.max():
+        sigma = np.pad(sigma, (len(kept) - len(sigma), 0))
+    else:
+        sigma = singular_values(gram_matrix)[::-1]
     return {"sigma": sigma, "strength": strength, "closeness": np.asarray((cosine - chance) / (1 - chance))}
 
 
