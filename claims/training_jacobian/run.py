@@ -304,10 +304,6 @@ class Run(runs.Run):
         key = {"other": other.experiment.fingerprint(), "structural": structural, "turned": turned}
         return self.result("overlap", OverlapCurve, compute, modules=modules, **key)
 
-    def _bulk_basis(self, structural: bool) -> Any:
-        order = self.spectrum.by_distance
-        return self.spectrum.initial[:, order if structural else order[~self.spectrum.structural[order]]]
-
     @property
     def _rotation(self) -> Any:
         sizes, seed = recipe.widths(self.experiment.model, self.dataset), self.experiment.seed
@@ -324,20 +320,27 @@ class Run(runs.Run):
             noise = numpy_stream(self.experiment.seed, "function-jacobian-noise")
             images = {"digits": np.concatenate([d.x_test, d.x_train])[:PFJ_IMAGES]}
             images["noise"] = noise.uniform(size=images["digits"].shape)
-            bulk, unordered = self._bulk_basis(structural=True), np.argsort(self.spectrum.by_distance)
-            dimensions = np.round(self.spectrum.size * np.array(overlap.SHARES)).astype(int)
-            found = {"dimensions": dimensions}
+            order = self.spectrum.by_distance
+            bulk, free = self.spectrum.initial[:, order], np.flatnonzero(~self.spectrum.structural[order])
+            found = {"dimensions": np.round(self.spectrum.size * np.array(overlap.SHARES)).astype(int)}
             for name, x in images.items():
                 label = f"{self.label}: PFJ on {name}"
                 squared = function_jacobian.squared_jacobian(self.apply, self.theta_0, x, progress, label)
                 with progress.stage(f"{self.label}: null space of the PFJ on {name}"):
                     found[f"{name}_sigma"], vectors = function_jacobian.right_vectors(squared)
                     cross = vectors.T @ bulk
-                    found[f"{name}_cosine"] = overlap.overlap_curve(cross, dimensions).cosine
-                    found[f"{name}_strength"] = np.linalg.norm(found[f"{name}_sigma"][:, None] * cross, axis=0)[unordered]
-                    del vectors, cross
-                    found.setdefault("null_dimensions", self._null_dimensions(found[f"{name}_sigma"]))
-                    found[f"{name}_null_cosine"] = self._null_overlap(squared, found["null_dimensions"])
+                    found[f"{name}_cosine"] = overlap.overlap_curve(cross, found["dimensions"]).cosine
+                    strength = np.linalg.norm(found[f"{name}_sigma"][:, None] * cross, axis=0)
+                    found[f"{name}_strength"] = strength[np.argsort(order)]
+                    dimensions = found.setdefault("null_dimensions", self._null_dimensions(found[f"{name}_sigma"]))
+                    first, weakest = free[: max(dimensions)], 0
+                    if x[:, d.dead_inputs].any():
+                        del vectors, cross
+                        cross = self._weakest(squared, max(dimensions)).T @ bulk[:, first]
+                    else:  # no structural direction moves predictions: all are among the weakest, and orthogonal to the rest
+                        cross, weakest = cross[:, first], len(bulk) - len(free)
+                    each = [overlap.cosines(cross[: weakest + k, :k]).mean() for k in dimensions]
+                    found[f"{name}_null_cosine"] = np.array(each)
             return found
 
         modules = (*SPECTRUM_CODE, overlap, function_jacobian)
@@ -351,12 +354,11 @@ class Run(runs.Run):
         null = function_jacobian.null_count(sigma) - (self.spectrum.size - size)
         return np.clip(np.round(max(null, 1) * np.array(NULL_MULTIPLES)).astype(int), 1, size)
 
-    def _null_overlap(self, squared: Any, dimensions: Any) -> Any:
-        """Mean cosine of the k weakest directions of F with the bulk at k, structural directions projected out of both."""
+    def _weakest(self, squared: Any, number: int) -> Any:
+        """The directions outside the structural ones, shape (N, number), along which F moves predictions least, from F^T F."""
         rest = self.structural[1]
         _, vectors = function_jacobian.right_vectors(np.asarray(rest.T @ (rest.T @ squared).T))
-        bulk = rest.T @ self._bulk_basis(structural=False)[:, : max(dimensions)]
-        return np.array([overlap.principal_cosines(vectors[:, :k], bulk[:, :k]).mean() for k in dimensions])
+        return rest @ vectors[:, :number]
 
     @cached_property
     def null_sweep(self) -> NullSweep:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.linalg import subspace_angles
+from scipy.linalg import subspace_angles, svd, svdvals
 
 from claims.training_jacobian import recipe
 from claims.training_jacobian.as_network import network
@@ -18,7 +18,8 @@ from claims.training_jacobian.run import Run
 from harness.engine.jacobian import dense_jacobian
 from harness.engine.precision import exact_dtypes
 from harness.engine.spectrum import Spectrum
-from harness.engine.trees import cast, flatten
+from harness.engine.streams import numpy_stream
+from harness.engine.trees import cast, flatten, unflatten
 from harness.measure.overlap import SHARES
 from harness.runs.lab import Lab
 from harness.runs.store import Store
@@ -64,6 +65,38 @@ def test_overlap_is_scipys_between_the_vectors_nearest_one(tmp_path: Path, struc
         expected = np.cos(subspace_angles(bases[0][:, :k], bases[1][:, :k])).mean()
         reason = "a cosine near 0 is the root of an eigenvalue, good to sqrt(eps) = 1.5e-8"
         compare.error("bulk overlap of two runs", "scipy.linalg.subspace_angles", abs(got - expected), 1e-7, reason)
+
+
+def test_function_jacobians_are_what_the_singular_vectors_of_f_say(tmp_path: Path, compare: Any) -> None:
+    """On digits the structural directions move no prediction; on noise the weights of dead pixels do."""
+    run = Run(EXPERIMENT, Lab(Store(tmp_path)))
+    carried, rest = (basis.toarray() for basis in run.structural)
+    size, free = len(rest), rest.shape[1]
+    sigma = np.concatenate([np.random.default_rng(0).uniform(0.5, 1.5, free), np.ones(size - free)])
+    basis = np.hstack([rest @ orthogonal(free, 1), carried])
+    run.__dict__["spectrum"] = Spectrum(sigma, basis, basis, np.arange(size) >= free, 0.0, 0.0, 0.0)
+    found, data = run.function_jacobians, run.dataset
+    digits = np.concatenate([data.x_test, data.x_train])[:600]
+    noise = numpy_stream(0, "function-jacobian-noise").uniform(size=digits.shape)
+    order = sorted(range(free), key=lambda i: abs(sigma[i] - 1))
+    for name, images in {"digits": digits, "noise": noise}.items():
+        function = log_probability_rows(run, images)
+        np.testing.assert_allclose(found.strength[name], np.linalg.norm(function @ basis, axis=0), atol=1e-5)
+        np.testing.assert_allclose(found.sigma[name], svdvals(function)[::-1], atol=1e-5)
+        weakest = rest @ svd(function @ rest)[2][::-1].T
+        for k, got in zip(found.null_dimensions, found.null_cosine[name], strict=True):
+            expected = np.cos(subspace_angles(weakest[:, :k], basis[:, order[:k]])).mean()
+            reason = "the weakest directions of F^T F keep half of the digits"
+            compare.error(f"null space beside the bulk, {name}", "scipy.linalg.svd of F", abs(got - expected), 1e-5, reason)
+
+
+def log_probability_rows(run: Run, images: Any) -> Any:
+    import jax
+
+    with exact_dtypes():
+        flat = flatten(run.theta_0)
+        rows = jax.jacrev(lambda t: jax.nn.log_softmax(run.apply(unflatten(t, run.theta_0), images)).ravel())
+        return np.asarray(rows(flat))
 
 
 def test_runs_do_not_share_what_they_store(tmp_path: Path) -> None:
