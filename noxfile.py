@@ -163,7 +163,7 @@ def atlas(session: nox.Session) -> None:
 
 @nox.session
 def multihost(session: nox.Session) -> None:
-    """Claims on a Dask cluster, and one Jacobian by several processes: claimed in a store, or sharded by jax.distributed."""
+    """Claims and blocks of Jacobians on a Dask cluster, and one Jacobian sharded over processes by jax.distributed."""
     session.install("-e", ".[dev]")
     session.run("pytest", *paths(session.posargs, "tests/multihost"))
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from harness.engine import jacobian
-from harness.engine.jacobian import dense_jacobian, layout
+from harness.engine.jacobian import dense_jacobian
 from harness.engine.precision import with_exact_dtypes
 from harness.engine.spectrum import Spectrum, decompose
 from harness.engine.streams import numpy_stream
@@ -28,7 +27,7 @@ from harness.measure.overlap import OverlapCurve
 from harness.measure.response import Responses
 from harness.measure.restricted import Restricted
 from harness.measure.structural import structural_split
-from harness.runs import run as runs
+from harness.runs.dense import DenseRun
 
 from . import recipe
 from .data import Dataset, load
@@ -45,10 +44,6 @@ PFJ_PARTS = ("sigma", "cosine", "strength", "null_cosine")
 NULL_MULTIPLES = (1, 1.5, 2, 3)
 
 _trajectory = jax.jit(Training.trajectory)  # with its batches as arguments: seeds and data sets share one program
-
-
-class MadeElsewhere(Exception):
-    """Another process has made the result that this process was computing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +65,7 @@ class Trained:
     test_accuracy: float
 
 
-class Run(runs.Run):
+class Run(DenseRun):
     """A run of the training-Jacobian paper."""
 
     experiment: Experiment
@@ -146,31 +141,12 @@ class Run(runs.Run):
         sizes = recipe.widths(self.experiment.model, self.dataset)
         return structural_split(sizes, self.dataset.dead_inputs, shift_invariant=self.experiment.loss == "cross-entropy")
 
-    def jacobian(self, made: Callable[[], bool] = lambda: False) -> jacobian.Matrix:
-        """J of shape (final, initial), which is not kept. Finished blocks are kept and shared until the spectrum is kept.
-
-        Raises:
-            MadeElsewhere: ``made`` says, before a block is claimed, that the result that needs J exists.
-        """
+    def jacobian(self) -> jacobian.Matrix:
+        """J of shape (final, initial), which is not kept. Finished blocks are kept until the spectrum is kept."""
         self.trained  # noqa: B018 - a diverging run must say so before minutes are spent on its derivative
         started = time.perf_counter()
-
-        @contextmanager
-        def claim(first: int) -> Iterator[bool]:
-            if made():
-                raise MadeElsewhere
-            with self._blocks.claim(first) as mine:
-                yield mine
-
-        matrix = dense_jacobian(
-            self.training,
-            self.start,
-            chunk=self.lab.chunk,
-            done=self._blocks,
-            claim=claim,
-            progress=self.lab.progress,
-            label=f"{self.label}: Jacobian",
-        )
+        label = f"{self.label}: Jacobian"
+        matrix = dense_jacobian(*self._differentiated, **self._layout, done=self._blocks, progress=self.lab.progress, label=label)
         self.seconds["jacobian"] = self.seconds.get("jacobian", 0.0) + time.perf_counter() - started
         return matrix
 
@@ -180,10 +156,17 @@ class Run(runs.Run):
         """theta_0 in the experiment's precision."""
         return cast(self.theta_0, self.experiment.precision)
 
-    @cached_property
+    @property
+    def _differentiated(self) -> tuple[Any, Any]:
+        return self.training, self.start
+
+    @property
     def _blocks(self) -> Any:
-        key = self._key({"columns": layout(self.start, self.lab.chunk)[1]})
-        return self.lab.store.blocks("jacobian", key, (recipe, jacobian))
+        return self.lab.store.blocks("jacobian", self._key({"columns": self._layout["block"]}), (recipe, jacobian))
+
+    @property
+    def _spectrum_kept(self) -> bool:
+        return self.held("spectrum", modules=SPECTRUM_CODE)
 
     def _decompose(self) -> Spectrum:
         matrix = self.jacobian()
@@ -195,12 +178,6 @@ class Run(runs.Run):
     @cached_property
     def spectrum(self) -> Spectrum:
         """Singular values and both sides' vectors of J, checked."""
-        there = partial(self.held, "spectrum", modules=SPECTRUM_CODE)
-        if not there():
-            # This comes before the spectrum is locked. Every process that needs the spectrum computes some of the columns. One
-            # process makes the spectrum of the columns and then removes them.
-            with suppress(MadeElsewhere):
-                self.jacobian(there)
         found = self.result("spectrum", Spectrum, self._decompose, modules=SPECTRUM_CODE)
         self._blocks.clear()
         return found

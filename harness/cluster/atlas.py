@@ -60,7 +60,7 @@ def compute(sweep: Sweep, options: argparse.Namespace, table: str) -> None:
     request = Request(table, str(folder.parent), fit.digest(folder), token, tuple(vars(options).items()))
     missing, kept = sweep.missing(), 0
 
-    def submit(to: Submit) -> Tasks:
+    def submit(to: Submit, devices: int) -> Tasks:
         numbered = enumerate(missing)
         return {to(measure, request, one.name, seed, priority=-n): f"{one.name}, seed {seed}" for n, (one, seed) in numbered}
 

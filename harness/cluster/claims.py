@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.cluster import entries, scheduler, work
 from harness.cluster.scheduler import Say, Submit, Tasks
 from harness.progress import Progress
+from harness.runs.run import Run
 from harness.runs.store import Store
 
 
@@ -18,11 +19,11 @@ class Workload:
     """The work that a run will need.
 
     Attributes:
-        runs: experiments with a seed -> expected seconds to prepare them.
+        runs: experiments with a seed -> (the run's own object, expected seconds to prepare it).
         claims: ids -> (experiments that the claim is on, expected seconds to measure it).
     """
 
-    runs: Mapping[tuple[str, int], float]
+    runs: Mapping[tuple[str, int], tuple[Run, float]]
     claims: Mapping[str, tuple[Sequence[str], float]]
 
 
@@ -42,14 +43,31 @@ def compute(address: str, request: work.Request, workload: Workload, progress: P
         (store.root / token).unlink(missing_ok=True)
 
 
-def _submitted(request: work.Request, workload: Workload, submit: Submit) -> Tasks:
-    """A claim waits for the runs that it is on; the longest goes first, and runs before claims."""
-    prepared = {
-        (name, seed): submit(work.prepare, request, name, seed, priority=int(1e6 + seconds))
-        for (name, seed), seconds in workload.runs.items()
-    }
-    tasks = {future: f"{name}, seed {seed}" for (name, seed), future in prepared.items()}
+def _submitted(request: work.Request, workload: Workload, submit: Submit, devices: int) -> Tasks:
+    """A run waits for the blocks of its Jacobian, a claim for its runs. The longest goes first, and runs go before claims.
+
+    All blocks are as wide as ``devices`` make them, whoever computes them.
+    """
+    request = replace(request, lab={**request.lab, "devices": devices})
+    tasks: Tasks = {}
+    prepared = {}
+    for (name, seed), (run, seconds) in workload.runs.items():
+        run.lab.devices = devices  # the run goes on from finished blocks where the cluster fails
+        first = {"priority": int(1e6 + seconds)}
+        blocks = {submit(work.block, request, name, seed, column, **first): column for column in _blocks(run)}
+        tasks |= {future: f"{name}, seed {seed}, columns from {column}" for future, column in blocks.items()}
+        prepared[name, seed] = submit(work.prepare, request, name, seed, list(blocks), **first)
+        tasks[prepared[name, seed]] = f"{name}, seed {seed}"
     for claim, (names, seconds) in workload.claims.items():
         needed = [future for (name, _), future in prepared.items() if name in names]
         tasks[submit(work.measure, request, claim, needed, priority=int(seconds))] = claim
     return tasks
+
+
+def _blocks(run: Run) -> Sequence[int]:
+    """First columns of the blocks that are tasks: none of a Jacobian of one block, and none where the run itself will fail."""
+    try:
+        left = run.blocks_left()
+    except Exception:  # the run's own task meets it again, and reports it
+        return ()
+    return left if len(left) > 1 else ()

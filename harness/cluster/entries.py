@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.runs.store import Store
 
 MANIFEST = "manifest.json"
-NAME, FILE = re.compile(r"[a-z0-9-]+-[0-9a-f]{32}"), re.compile(r"[\w.-]+\.npy|manifest\.json")
+NAME, FILE = re.compile(r"[a-z0-9-]+-[0-9a-f]{32}(\.blocks/\d+)?"), re.compile(r"[\w.-]+\.npy|manifest\.json")
 Packed = dict[str, dict[str, bytes]]  # entry -> file -> content
 
 
@@ -26,18 +26,20 @@ def unpack(packed: Packed, store: Store) -> None:
     """Side effect: add entries to a store; the store's own entries stay. A reader of the store refuses damaged ones."""
     for name, files in packed.items():
         if NAME.fullmatch(name) and all(map(FILE.fullmatch, files)):
-            with store.locked(name):
+            with store.locked(name.replace("/", "-")):
                 if not (store.root / name / MANIFEST).exists():
                     _write(store, name, files)
 
 
 def _write(store: Store, name: str, files: dict[str, bytes]) -> None:
-    made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=store.root))
+    target = store.root / name
+    target.parent.mkdir(exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for file, content in files.items():
             (made / file).write_bytes(content)
-        os.replace(made, store.root / name)
+        os.replace(made, target)
     except OSError as error:
-        store.complain(store.root / name, error)
+        store.complain(target, error)
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from harness.errors import InvalidInput
 from harness.runs import provenance
 
@@ -61,10 +63,16 @@ def folder(token: str) -> Path:
     return Path(tempfile.gettempdir()) / f"claims-{token}"
 
 
+def devices(token: str) -> str:
+    """The name of the resource that says a worker's number of devices."""
+    return f"{token}-devices"
+
+
 class FitCheck(WorkerPlugin):  # type: ignore[misc]
     """Lets fitting workers offer a resource that all tasks of the run ask for, and reports the others by an event.
 
-    The resource also gives each worker one task at a time: JAX and BLAS share out the cores themselves.
+    The resource also gives each worker one task at a time: JAX and BLAS share out the cores themselves. A second resource, which
+    no task asks for, says how many devices JAX has there.
 
     Args:
         token: the name of the run, and of the resource.
@@ -78,8 +86,8 @@ class FitCheck(WorkerPlugin):  # type: ignore[misc]
         if differs := mismatch(self.wanted):
             worker.log_event(TOPIC, {"worker": worker.address, "differs": differs})
         else:
-            await worker.set_resources(**{self.token: 1})
+            await worker.set_resources(**{self.token: 1, devices(self.token): jax.local_device_count()})
 
     async def teardown(self, worker: Any) -> None:
         shutil.rmtree(folder(self.token), ignore_errors=True)
-        await worker.set_resources(**{self.token: 0})
+        await worker.set_resources(**{self.token: 0, devices(self.token): 0})

@@ -48,14 +48,14 @@ def token() -> str:
 
 
 def follow(
-    address: str, token: str, submit: Callable[[Submit], Tasks], take: Callable[[Any], str], progress: Progress, say: Say
+    address: str, token: str, submit: Callable[[Submit, int], Tasks], take: Callable[[Any], str], progress: Progress, say: Say
 ) -> None:
     """Let a cluster do tasks, and take their results as they come. A failed task is reported and left to the run.
 
     Args:
         address: of a scheduler, or ``local:N`` for N processes of this machine.
         token: the run's own name.
-        submit: hands the tasks in.
+        submit: hands the tasks in; its second argument is the largest number of JAX's devices that a fitting worker has.
         take: gets the result of a task; returns a line to say, or "".
         say: told the dashboard's address, the workers that do not fit, and problems.
 
@@ -65,7 +65,7 @@ def follow(
     try:
         with _client(address) as client, _fitting(client, token, say):
             say(f"cluster: {client.scheduler.address}, dashboard {client.dashboard_link}")
-            tasks = submit(partial(client.submit, pure=False, resources={token: 1}))
+            tasks = submit(partial(client.submit, pure=False, resources={token: 1}), _devices(client, token))
             _follow(client, tasks, token, take, progress, say)
     except ClusterGone as error:
         say(f"cluster: {error}; the run goes on alone")
@@ -128,7 +128,17 @@ def _fitting(client: Any, token: str, say: Say) -> Iterator[None]:
 
 def _workers(client: Any, token: str) -> int:
     """Number of workers that take the run's tasks."""
-    return sum(bool(worker["resources"].get(token)) for worker in client.scheduler_info(n_workers=-1)["workers"].values())
+    return sum(bool(one.get(token)) for one in _resources(client))
+
+
+def _devices(client: Any, token: str) -> int:
+    from harness.cluster.fit import devices
+
+    return int(max((one.get(devices(token), 1) for one in _resources(client)), default=1))
+
+
+def _resources(client: Any) -> list[dict[str, float]]:
+    return [worker["resources"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()]
 
 
 def _follow(client: Any, tasks: Tasks, token: str, take: Callable[[Any], str], progress: Progress, say: Say) -> None:

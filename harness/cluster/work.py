@@ -1,11 +1,11 @@
-"""The tasks of a worker: prepare one run, or measure one claim with its controls, and keep the results."""
+"""The tasks of a worker: a block of a run's Jacobian, the rest of the run, or a claim with its controls. All results are kept."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ class Request:
     lab: Mapping[str, Any]
 
 
+# the lab of the run whose blocks this worker computes: it holds their compiled program
+_current: dict[tuple[str, str, int], Lab] = {}
+
+
 @dataclass(frozen=True)
 class TaskResult:
     """The result of a task.
@@ -58,8 +62,27 @@ class TaskResult:
     problem: str = ""
 
 
-def prepare(request: Request, name: str, seed: int) -> TaskResult:
-    """Do the long work of one run of an experiment, and of its stage records."""
+def block(request: Request, name: str, seed: int, first: int) -> TaskResult:
+    """Compute the block of columns from ``first`` on of the Jacobian of one run.
+
+    An error is left to :func:`prepare`, which meets it again: one run reports it once.
+    """
+    run = (request.token, name, seed)
+
+    def work(lab: Lab) -> None:
+        _current.clear()
+        _current[run] = lab
+        lab.run(name, seed).compute_block(first)
+
+    return replace(_result(request, (), work, _current.get(run)), problem="")
+
+
+def prepare(request: Request, name: str, seed: int, blocks: Sequence[TaskResult]) -> TaskResult:
+    """Do the long work of one run of an experiment, and of its stage records.
+
+    Args:
+        blocks: results of :func:`block` for this run.
+    """
 
     def work(lab: Lab) -> None:
         run = lab.run(name, seed)
@@ -67,7 +90,7 @@ def prepare(request: Request, name: str, seed: int) -> TaskResult:
             run.prepare()
             run.stage_records()
 
-    return _result(request, (), work)
+    return _result(request, blocks, work)
 
 
 def measure(request: Request, claim: str, prepared: Sequence[TaskResult]) -> TaskResult:
@@ -90,22 +113,23 @@ def measure(request: Request, claim: str, prepared: Sequence[TaskResult]) -> Tas
     return _result(request, prepared, work)
 
 
-def _result(request: Request, prepared: Sequence[TaskResult], work: Callable[[Lab], None]) -> TaskResult:
+def _result(request: Request, needed: Sequence[TaskResult], work: Callable[[Lab], None], lab: Lab | None = None) -> TaskResult:
+    """The result of some work after the results that it needs, in the lab of an earlier task or in a new one."""
     shared = Path(request.store, request.token).exists()
-    store = Store(Path(request.store) if shared else fit.folder(request.token))
-    brought = {name for result in prepared for name in result.packed}
+    store = lab.store if lab else Store(Path(request.store) if shared else fit.folder(request.token))
+    sent = {name for result in needed for name in result.packed} | store.used
     problem = ""
     try:
-        for result in prepared:
+        for result in needed:
             entries.unpack(result.packed, store)
         _declare(request)
         with exact_dtypes():
-            work(Lab(store, **request.lab))
+            work(lab or Lab(store, **request.lab))
     except NotRun:
         pass
     except Exception as error:
         problem = "".join(traceback.format_exception_only(error)).strip()
-    return TaskResult({} if shared else entries.pack(store, store.used - brought), problem)
+    return TaskResult({} if shared else entries.pack(store, store.used - sent), problem)
 
 
 def _declare(request: Request) -> None:

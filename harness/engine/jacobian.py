@@ -1,16 +1,13 @@
 """The Jacobian of any map between parameter trees: dense by column blocks, and as products.
 
 Forward mode pushes a block of unit vectors through the map. The column axis comes last in every leaf, so that matrix products
-with unbatched factors stay single large products. Columns are independent, so the column axis is sharded over the devices.
-Processes and hosts with a common store share a Jacobian by claiming blocks of columns there. A Python loop over blocks can be
-stopped, shown and resumed.
+with unbatched factors stay single large products. Columns are independent, so the column axis is sharded over the devices, and
+each block can be computed by another process. A Python loop over blocks can be stopped, shown and resumed.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, MutableMapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -27,9 +24,8 @@ from harness.progress import Progress
 
 Map = Callable[[Any], Any]
 Matrix = np.ndarray[Any, Any]
-# Columns of a block, which is claimed and kept as a whole: a few seconds' work at N = 4810.
+# Columns of a block, which is computed and kept as a whole: a few seconds' work at N = 4810.
 BLOCK = 256
-POLL = 1.0  # seconds between looks at what other processes have finished
 
 
 def tangents(f: Map) -> Callable[[Any, Any], Any]:
@@ -44,15 +40,49 @@ def tangents(f: Map) -> Callable[[Any, Any], Any]:
     return getattr(f, "push", push)
 
 
-@with_exact_dtypes
+class Columns:
+    """J = df/dx at x by blocks of columns; one compiled program computes all of them.
+
+    Attributes:
+        firsts: the first column of each block.
+    """
+
+    @with_exact_dtypes
+    def __init__(
+        self, f: Map, x: Any, *, chunk: int | None = None, devices: list[Any] | None = None, block: int | None = None
+    ) -> None:
+        """Arguments as for :func:`dense_jacobian`; ``block`` is the number of columns of a block, by default :func:`layout`'s."""
+        devices = devices or jax.local_devices()
+        self._size = sum(leaf.size for leaf in jax.tree.leaves(x))
+        self._width, stride = layout(x, chunk, devices)
+        self._push = pusher(f, x, devices)
+        self.firsts = range(0, self._size, block or stride)
+
+    @with_exact_dtypes
+    def block(self, start: int, label: str = "Jacobian", advance: Callable[[int], None] = lambda columns: None) -> Matrix:
+        """The block that starts at column ``start``, of shape (final, columns); ``advance`` is told each number of columns done.
+
+        Raises:
+            NotFinite: the block holds NaN or infinity; the message names the entry.
+        """
+        stop, width = min(start + self.firsts.step, self._size), self._width
+        # all parts are dispatched at once, so that devices do not wait for the host
+        parts = [self._push(np.arange(first, first + width)) for first in range(start, stop, width)]
+        block = np.empty((parts[0].shape[0], stop - start), parts[0].dtype)
+        for first, part in zip(range(0, stop - start, width), parts, strict=True):
+            block[:, first : first + width] = np.asarray(part)[:, : stop - start - first]
+            advance(min(width, stop - start - first))
+        return _finite(block, start, label)
+
+
 def dense_jacobian(
     f: Map,
     x: Any,
     *,
     chunk: int | None = None,
     devices: list[Any] | None = None,
+    block: int | None = None,
     done: MutableMapping[int, Matrix] | None = None,
-    claim: Callable[[int], AbstractContextManager[bool]] = lambda first: nullcontext(True),
     progress: Progress | None = None,
     label: str = "Jacobian",
 ) -> Matrix:
@@ -64,57 +94,37 @@ def dense_jacobian(
         chunk: columns a device works on at once; by default as many as fit the machine
             (:func:`harness.engine.devices.columns`).
         devices: devices that share the columns; by default all devices of this process.
+        block: columns of a block; by default :func:`layout` decides.
         done: finished blocks by their first column; they are not computed again, and new blocks are added.
-        claim: (first column) -> a context that tells whether this process may compute the block; if not, another process does.
 
     Raises:
         InvalidInput: chunk below one.
         NotFinite: a block holds NaN or infinity; the message names the entry.
     """
-    devices = devices or jax.local_devices()
     done = {} if done is None else done
-    size = sum(leaf.size for leaf in jax.tree.leaves(x))
-    width, stride = layout(x, chunk, devices)
-    push = pusher(f, x, devices)
-
-    def compute(start: int) -> Matrix:
-        stop = min(start + stride, size)
-        # all parts are dispatched at once, so that devices do not wait for the host
-        parts = [push(np.arange(first, first + width)) for first in range(start, stop, width)]
-        block = np.empty((parts[0].shape[0], stop - start), parts[0].dtype)
-        for first, part in zip(range(0, stop - start, width), parts, strict=True):
-            block[:, first : first + width] = np.asarray(part)[:, : stop - start - first]
-            step.advance(min(width, stop - start - first))
-        return _finite(block, start, label)
-
-    firsts = range(0, size, stride)
+    columns = Columns(f, x, chunk=chunk, devices=devices, block=block)
+    firsts, size = columns.firsts, columns.firsts.stop
     with (progress or Progress()).stage(label, size) as step:
-        left = list(firsts)
-        while True:
-            finished = [first for first in left if first in done]
-            step.advance(sum(min(stride, size - first) for first in finished))
-            left = [first for first in left if first not in finished]
-            if not left:
-                break
-            for first in left:
-                with claim(first) as mine:
-                    if mine:
-                        done[first] = compute(first)
-                        left.remove(first)
-                        break
+        for first in firsts:
+            if first in done:
+                step.advance(min(firsts.step, size - first))
             else:
-                step.note("other processes are at the columns that are left")
-                time.sleep(POLL)
+                done[first] = columns.block(first, label, step.advance)
     return np.concatenate([done[first] for first in firsts], axis=1)
 
 
-def layout(x: Any, chunk: int | None = None, devices: list[Any] | None = None) -> tuple[int, int]:
-    """Columns of all devices at once, and of a block: the least multiple of the first number that reaches :data:`BLOCK`."""
+def layout(x: Any, chunk: int | None = None, devices: list[Any] | None = None, count: int | None = None) -> tuple[int, int]:
+    """Columns of all devices at once, and of a block: the least multiple of the first number that reaches :data:`BLOCK`.
+
+    Args:
+        x, chunk, devices: as for :func:`dense_jacobian`.
+        count: a number of devices in place of theirs, to lay out blocks for another process.
+    """
     devices = devices or jax.local_devices()
     chunk = fitting_columns(x, devices[0]) if chunk is None else chunk
     if chunk < 1:
         raise InvalidInput(f"chunk {chunk}: need at least one column")
-    width = chunk * len(devices)
+    width = chunk * (count or len(devices))
     return width, -(-BLOCK // width) * width
 
 

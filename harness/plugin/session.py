@@ -197,8 +197,8 @@ class Judging:
         s, plan = self.settings, self.progress.plan
         patterns, lab = tuple(config.getini("python_files")), lab_arguments(config, s)
         request = Request(str(s.claims), str(s.root), fit.digest(s.claims), patterns, str(s.store), "", lab)
-        needed = [run.experiment for run in self.runs.open(name for claim in claims for name in claim.on)]
-        runs = {(one.name, one.seed): plan.expected(one.name) or 0.0 for one in needed}
+        needed = self.runs.open(name for claim in claims for name in claim.on)
+        runs = {(run.experiment.name, run.experiment.seed): (run, plan.expected(run.experiment.name) or 0.0) for run in needed}
         workload = Workload(runs, {claim.id: (claim.on, plan.expected(claim.id) or 0.0) for claim in claims})
         return partial(_usage, compute, s.scheduler, request, workload, self.progress, self.progress.say)
 

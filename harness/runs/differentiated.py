@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from harness.engine import jacobian, matrix_free
-from harness.engine.jacobian import dense_jacobian, layout
+from harness.engine.jacobian import dense_jacobian
 from harness.engine.precision import with_exact_dtypes
 from harness.engine.products import TrainingProducts
 from harness.engine.spectrum import decompose
@@ -18,9 +18,10 @@ from harness.engine.training import Training, check_losses
 from harness.engine.trees import flatten, unflatten
 from harness.errors import InvalidInput, NotFinite, TooLarge
 from harness.measure import carried
-from harness.runs import checks, examples, programs, run
+from harness.runs import checks, examples, programs
 from harness.runs.bench import InMemory, free, gib
 from harness.runs.compilations import keep_while_running
+from harness.runs.dense import DenseRun
 from harness.runs.shown import NEAR, NearOne, Shown, ShownSpectrum
 from harness.runs.shown_measurements import ShownCarried, ShownTrained
 from harness.runs.shown_training import ShownProducts
@@ -34,7 +35,7 @@ BYTES = 64  # for each entry of a dense Jacobian and its decomposition: eight fl
 CODE = (jacobian, decompose)
 
 
-class DifferentiatedRun(Shown, run.Run):
+class DifferentiatedRun(Shown, DenseRun):
     """A run of a :class:`harness.Network` up to its spectrum.
 
     Attributes:
@@ -155,18 +156,30 @@ class DifferentiatedRun(Shown, run.Run):
                 "run.products are those products, and net.run(memory=BYTES) allows more"
             )
         self.trained  # noqa: B018 - a diverging run says so before its derivative is taken
-        blocks = self._blocks
-        claim = getattr(blocks, "claim", lambda first: nullcontext(True))
+        label = f"{self.label}: Jacobian"
         try:
             return dense_jacobian(
-                self.training, self._start, done=blocks, claim=claim, progress=self.lab.progress, label=f"{self.label}: Jacobian"
+                *self._differentiated, **self._layout, done=self._blocks, progress=self.lab.progress, label=label
             )
         except NotFinite as error:
             raise self._no_derivative() or error from None
 
-    @cached_property
+    @property
+    def _differentiated(self) -> tuple[Any, Any]:
+        return self.training, self._start
+
+    @property
     def _blocks(self) -> Any:
-        return self.store.blocks("network-jacobian", self._key({"columns": layout(self._start)[1]}), (jacobian,))
+        return self.store.blocks("network-jacobian", self._key({"columns": self._layout["block"]}), (jacobian,))
+
+    def blocks_left(self) -> Sequence[int]:
+        return super().blocks_left() if self.dense and not self.unstored else ()
+
+    @property
+    def _spectrum_kept(self) -> bool:
+        """The spectrum's key needs the structural directions, which are not looked for here."""
+        known = self.network.structural == "none" or self.held("network-structural", modules=(carried,))
+        return known and self.held("network-spectrum", modules=CODE, carried=self._carried_key)
 
     @with_exact_dtypes
     def _no_derivative(self) -> InvalidInput | None:
@@ -181,7 +194,7 @@ class DifferentiatedRun(Shown, run.Run):
     def spectrum(self) -> ShownSpectrum:
         """Singular values and both sides' vectors of J, checked."""
         found = self.result("network-spectrum", ShownSpectrum, self._decompose, modules=CODE, carried=self._carried_key)
-        getattr(self._blocks, "clear", dict)()
+        self._blocks.clear()
         return found
 
     def _decompose(self) -> Any:

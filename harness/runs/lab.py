@@ -31,6 +31,8 @@ class Lab:
         every_seed: run fixed-seed experiments for all seeds as well (for a reference ensemble).
         chunk: columns of a Jacobian that a device works on at once; None takes as many as fit the machine.
         options: name -> value of the papers' own options, such as the place of a data set or the time that a run may take.
+        devices: number of devices of the processes that compute blocks of a Jacobian, which decides how many columns a block
+            has; None takes this process's devices.
         memory: bytes that the dense Jacobian of a user's network may take; None takes half of the free memory.
     """
 
@@ -47,13 +49,14 @@ class Lab:
         options: Mapping[str, Any] = MappingProxyType({}),
         memory: int | None = None,
         first_seed: int = 0,
+        devices: int | None = None,
     ) -> None:
         self.store: Any = InMemory() if store is None else store
         self.scale, self.seeds, self.precision, self.memory = scale, seeds, precision, memory
         self.first_seed = first_seed
         self.progress = progress or Progress()
         self.every_seed = every_seed
-        self.chunk = chunk
+        self.chunk, self.devices = chunk, devices
         self.options = options
         self._runs: dict[tuple[str, int], Any] = {}
         self._opened: list[Any] = []

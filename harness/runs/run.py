@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.engine.precision import with_exact_dtypes
+from harness.errors import InvalidInput
 from harness.progress import Progress
 from harness.runs.provenance import Code, source_hash
 from harness.runs.stages import Record, definition
@@ -24,6 +25,7 @@ class Lab(Protocol):
     store: Store
     progress: Progress
     chunk: int | None
+    devices: int | None
     options: Mapping[str, Any]
 
     def run(self, name: str, seed: int = 0) -> Any: ...
@@ -36,7 +38,7 @@ class Run:
     Attributes:
         experiment: the experiment that is run.
         lab: the lab that holds the run.
-        seconds: time spent on each stage in this session.
+        seconds: time spent on each stage in this session, without the stages that it called for.
         stages: one record (name, digest of its arrays) for each stage reached in this session, computed or from the store.
     """
 
@@ -65,6 +67,14 @@ class Run:
     def prepare(self) -> None:
         """Do the long work before claims ask for its results."""
 
+    def blocks_left(self) -> Sequence[int]:
+        """First columns of the blocks of a Jacobian that :meth:`prepare` would compute, and any process may compute before."""
+        return ()
+
+    def compute_block(self, first: int) -> None:
+        """Compute one block of columns into the store, where :meth:`prepare` takes it; nothing if it is not needed any more."""
+        raise InvalidInput(f"{self.label}: no block of columns begins at {first}: take one of blocks_left()")
+
     #: The module with ``stage_records(run)``. No code that measures imports this module, so that records can grow and nothing is
     #: measured anew.
     recorded_by: ClassVar[str] = ""
@@ -88,9 +98,10 @@ class Run:
 
         Their key holds the experiment, the code of ``modules`` with all their imports, and the code of the run's own module.
         """
-        started = time.perf_counter()
+        started, others = time.perf_counter(), sum(self.seconds.values())
         found = self.store.arrays(kind, self._key(key), with_exact_dtypes(compute), modules=modules or (compute,))
-        self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - started
+        took = time.perf_counter() - started - (sum(self.seconds.values()) - others)
+        self.seconds[kind] = self.seconds.get(kind, 0.0) + took
         if (asked := f"{kind} {key}") not in self._recorded:
             self._recorded.add(asked)
             self.record(kind, found)

@@ -113,7 +113,7 @@ class Store:
 
     @property
     def used(self) -> frozenset[str]:
-        """Names of the entries that were read or written."""
+        """Names of the entries that were read or written, those of blocks with their number: ``folder/number``."""
         return frozenset(self._seen)
 
     def keep_compilations(self) -> None:
@@ -213,27 +213,6 @@ class Blocks(MutableMapping[int, Any]):
             shutil.rmtree(self.folder, ignore_errors=True)
         store._seen.add(self.folder.name)
 
-    @contextmanager
-    def claim(self, number: int) -> Iterator[bool]:
-        """Tell whether this process may compute the block: no block is stored, and no process on any host computes it.
-
-        The claim ends with the context, or with the process, however it dies. Without locks each process computes every block
-        itself.
-        """
-        path = self.store.root / "locks" / f"{self.folder.name}-{number}.lock"
-        with ExitStack() as held:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                held.enter_context(FileLock(path).acquire(timeout=0))
-            except Timeout:
-                yield False
-                return
-            except OSError as error:
-                self.store.complain(path, error)
-            except NotImplementedError:  # a file system without locks: each process computes every block itself
-                pass
-            yield number not in self
-
     def _full(self, number: int) -> dict[str, Any]:
         return self.store._key(self.kind, {**self.key, "block": number}, self.modules)
 
@@ -242,12 +221,16 @@ class Blocks(MutableMapping[int, Any]):
             entry = self.store._read(self.folder / str(number), self._full(number)) if not self.store.fresh else None
             if entry is None:
                 raise KeyError(number)
-            self._held[number] = entry["block"]
+            self._hold(number, entry["block"])
         return self._held[number]
 
     def __setitem__(self, number: int, block: Any) -> None:
-        self._held[number] = block
+        self._hold(number, block)
         self.store._write(self.folder / str(number), self._full(number), {"block": block})
+
+    def _hold(self, number: int, block: Any) -> None:
+        self._held[number] = block
+        self.store._seen.add(f"{self.folder.name}/{number}")
 
     def __delitem__(self, number: int) -> None:
         del self._held[number]

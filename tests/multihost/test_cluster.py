@@ -23,23 +23,43 @@ import pytest
 
 from claims.training_jacobian.atlas.__main__ import TABLE
 from harness.cluster import atlas, entries, fit, work
+from harness.engine.jacobian import Columns
 from harness.report import json_file
 from harness.report.atlas import command as command_line
+from harness.runs.lab import Lab
 from harness.runs.store import Store
 from harness.suite.catalogue import PATTERNS
 from harness.suite.paper import home
 
 ROOT = Path(__file__).resolve().parents[2]
 # N = 640, three blocks of columns of some seconds each
-PROJECT = {
+PROJECT = {  # whoever computes a block writes a line into the file blocks
     "pytest.ini": "[pytest]\nclaims_paths = claims\nclaims_canaries = off\naddopts = --import-mode=importlib\n",
     "claims/test_it.py": """
+import hashlib
+import os
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 from harness import Control, Network, at_least, claim
+from harness.engine import jacobian
+
+finite = jacobian._finite
+
+
+def logged(block, first, label):
+    line = f"{os.getpid()} {first} {hashlib.sha256(np.ascontiguousarray(block)).hexdigest()} {label}"
+    with (Path(__file__).parents[1] / "blocks").open("a") as log:
+        log.write(line + chr(10))
+    return finite(block, first, label)
+
+
+if finite.__name__ != "logged":
+    jacobian._finite = logged
 
 
 def init(key):
@@ -83,6 +103,7 @@ if os.environ.get("ELSEWHERE"):
     differentiated.dense_jacobian = refuse
 """
 LONG, SHORT = 1500, 50  # epochs
+SEEDS, BLOCKS = 3, 3
 
 
 @pytest.fixture
@@ -108,7 +129,7 @@ def begun(
     project: Path, *arguments: str, store: str = "store", report: str = "reports", elsewhere: str = ""
 ) -> subprocess.Popen[str]:
     """The project's claims, being judged."""
-    command = [sys.executable, "-m", "pytest", "claims", "-v", "--claims-seeds=3", f"--claims-store={project / store}"]
+    command = [sys.executable, "-m", "pytest", "claims", "-v", f"--claims-seeds={SEEDS}", f"--claims-store={project / store}"]
     command += [f"--claims-report={project / report}", *arguments]
     here = environment(ELSEWHERE=elsewhere)
     return subprocess.Popen(command, cwd=project, env=here, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -116,6 +137,16 @@ def begun(
 
 def said(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=280)[0]
+
+
+def computed(project: Path) -> list[tuple[int, str, str]]:
+    """Process, place and bits of every block that was computed since the last time of asking, but those of controls."""
+    log = project / "blocks"
+    lines = [line.split(" ", 3) for line in log.read_text().splitlines()]
+    log.unlink()
+    return sorted(
+        (int(process), f"{label}, {first}", bits) for process, first, bits, label in lines if label.startswith("net, seed")
+    )
 
 
 def values(folder: Path) -> list[float | None]:
@@ -164,11 +195,15 @@ def first_block(project: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_gives_the_same_bits(project: Callable[[int], Path], workers: int) -> None:
+    """Also of J: every block has the bits that the run itself computes, and is computed once."""
     folder = project(SHORT)
     with_cluster = said(begun(folder, f"--claims-scheduler=local:{workers}", elsewhere="yes"))
     assert re.search(r"cluster: tcp://127\.0\.0\.1:\d+, dashboard http://127\.0\.0\.1:\d+/status", with_cluster), with_cluster
     assert "1 of 1 claims judged: 1 SUPPORTED" in with_cluster
+    apart = computed(folder)
     said(begun(folder, store="alone", report="alone-reports"))
+    assert len(apart) == SEEDS * BLOCKS
+    assert sorted(one[1:] for one in apart) == sorted(one[1:] for one in computed(folder))
     assert values(folder / "reports") == values(folder / "alone-reports")
     assert not list(folder.glob("store/cluster-*"))
 
@@ -183,6 +218,21 @@ def test_what_a_killed_worker_was_at_is_done_by_another(
         first.send_signal(signal.SIGKILL)
         output = said(running)
     assert "1 of 1 claims judged: 1 SUPPORTED" in output, output
+    places = [place for _, place, _ in computed(folder)]
+    assert len(set(places)) == SEEDS * BLOCKS
+    assert len(places) <= SEEDS * BLOCKS + 1, "more was computed again than the block that the worker was at"
+
+
+def test_one_jacobian_is_spread_over_the_workers(
+    project: Callable[[int], Path], scheduler: tuple[str, subprocess.Popen[str]]
+) -> None:
+    folder, (address, _) = project(LONG), scheduler
+    with worker(address), worker(address):
+        output = said(begun(folder, f"--claims-scheduler={address}", "--claims-seeds=1", elsewhere="yes"))
+    assert "experiment net FAILED" not in output, output
+    found = computed(folder)
+    assert [place.rpartition(" ")[2] for _, place, _ in sorted(found, key=lambda one: one[1])] == ["0", "256", "512"]
+    assert len({process for process, _, _ in found}) == 2
 
 
 def test_a_run_goes_on_without_its_scheduler(
@@ -238,16 +288,38 @@ def test_a_worker_that_does_not_see_the_store_sends_what_it_used(tmp_path: Path)
         str(papers), str(papers.parent), fit.digest(papers), PATTERNS, str(tmp_path / "gone"), "no-token", {"scale": "smoke"}
     )
     try:
-        result = work.prepare(request, "gmm-late", 0)
+        result = work.prepare(request, "gmm-late", 0, ())
         assert not result.problem
         assert any(name.startswith("one-pass-") for name in result.packed)
         again = work.measure(request, "outlier-eigenspaces/gmm-late-eigenvalues[hessian-top]", [result])
         assert not again.problem
         assert again.packed.keys().isdisjoint(result.packed)
         assert "has no claim mine/none: give it the folder" in work.measure(request, "mine/none", []).problem
-        assert "has other claims in" in work.prepare(replace(request, code="0"), "gmm-late", 0).problem
+        assert "has other claims in" in work.prepare(replace(request, code="0"), "gmm-late", 0, ()).problem
     finally:
         shutil.rmtree(fit.folder("no-token"), ignore_errors=True)
+
+
+def test_blocks_go_from_worker_to_worker_without_a_common_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    papers, tokens = home(), ("no-token-0", "no-token-1", "no-token-2")
+    request = work.Request(
+        str(papers), str(papers.parent), fit.digest(papers), PATTERNS, str(tmp_path / "gone"), "", {"scale": "smoke"}
+    )
+    monkeypatch.setattr("harness.engine.jacobian.BLOCK", 8)
+    first, second, third = (replace(request, token=token) for token in tokens)
+    left = Lab(scale="smoke").run("digits", 0).blocks_left()
+    assert len(left) > 2
+    try:
+        results = [work.block((first, second)[number % 2], "digits", 0, column) for number, column in enumerate(left)]
+        sent = [sum(".blocks/" in name for name in result.packed) for result in results]
+        assert sent == [1] * len(left), "each result has its own block"
+        monkeypatch.setattr(Columns, "block", lambda *_: pytest.fail("a block was computed again"))
+        last = work.prepare(third, "digits", 0, results)
+        assert not last.problem
+        assert any(name.startswith("spectrum-") for name in last.packed)
+    finally:
+        for token in tokens:
+            shutil.rmtree(fit.folder(token), ignore_errors=True)
 
 
 def test_a_process_that_differs_is_named() -> None:
