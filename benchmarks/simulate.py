@@ -1,8 +1,9 @@
 """A graph of tasks on a number of workers, simulated event by event: who does what, when, and what goes over the network.
 
-The rules are those of ``harness/cluster``. A worker has one task at a time. Of the tasks whose needs are done, the first in the
-list goes next, to the free worker that has most bytes of its needs. The worker fetches what it lacks, and opens the task's run if
-it was at another run. Results that the run keeps arrive there one after another. Nothing fails, and all workers are alike.
+The tasks are those of ``harness/cluster``. How Dask places them is simplified. A worker has one task at a time. Of the tasks
+whose needs are done, the first in the list goes next, to the free worker that has most bytes of its needs. The worker fetches
+what it lacks, and opens the task's run if it was at another run. Results that the run keeps arrive there one after another.
+Nothing fails, and all workers are alike.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the tasks.
+    """The outcome of a simulation.
 
     Attributes:
         seconds: until the last result is where it belongs.

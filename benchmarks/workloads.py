@@ -86,7 +86,7 @@ def dense(size: int, jacobian: float, spectrum: float, run: str, opening: float,
 
 
 def networks(times: Times, count: int, *, divided: bool = True) -> list[Task]:
-    """So many small networks; not ``divided``, a network is one task."""
+    """Small networks; a network is one task unless its Jacobian is ``divided``."""
     tasks: list[Task] = []
     for number in range(count):
         one = dense(SIZE, times.training + times.jacobian, times.spectrum, str(number), times.opening, len(tasks))

@@ -31,7 +31,7 @@ from .one_pass import CHUNK, Params
 from .run import CODE, Run, trainer
 
 GROUPS = 16  # of trajectories, at most
-FEW = 4  # trajectories whose blocks are compared
+FEW = 8  # trajectories whose blocks are compared
 SUMS = 400  # roundings of a block's sums over examples
 LOOKS = 4  # snapshots that are compared
 # A trajectory whose rounding error is so many times the median one took another side of a kink: without kinks, that of the
@@ -78,12 +78,12 @@ def _blocks(run: Run, again: Mapping[str, Any]) -> list[Record]:
     def taken() -> dict[str, Any]:
         ours = Params(*(np.asarray(run.trajectory[name][-1][:FEW], np.float64) for name in Params._fields))
         theirs = Params(*(again[f"others-{name}"] for name in Params._fields))
-        own, other = (run.block_tops(params) for params in (ours, theirs))
-        moved = np.abs(own - other) * UNIT[e.precision] / UNIT["float32"]
-        return {"values": own.ravel(), "rounding": np.maximum(moved, SUMS * UNIT["float64"] * np.abs(own).max()).ravel()}
+        tops = (np.swapaxes(run.block_tops(params), 0, 1) for params in (ours, theirs))
+        own, other = (each.reshape(len(each), -1) for each in tops)  # a group is a trajectory: one may take a kink's other side
+        return probed.grouped(own, other, e.precision, SUMS * UNIT["float64"])
 
     key = {"experiment": e.fingerprint()}
-    return [probed.recorded("blocks' eigenvalues", run.lab.store.arrays("blocks-record", key, taken, modules=(Run, rounding)))]
+    return [probed.recorded("blocks' eigenvalues", run.lab.store.arrays("blocks-record", key, taken, modules=(Run, _blocks)))]
 
 
 def records(
@@ -95,7 +95,7 @@ def records(
         first: the first chunk of examples.
         trajectory: parameters by name, (snapshots + 1, trajectories, ...).
         chunks: how many chunks were taken before each snapshot.
-        again: ``snapshots`` looked at, and ``rounding`` (snapshots, trajectories) of a parameter there, that one from :func:`rounding`.
+        again: ``snapshots`` looked at, and ``rounding`` (snapshots, trajectories) of a parameter there, from :func:`rounding`.
     """
     unit = UNIT[precision]
 

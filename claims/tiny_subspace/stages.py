@@ -1,9 +1,9 @@
 """Stage records of the second paper's runs: data, theta_0, batch order, parameters and losses along training, eigenvalues.
 
 Descent is repeated in float32 and float64 for as many steps as a second or so allows. The difference is the rounding error.
-At the last of these steps the Hessian of a few examples has its eigenvalues computed at both parameters. There is no model of
-rounding beyond that horizon: later losses and eigenvalues are compared bit for bit only. Before the first step the parameters
-are equal up to a cast, and an eigenvalue is off by no more than its residual and the rounding of H.
+At the last of these steps the Hessian of a few examples is multiplied with fixed directions, at both parameters. Their distance
+estimates the distance dH of the Hessians. An eigenvalue up to this horizon is off by no more than its residual and |dH| (Weyl).
+There is no model of rounding beyond: later losses and eigenvalues are compared bit for bit only.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from harness.engine import descent, eigenpairs, hessian
+from harness.engine import descent, hessian
 from harness.engine.precision import with_exact_dtypes
 from harness.engine.training import State
+from harness.runs import probed
 from harness.runs.experiment import PRECISIONS
-from harness.runs.sketch import rms, vector, whole_signs
+from harness.runs.sketch import WIDTH, rms, vector
 from harness.runs.stages import UNIT, Record, exact, record
 
 from .experiments import STRIDE, SubspaceExperiment
@@ -29,8 +30,7 @@ from .run import CODE, Run, applied, linearised, trainer
 BUDGET = 4e8
 LEAST = 50
 SUMS = 400  # roundings of a Hessian product, the bound in tests/engine/test_hessian.py
-EXAMPLES = 500  # of the Hessian after training: a second of float64 for the largest network here
-CLOSE = 1e-8  # Lanczos' tolerance there, small beside the rounding of float32
+EXAMPLES = 500  # of the Hessian at the horizon
 
 
 def stage_records(run: Run) -> list[Record]:
@@ -39,7 +39,7 @@ def stage_records(run: Run) -> list[Record]:
     if "measured" not in vars(run):
         return []
     key, size = {"experiment": e.fingerprint(), "data": run.examples.digest}, run.network.size
-    taken = partial(descend_in, run), partial(largest_eigenvalues, run)
+    taken = partial(descend_in, run), partial(hessian_products, run)
     replay = with_exact_dtypes(lambda: replayed(e, size, len(run.examples.x), *taken))
     again = run.lab.store.arrays("replay", key, replay, modules=(*CODE, replayed))
     begun = start(e.precision, run.examples.digest, run.network.init(e.seed).astype(e.precision), run.order)
@@ -60,13 +60,12 @@ def descend_in(run: Run, precision: str, stops: list[int]) -> Iterator[Any]:
         yield np.asarray(now)
 
 
-def largest_eigenvalues(run: Run, theta: Any) -> Any:
-    """The two largest eigenvalues at theta (N,) of the Hessian over the first :data:`EXAMPLES` examples, in float64."""
+def hessian_products(run: Run, theta: Any) -> Any:
+    """H V at theta (N,) for the Hessian over the first :data:`EXAMPLES` examples, in float64, and fixed directions V, (N, 4)."""
     x, y = (part[:EXAMPLES] for part in (run.examples.x, run.examples.y))
     (chunk,) = hessian.chunks(np.asarray(x, np.float64), y, EXAMPLES)
-    at = linearised(run.problem)(jnp.asarray(theta, np.float64), *chunk)
-    start = np.asarray(whole_signs(len(theta), 1, "eigenvalues")[:, 0], np.float64)
-    return eigenpairs.top_eigenpairs(applied(at), len(theta), 2, start=start, tolerance=CLOSE).values
+    apply = applied(linearised(run.problem)(jnp.asarray(theta, np.float64), *chunk))
+    return np.stack([apply(v) for v in probed.directions(len(theta)).T], axis=1)
 
 
 def replayed(
@@ -74,7 +73,7 @@ def replayed(
     size: int,
     examples: int,
     descend: Callable[[str, list[int]], Iterable[Any]],
-    eigenvalues: Callable[[Any], Any],
+    products: Callable[[Any], Any],
 ) -> dict[str, Any]:
     """The run's first steps again in both precisions.
 
@@ -82,29 +81,32 @@ def replayed(
         size: N, the number of parameters.
         examples: number of training examples.
         descend: (precision, steps) -> theta (N,) at each of those steps.
-        eigenvalues: theta (N,) -> a few Hessian eigenvalues.
+        products: theta (N,) -> products of the Hessian with a few unit vectors, (N, vectors).
 
     Returns:
         ``steps`` up to the horizon, ``sketches`` (steps, 16) of theta there, ``rounding`` (steps,) of theta (root mean square);
-        ``eigenvalues`` at the last of these steps and their ``eigenvalue_rounding``, one for all; zeros if there are no steps.
+        ``products`` (16,), the sketches of the Hessian's products at the last of these steps, ``products_rounding`` of an entry
+        (root mean square), and ``curvature``, an estimate of the Hessian's own rounding error there (Frobenius norm).
     """
     e = experiment
     horizon = min(e.steps, max(LEAST, int(BUDGET / (size * (e.batch or examples)))))
     horizon = min(horizon, e.confined_from) if e.side != "whole" else horizon
     stops = sorted({STRIDE * round(part * horizon / 4 / STRIDE) for part in (1, 2, 3, 4)} - {0})
-    sketches, values = [], []
+    sketches, images = [], []
     for precision in PRECISIONS:
         thetas = list(descend(precision, stops))
         sketches.append([vector(theta) for theta in thetas])
-        values.append(eigenvalues(thetas[-1]) if thetas else np.zeros(1))
+        images.append(products(thetas[-1]) if thetas else np.zeros((size, probed.COUNT)))
     moved = [rms(a - b) for a, b in zip(*sketches, strict=True)]
     unit, own = UNIT[e.precision] / UNIT["float32"], PRECISIONS.index(e.precision)
+    apart = max(unit * rms(images[0] - images[1]), SUMS * UNIT["float64"] * rms(images[own]))
     return {
         "steps": np.array(stops, int),
         "sketches": np.array(sketches[own]),
         "rounding": unit * np.maximum.accumulate(moved),
-        "eigenvalues": values[own],
-        "eigenvalue_rounding": np.maximum(unit * rms(values[0] - values[1]), CLOSE * np.max(np.abs(values[own]))),
+        "products": np.concatenate([vector(image, WIDTH // probed.COUNT) for image in images[own].T]),
+        "products_rounding": np.array(apart),
+        "curvature": np.array(size * apart),  # the mean of |dH v|^2 over unit vectors v is |dH|_F^2 / N
     }
 
 
@@ -132,24 +134,22 @@ def along(precision: str, size: int, measured: Mapping[str, Any], again: Mapping
         if len(loss[part]):
             found.append(record(name, loss[part], rounding[part] if name == "loss" else None, steps=steps[part].tolist()))
     if "values" in measured:
-        found += _eigenvalues(precision, measured)
+        found += _eigenvalues(precision, measured, max(moved, default=0), float(again["curvature"]))
     for step in again["steps"][-1:].tolist():
-        found.append(record("Hessian eigenvalues", again["eigenvalues"], again["eigenvalue_rounding"], step=step))
+        found.append(record("products with the Hessian", again["products"], again["products_rounding"], step=step))
     return found
 
 
-def _eigenvalues(precision: str, measured: Mapping[str, Any]) -> list[Record]:
-    """The largest eigenvalues: at theta_0 with a model of their rounding, later without."""
-    values, steps = np.asarray(measured["values"]), np.asarray(measured["eigen_steps"])
-    found, first = [], int(len(steps) > 0 and steps[0] == 0)
-    if first:
-        # |lambda - lambda'| <= |H v - lambda' v| (Weyl), or the rounding of the sums in H if that is larger
-        off = max(float(np.max(np.asarray(measured["residuals"])[0, :4])), SUMS * UNIT[precision]) * float(
-            np.max(np.abs(values[0]))
-        )
-        found.append(record("Hessian eigenvalues", values[0, :4], off, {"": values[0]}, step=0))
-    if len(values) > first:
-        found.append(record("later Hessian eigenvalues", values[first:, :4].ravel(), None, {"": values[first:]}))
+def _eigenvalues(precision: str, measured: Mapping[str, Any], horizon: int, curvature: float) -> list[Record]:
+    """The largest eigenvalues: up to the horizon with a model of their rounding, later without."""
+    values, steps, found = np.asarray(measured["values"]), np.asarray(measured["eigen_steps"]), []
+    known = int(np.count_nonzero(steps <= horizon))
+    for step, at, residuals in zip(steps[:known].tolist(), values, np.asarray(measured["residuals"]), strict=False):
+        # |lambda - lambda'| <= |H v - lambda' v| + |dH| (Weyl), or the rounding of the sums in H if that is larger
+        off = max(float(np.max(residuals[:4])), SUMS * UNIT[precision]) * float(np.max(np.abs(at)))
+        found.append(record("Hessian eigenvalues", at[:4], off + (curvature if step else 0.0), {"": at}, step=step))
+    if len(values) > known:
+        found.append(record("later Hessian eigenvalues", values[known:, :4].ravel(), None, {"": values[known:]}))
     return found
 
 

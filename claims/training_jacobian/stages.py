@@ -68,7 +68,7 @@ def _measured(run: Run) -> list[Record]:
     for kind, (name, computed, probe) in probes.items():
         if run.reached(kind):
             take = with_exact_dtypes(lambda probe=probe, computed=computed: probed.compared(probe(), computed))
-            arrays = run.lab.store.arrays(f"probed-{kind}", key, take, modules=(Run, probed))
+            arrays = run.lab.store.arrays(f"probed-{kind}", key, take, modules=(Run, probed, _measured))
             found.append(probed.recorded(name, arrays))
     return found
 

@@ -33,13 +33,15 @@ def unpack(packed: Packed, store: Store) -> None:
 
 def _write(store: Store, name: str, files: dict[str, bytes]) -> None:
     target = store.root / name
-    target.parent.mkdir(exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    made = target  # until there is a folder
     try:
+        target.parent.mkdir(exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         for file, content in files.items():
             (made / file).write_bytes(content)
         os.replace(made, target)
     except OSError as error:
         store.complain(target, error)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        if made != target:
+            shutil.rmtree(made, ignore_errors=True)

@@ -90,6 +90,7 @@ def prepare(request: Request, name: str, seed: int, blocks: Sequence[TaskResult]
             run.prepare()
             run.stage_records()
 
+    _current.clear()  # the blocks' program and arrays leave the memory before the decomposition
     return _result(request, blocks, work)
 
 

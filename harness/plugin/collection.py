@@ -78,8 +78,8 @@ def placed(items: list[pytest.Item], order: Callable[[Sequence[Claim]], Sequence
     for place, item in enumerate(claims):
         item.place = place
     first = items.index(claims[0]) if claims else 0
-    turn = {id(claim): turn for turn, claim in enumerate(order([item.claim for item in claims]))}
-    ordered = sorted(claims, key=lambda item: turn[id(item.claim)])
+    rank = {id(claim): rank for rank, claim in enumerate(order([item.claim for item in claims]))}
+    ordered = sorted(claims, key=lambda item: rank[id(item.claim)])
     return [*items[:first], *ordered, *(item for item in items[first:] if not isinstance(item, ClaimItem))]
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from harness.runs.experiment import CATALOGUE
 from harness.suite.claim import Claim
 
-CLASS = 2.0  # costs of one class differ by less than this factor: times of an earlier run are no finer, and files stay together
 LEAST = 1.0  # seconds of the cheapest class
 
 
@@ -45,7 +44,7 @@ class Costs:
         return None if known is None else known * values(claim.over, sum(map(self.runs, claim.on)))
 
     def experiment(self, name: str) -> float:
-        """Seconds to prepare all runs of the experiment. What no earlier run says counts as the least: it is soon tried."""
+        """Seconds to prepare all runs of the experiment. An experiment without a recorded time counts as the cheapest."""
         return self.seconds.get(name, LEAST) * self.runs(name)
 
     def used(self, claim: Claim) -> tuple[str, ...]:
@@ -71,4 +70,5 @@ class Costs:
     def _class(self, claims: Sequence[Claim], prepared: set[str]) -> int:
         needed = {name for claim in claims for name in self.used(claim)} - prepared
         cost = sum(map(self.experiment, sorted(needed))) + sum(self.claim(claim) or 0.0 for claim in claims)
-        return max(0, math.floor(math.log(max(cost, LEAST) / LEAST, CLASS)))
+        # costs of one class differ by less than two: times of an earlier run are no finer, and the claims of a file stay together
+        return math.frexp(max(cost, LEAST) / LEAST)[1]

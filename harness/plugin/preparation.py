@@ -144,9 +144,9 @@ class PreparedRuns:
         if run is None:  # a lab of somebody's own
             return
 
-        def noted(name: str, seed: int = 0) -> Run:
+        def noted(name: str, *more: Any, **options: Any) -> Run:
             self._asked.add(name)
-            return run(name, seed)
+            return run(name, *more, **options)
 
         self._lab.run = noted
 

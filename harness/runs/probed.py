@@ -1,4 +1,4 @@
-"""Measurements taken again along fixed directions, in both precisions: what a report compares of them, with rounding errors.
+"""Stage records of measurements: the same measurement along fixed directions, in both precisions.
 
 A singular vector turns within its cluster from machine to machine, so that measurements along it differ. Directions of random
 signs are the same everywhere. A few of them show whether the code of a measurement still computes the same. Float32 against
@@ -7,7 +7,8 @@ float64 gives the rounding error, as for trajectories (:mod:`harness.runs.stages
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,22 +24,34 @@ from harness.runs.stages import UNIT, Record, record
 
 COUNT = 4  # directions
 STIMULI = (0.1, 1.0, 10.0)  # within and beyond the linear range of the papers' networks
-DIMENSIONS = (32, 128, 512)  # of confined trainings; one block of columns, so that a step multiplies no more than it must
-Taken = Callable[[str], Any]  # precision -> values, (groups, values of a group); each group has one rounding error
+# Dimensions of confined trainings. The largest take two blocks of columns (harness.measure.restricted), the others one.
+DIMENSIONS = (32, 64, 128, 256, 384, 512, 640, 768)
+Taken = Callable[[str], Any]  # precision -> values, (groups, values of a group)
 
 
 def compared(taken: Taken, precision: str) -> dict[str, Any]:
-    """Values in a precision, flat, and their rounding errors there: the root mean square of each group's."""
+    """:func:`grouped` values of a measurement in the run's precision and in the other one."""
     low, high = (np.asarray(taken(each), np.float64) for each in PRECISIONS)
-    own, unit = low if precision == "float32" else high, UNIT[precision]
-    moved = np.sqrt(np.mean((low - high) ** 2, axis=1)) * unit / UNIT["float32"]
-    least = unit * np.sqrt(np.mean(own**2, axis=1))
-    return {"values": own.ravel(), "rounding": np.repeat(np.maximum(moved, least), own.shape[1])}
+    own, other = (low, high) if precision == "float32" else (high, low)
+    return grouped(own, other, precision, UNIT[precision])
 
 
-def recorded(name: str, found: dict[str, Any]) -> Record:
-    """The stage record of what :func:`compared` gives."""
-    return record(name, found["values"], found["rounding"])
+def grouped(own: Any, other: Any, precision: str, least: float) -> dict[str, Any]:
+    """Values with one rounding error for each group: the root mean square of their distance from those of the other precision.
+
+    Args:
+        own, other: values in the run's ``precision`` and in the other one, (groups, values of a group).
+        least: the smallest relative error that a group may have.
+    """
+    moved = np.sqrt(np.mean((own - other) ** 2, axis=1)) * UNIT[precision] / UNIT["float32"]
+    size = np.sqrt(np.mean(own**2, axis=1))
+    rounding = np.repeat(np.maximum(moved, least * size), own.shape[1])
+    return {"values": own.ravel(), "rounding": rounding, "groups": np.array(len(own))}
+
+
+def recorded(name: str, found: Mapping[str, Any]) -> Record:
+    """The stage record of :func:`grouped` values."""
+    return record(name, found["values"], found["rounding"], groups=int(found["groups"]))
 
 
 def directions(size: int, count: int = COUNT) -> Any:
@@ -46,14 +59,19 @@ def directions(size: int, count: int = COUNT) -> Any:
     return whole_signs(size, count, "probed") / np.sqrt(size)
 
 
-def reflection(size: int) -> Any:
-    """A dense orthogonal matrix that is the same everywhere: I - 2 w w^T for a unit vector w of random signs, (size, size)."""
+def fixed_basis(size: int) -> Any:
+    """An orthogonal matrix that is the same everywhere, (size, size).
+
+    It is I - 2 w w^T for a unit vector w of random signs. Its columns are near unit vectors; they come in an order that spreads
+    the first of them, however many, over all parameters.
+    """
     w = directions(size, 1)
-    return np.eye(size) - 2 * w * w.T
+    stride = next(step for step in range(round(0.618 * size), 2 * size) if math.gcd(step, size) == 1)
+    return (np.eye(size) - 2 * w * w.T)[:, np.arange(size) * stride % size]
 
 
 def responses(training: Callable[[str], Any], theta_0: Any) -> Taken:
-    """Responses of training, along the stimulus and across it: a group for each stimulus, of both.
+    """Responses of training: a group for each stimulus along the direction, and one for each stimulus across it.
 
     Args:
         training: precision -> f.
@@ -90,17 +108,19 @@ def effects(apply: Apply, theta: Any, inputs: Any) -> Taken:
 
 
 def confined(training: Callable[[str], Any], theta_0: Any, test: Callable[[str], Any]) -> Taken:
-    """Test losses of trainings confined to the first columns of :func:`reflection`, each a group of its own.
+    """Test losses of trainings confined to the first columns of :func:`fixed_basis`, one group.
 
     Args:
+        training: precision -> f.
+        theta_0: initial parameters, a float64 tree.
         test: precision -> the batch that the test loss is taken on.
     """
     size = len(flatten(theta_0))
-    masks = np.arange(size)[None] < np.minimum(DIMENSIONS, size // 2)[:, None]
+    masks = np.arange(size)[None] < np.minimum(DIMENSIONS, size * np.arange(1, 9) // 9)[:, None]
 
     def taken(precision: str) -> Any:
         start = cast(theta_0, precision)
-        losses = restricted.restricted_losses(training(precision), start, test(precision), reflection(size), masks.astype(float))
-        return losses[:, None]
+        found = restricted.restricted_losses(training(precision), start, test(precision), fixed_basis(size), masks.astype(float))
+        return found[None]
 
     return taken

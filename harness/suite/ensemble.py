@@ -155,12 +155,16 @@ def seconds_of(report: Report, known: Ensembles) -> dict[str, float]:
 
 
 def needs_of(report: Report, known: Ensembles) -> dict[str, list[str]]:
-    """The experiments that each claim takes beside its own: as the report has them, else as known.
+    """The experiments that each claim takes beside its own: those that the report has, and those known of the same code.
 
-    A claim that takes what another one measured before it asks for no experiment: it keeps what is known.
+    A claim asks for no experiment whose result another claim took before it, so that a report may lack some.
     """
-    asked = {record.id: list(record.also) for record in report.claims if record.also}
-    return dict(sorted({**{id: list(names) for id, names in known.needs.items()}, **asked}.items()))
+    found = {id: set(names) for id, names in known.needs.items()}
+    for record in report.claims:
+        if record.also:
+            same = record.code == known.claims.get(record.id, {}).get("code", record.code)
+            found[record.id] = set(record.also) | (found.get(record.id, set()) if same else set())
+    return {id: sorted(names) for id, names in sorted(found.items())}
 
 
 def _checked(entry: Json, runs: Mapping[str, Json]) -> Json:

@@ -266,16 +266,16 @@ def test_fingerprints_tell_every_field_apart():
 
 
 def test_eigenvalues_at_the_start_and_later_have_a_rounding_model(tmp_path, monkeypatch):
-    """Sums in another order are within it; eigenvalues times 1.5, or with one left out, are not."""
+    """Sums in another order are within it; eigenvalues times 1.5, products of 1.001 times H, or with one left out, are not."""
 
     def recorded(folder):
         run = Run(dataclasses.replace(TINY, precision="float32"), Lab(Store(tmp_path / folder)))
         run.prepare()
         return ExperimentRecord("tiny-test", 0, "f" * 64, {}, run.stage_records())
 
-    def with_eigenvalues(values, step):
+    def changed(name, values, step):
         def replaced(stage):
-            chosen = (stage["name"], stage.get("step")) == ("Hessian eigenvalues", step)
+            chosen = (stage["name"], stage.get("step")) == (name, step)
             return {**stage, "digest": "other", "values": values(stage["values"])} if chosen else stage
 
         return dataclasses.replace(held, stages=[replaced(stage) for stage in held.stages])
@@ -285,16 +285,16 @@ def test_eigenvalues_at_the_start_and_later_have_a_rounding_model(tmp_path, monk
     other = change(held, recorded("chunks"), "float32")
     assert other.moved is None
     assert other.bits is not None
-    factors = {0: (1.5, 1 + 1e-6), 20: (1 + 1e-4, 1 + 1e-8)}  # seen, and not
-    for step, (large, small) in factors.items():
+    factors = {("Hessian eigenvalues", 0): 1.5, ("Hessian eigenvalues", 20): 1.5, ("products with the Hessian", 20): 1.001}
+    for (name, step), large in factors.items():
         for wrong in (
             lambda values, large=large: [large * each for each in values],
             lambda values: [*values[1:], values[-1] / 2],
         ):
-            moved = change(held, with_eigenvalues(wrong, step), "float32").moved
+            moved = change(held, changed(name, wrong, step), "float32").moved
             assert moved is not None
-            assert moved.stage == ("Hessian eigenvalues" + (f" after step {step}" if step else ""))
-        within = with_eigenvalues(lambda values, small=small: [small * each for each in values], step)
+            assert moved.stage == (name + (f" after step {step}" if step else ""))
+        within = changed(name, lambda values: [(1 + 1e-8) * each for each in values], step)
         assert change(held, within, "float32").moved is None
 
 

@@ -1,6 +1,7 @@
 """Measurements along fixed directions, in both precisions: faults of a measurement's code are found at its stage."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from claims.training_jacobian import recipe
 from claims.training_jacobian.experiments import Experiment, Model
-from harness.compare.localise import change
+from harness.compare.localise import change, wider
 from harness.measure import influence, response, restricted
 from harness.runs import probed
 from harness.runs.lab import Lab, open_run
@@ -21,8 +22,10 @@ STAGES = ("responses", "influence", "restricted training")
 KINDS = ("response", "influence", "restricted")
 
 
-def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch, reached: tuple[str, ...] = KINDS) -> ExperimentRecord:
-    run = open_run(SMALL, Lab(Store(folder), scale="smoke"))
+def recorded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, reached: tuple[str, ...] = KINDS, precision: str = "float32"
+) -> ExperimentRecord:
+    run = open_run(dataclasses.replace(SMALL, precision=precision), Lab(Store(folder), scale="smoke"))
     _ = run.spectrum
     with monkeypatch.context() as patch:  # the measurements themselves take longer than what stands for them here
         patch.setattr(type(run), "reached", lambda run, kind: kind in ("training", "spectrum", *reached))
@@ -49,18 +52,24 @@ def test_the_rounding_errors_are_small_and_not_zero(reference):
         assert 0.1 < np.median(rounding / np.abs(values)) / unit < 1e5, stage["name"]
 
 
-def test_sums_in_another_order_are_within_rounding(reference, tmp_path, monkeypatch):
-    build = recipe.training
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_sums_in_another_order_are_within_rounding(tmp_path, monkeypatch, precision):
+    """And the rounding errors that are measured on both sides are of one size."""
+    build, found = recipe.training, []
+    for seed in range(4):
 
-    def reordered(experiment, data):
-        training = build(experiment, data)
-        order = np.random.default_rng(1).permutation(training.batches[1].shape[1])
-        return dataclasses.replace(training, batches=tuple(part[:, order] for part in training.batches))
+        def reordered(experiment, data, seed=seed):
+            training = build(experiment, data)
+            order = np.random.default_rng(seed).permutation(training.batches[1].shape[1])
+            return dataclasses.replace(training, batches=tuple(part[:, order] for part in training.batches))
 
-    monkeypatch.setattr(recipe, "training", reordered)
-    found = change(reference, recorded(tmp_path, monkeypatch), "float32")
-    assert found.moved is None, found.moved
-    assert found.bits is not None
+        monkeypatch.setattr(recipe, "training", reordered)
+        found.append(recorded(tmp_path / str(seed), monkeypatch, precision=precision))
+    for before, after in itertools.combinations(found, 2):
+        changed = change(before, after, precision)
+        assert changed.moved is None, changed.moved
+        assert changed.bits is not None
+        assert wider(before, after) == wider(after, before) == ""
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -91,7 +100,17 @@ def test_a_fault_of_a_measurement_is_found_at_its_stage(reference, tmp_path, mon
 def test_directions_are_the_same_everywhere_and_unit_vectors():
     along = probed.directions(152)
     np.testing.assert_allclose(np.linalg.norm(along, axis=0), 1, rtol=1e-15)
-    np.testing.assert_allclose(probed.reflection(40) @ probed.reflection(40).T, np.eye(40), atol=1e-15)
+
+
+@pytest.mark.parametrize("size", [40, 152, 4810])
+def test_the_fixed_basis_is_orthogonal_and_its_first_columns_are_spread_over_all_parameters(size):
+    basis = probed.fixed_basis(size)
+    if size < 1000:
+        np.testing.assert_allclose(basis @ basis.T, np.eye(size), atol=1e-14)
+    few = size // 5
+    places = np.sort(np.abs(basis[:, :few]).argmax(axis=0))
+    assert len(set(places)) == few
+    assert np.diff([-1, *places, size]).max() < 15
 
 
 def test_rounding_errors_follow_the_precision():

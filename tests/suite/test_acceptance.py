@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from harness.suite.acceptance import changes, confirmed
-from harness.suite.ensemble import Ensembles, make
+from harness.suite.ensemble import Ensembles, make, needs_of
 from harness.suite.records import ClaimRecord, MeasurementRecord, Report, RuleRecord
 
 VALUES = (1.0, 1.1, 0.9, 1.05, 0.95, 1.2, 0.8, 1.0)
@@ -79,9 +79,12 @@ def test_a_claim_that_read_its_value_from_the_store_keeps_its_time():
 
 
 def test_the_file_says_what_a_claim_takes_beside_its_own_experiments():
-    """A claim that asked for nothing may have taken what another one had measured."""
+    """A claim that asked for less may have taken what another one had measured; other code needs no more than it asks for."""
     known = Ensembles(needs={"a/b": ["noise"], "a/c": ["labels"]})
     asked = dataclasses.replace(record(VALUES), also=["more"])
-    assert make(report(asked), known)["needs"] == {"a/b": ["more"], "a/c": ["labels"]}
+    both = {"a/b": ["more", "noise"], "a/c": ["labels"]}
+    assert make(report(asked), known)["needs"] == both
     assert make(report(record(VALUES)), known)["needs"] == known.needs
-    assert confirmed(report(asked), known)[0]["needs"] == {"a/b": ["more"], "a/c": ["labels"]}
+    assert confirmed(report(asked), known)[0]["needs"] == both
+    older = dataclasses.replace(known, claims={"a/b": {"code": "other"}})
+    assert needs_of(report(asked), older) == {"a/b": ["more"], "a/c": ["labels"]}
