@@ -56,10 +56,18 @@ def _measured(run: Run) -> list[Record]:
     """The measurements that the run has reached, along fixed directions. Predictions are measured in float64 in any run."""
     precision, key = run.experiment.precision, {"experiment": run.experiment.fingerprint()}
     probes = {
-        "response": ("responses", precision, lambda: probed.responses(partial(_training, run), run.theta_0)),
-        "influence": ("influence", "float64", lambda: probed.effects(run.apply, run.theta_0, run.dataset.x_test)),
+        "response": (
+            "responses along fixed directions",
+            precision,
+            lambda: probed.responses(partial(_training, run), run.theta_0),
+        ),
+        "influence": (
+            "influence along fixed directions",
+            "float64",
+            lambda: probed.effects(run.apply, run.theta_0, run.dataset.x_test),
+        ),
         "restricted": (
-            "restricted training",
+            "restricted training in a fixed basis",
             precision,
             lambda: probed.confined(partial(_training, run), run.theta_0, partial(run.batch, *run.test)),
         ),
