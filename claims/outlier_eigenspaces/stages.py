@@ -65,7 +65,7 @@ def stage_records(run: Run) -> list[Record]:
 
 
 def _blocks(run: Run, again: Mapping[str, Any]) -> list[Record]:
-    """Top eigenvalues of the first layer's blocks at the end, of a few trajectories.
+    """Top eigenvalues of the first layer's blocks at the end: a sketch for each of a few trajectories.
 
     Their rounding error is their distance from those at the parameters of the other precision: blocks themselves are taken in
     float64.
@@ -80,7 +80,9 @@ def _blocks(run: Run, again: Mapping[str, Any]) -> list[Record]:
         theirs = Params(*(again[f"others-{name}"] for name in Params._fields))
         tops = (np.swapaxes(run.block_tops(params), 0, 1) for params in (ours, theirs))
         own, other = (each.reshape(len(each), -1) for each in tops)  # a group is a trajectory: one may take a kink's other side
-        return probed.grouped(own, other, e.precision, SUMS * UNIT["float64"])
+        found = probed.grouped(own, other, e.precision, SUMS * UNIT["float64"])
+        rounding = found["rounding"].reshape(own.shape)[:, :2]
+        return {**found, "values": np.concatenate([vector(tops, 2) for tops in own]), "rounding": rounding.ravel()}
 
     key = {"experiment": e.fingerprint()}
     return [probed.recorded("blocks' eigenvalues", run.lab.store.arrays("blocks-record", key, taken, modules=(Run, _blocks)))]

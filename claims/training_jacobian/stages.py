@@ -18,7 +18,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from harness.engine.precision import with_exact_dtypes
-from harness.engine.spectrum import SQUARED_LIMIT, Spectrum
+from harness.engine.spectrum import MARGIN, SQUARED_LIMIT, Spectrum
 from harness.engine.training import Training
 from harness.engine.trees import cast
 from harness.runs import probed
@@ -186,7 +186,7 @@ def spectrum_records(spectrum: Spectrum, sketches: Any, entry: float) -> list[Re
     """
     sigma, size = spectrum.sigma, spectrum.size
     norm = float(np.linalg.norm(sigma))
-    residual = spectrum.residual * norm
+    residual = spectrum.residual / MARGIN * norm  # the estimate, of which the spectrum has a bound
     chosen = np.unique(np.concatenate([np.arange(min(size, 16)), np.linspace(0, size - 1, 49).round().astype(int)]))
     # Hoffman and Wielandt: sum (sigma_i - sigma_i')^2 <= |J - J'|_F^2; then the error of small values by squaring
     values = np.sqrt(size) * entry + np.finfo(float).eps * sigma[0] / SQUARED_LIMIT
