@@ -1,11 +1,17 @@
 """First verdicts early: what is prepared and judged when, on planted claims whose lab writes down what it prepares."""
 
+import contextlib
 import json
 
 import pytest
 
 from tests.plugin import test_plugin
 from tests.plugin.test_plugin import FALSE_CLAIM, LAB, TRUE_CLAIM, record, report
+
+# Dask imports importlib_metadata, which puts a finder of its own in place of the standard library's. Imported within a test, the
+# finder would go with the test (pytester restores sys.meta_path), and no later test in this process would find a plugin.
+with contextlib.suppress(ModuleNotFoundError):
+    import distributed  # noqa: F401
 
 pytest_plugins = ("pytester",)
 _alone, project, judge = test_plugin._alone, test_plugin.project, test_plugin.judge
