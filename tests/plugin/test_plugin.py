@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from harness.report import canaries, json_file
+from harness.runs import provenance
+from harness.suite import code
 from harness.suite.claim import REGISTRY
 from harness.suite.records import CanariesRecord, ClaimRecord, RedCanary, Report
 
@@ -115,6 +117,9 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("COLUMNS", "120")
     before = dict(REGISTRY)
     REGISTRY.clear()
+    for module in (provenance, code):  # planted modules have one name and many texts
+        for cached in (value for value in vars(module).values() if hasattr(value, "cache_clear")):
+            cached.cache_clear()
     yield
     REGISTRY.clear()
     REGISTRY.update(before)
