@@ -116,11 +116,12 @@ def confined(training: Callable[[str], Any], theta_0: Any, test: Callable[[str],
         test: precision -> the batch that the test loss is taken on.
     """
     size = len(flatten(theta_0))
+    basis = fixed_basis(size)
     masks = np.arange(size)[None] < np.minimum(DIMENSIONS, size * np.arange(1, 9) // 9)[:, None]
 
     def taken(precision: str) -> Any:
         start = cast(theta_0, precision)
-        found = restricted.restricted_losses(training(precision), start, test(precision), fixed_basis(size), masks.astype(float))
+        found = restricted.restricted_losses(training(precision), start, test(precision), basis, masks.astype(float))
         return found[None]
 
     return taken
