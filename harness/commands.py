@@ -25,7 +25,7 @@ from harness.report.story import filled, story
 from harness.report.text import power_table, reason, runner, said
 from harness.runs.experiment import PRECISIONS, SCALES
 from harness.suite import ensemble
-from harness.suite.acceptance import changes, confirmed
+from harness.suite.acceptance import changes, confirmed, extended
 from harness.suite.catalogue import base, declare_folder, declare_papers, declared, node_id
 from harness.suite.claim import REGISTRY, Claim
 from harness.suite.evidence import slug
@@ -144,6 +144,9 @@ def make_ensemble(options: argparse.Namespace) -> int:
     known = ensemble.load(options.into, report.scale, report.precision)
     if options.confirm:
         content, lines = confirmed(report, known)
+    elif options.extend:
+        content, lines = extended(report, known)
+        lines += changes(report, known, content)
     else:
         content = ensemble.make(report, known)
         lines = changes(report, known, content)
@@ -152,8 +155,9 @@ def make_ensemble(options: argparse.Namespace) -> int:
     path = options.into / f"{report.scale}-{report.precision}.json"
     before, after = known.claims, content["claims"]
     codes = sum(entry["code"] != before[id]["code"] for id, entry in after.items()) if options.confirm else 0
-    measured = sum(entry["created"] == report.created for entry in after.values())
-    new = f"{codes} confirmed by this report" if options.confirm else f"{measured} of them from this report"
+    measured = sum(report.created in entry["created"] for entry in after.values())
+    took = f"{measured} with seeds of this report" if options.extend else f"{measured} of them from this report"
+    new = f"{codes} confirmed by this report" if options.confirm else took
     counted = f"{path}: {len(after)} claims, {new}"
     if not options.accept:
         print(f"{counted}; nothing was written: --accept writes it")
@@ -293,7 +297,9 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("report", type=Path, metavar="REPORT", help="folder of a report with 8 seeds or more")
     making.add_argument("--into", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s")
     making.add_argument("--accept", action="store_true", help="write it; without, the difference is shown")
-    making.add_argument(
+    kept = making.add_mutually_exclusive_group()
+    kept.add_argument("--extend", action="store_true", help="add the report's seeds to the ensembles, which keep those they have")
+    kept.add_argument(
         "--confirm",
         action="store_true",
         help="after a change of code: keep the ensembles of claims whose values, on two of their seeds or more, did not move",

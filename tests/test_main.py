@@ -225,7 +225,7 @@ def test_an_ensemble_holds_values_fingerprints_and_provenance(report):
     made = json.loads(Path("fixtures/ensembles/paper-float32.json").read_text(encoding="utf-8"))
     assert made["runs"] == {"2025-01-02T03:04:05Z": {"seeds": 9, "first seed": 0, "python": "3.11"}}
     assert made["claims"]["paper/size[strict]"]["fingerprint"] == {"digits": "0" * 64}
-    assert made["claims"]["paper/size[strict]"]["created"] == "2025-01-02T03:04:05Z"
+    assert made["claims"]["paper/size[strict]"]["created"] == ["2025-01-02T03:04:05Z"]
     assert len(made["claims"]["paper/size[strict]"]["values"]) == 9
 
 
@@ -256,7 +256,7 @@ def test_an_ensemble_keeps_what_another_report_measured(report, capsys):
         Path("report.json").write_text(json.dumps(report), encoding="utf-8")
         assert main(["ensemble", "report.json", "--accept"]) == 0
         made = json.loads(Path("fixtures/ensembles/paper-float32.json").read_text(encoding="utf-8"))
-    years = {id: entry["created"][:4] for id, entry in made["claims"].items()}
+    years = {id: entry["created"][0][:4] for id, entry in made["claims"].items()}
     assert years == {"paper/size[strict]": "2027", "paper/weight": "2026"}
     assert sorted(created[:4] for created in made["runs"]) == ["2026", "2027"]
     assert "2 claims, 1 of them from this report" in capsys.readouterr().out.splitlines()[-1]
@@ -282,6 +282,19 @@ def test_an_ensemble_is_shown_before_it_is_written(report, capsys):
     assert "standard deviations)" in shown or "from one constant to another" in shown
     report["claims"][0]["id"] = "paper/weight"
     assert "paper/size[strict]: gone, no claim has this id" in ensemble()
+
+
+def test_an_ensemble_is_extended_by_a_report_of_other_seeds(report, capsys):
+    Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert main(["ensemble", "report.json", "--accept"]) == 0
+    report["claims"][0]["measurements"][0]["runs"] = [[f"digits[{seed}]"] for seed in range(9, 18)]
+    report["created"], report["first_seed"] = "2026-01-02T03:04:05Z", 9
+    Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert main(["ensemble", "report.json", "--extend", "--accept"]) == 0
+    made = json.loads(Path("fixtures/ensembles/paper-float32.json").read_text(encoding="utf-8"))
+    assert len(made["claims"]["paper/size[strict]"]["values"]) == 18
+    assert {run["first seed"] for run in made["runs"].values()} == {0, 9}
+    assert "1 claims, 1 with seeds of this report" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Show what a new reference ensemble would change before it is accepted: added and lost claims, verdicts, shifted values."""
+"""What a report makes of the reference ensembles: new ones, larger ones, confirmed ones; each change is shown first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.suite.ensemble import Ensembles, needs_of, seconds_of
+from harness.suite.ensemble import Ensembles, content, entries
 from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.rejudge import bounds_of, ensemble_interval, region_of
 from harness.suite.verdict import ROUNDING, Ensemble, judge
@@ -17,13 +17,13 @@ REPLAYED = 2  # seeds that must be measured again to confirm an ensemble
 NOTABLE = 0.5  # standard deviations between seeds: a mean that moved further is named
 
 
-def changes(report: Report, known: Ensembles, content: Json) -> list[str]:
+def changes(report: Report, known: Ensembles, new: Json) -> list[str]:
     """A line for each claim that the report's ensemble adds, drops, or changes; [] where nothing changes."""
     records = {record.id: record for record in report.claims}
-    made = content["claims"]
+    made = new["claims"]
     lines = [f"{id}: gone, no claim has this id" for id in known.claims if id not in made]
     for id, entry in made.items():
-        if entry["created"] == report.created:
+        if report.created in entry["created"]:
             lines += _changes(records[id], known.claims.get(id), entry)
     return lines
 
@@ -49,8 +49,51 @@ def confirmed(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
             lines.append(f"{record.id}: {why}")
             continue
         claims[record.id] = {**entry, "code": record.code}
-    content = {"scale": report.scale, "precision": report.precision, "runs": dict(known.runs)}
-    return {**content, "seconds": seconds_of(report, known), "needs": needs_of(report, known), "claims": claims}, lines
+    return content(report, known, claims), lines
+
+
+def extended(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
+    """Add the report's seeds to the known ensembles, so that an ensemble can grow run by run.
+
+    A seed that the ensemble has keeps its value. A claim without an ensemble gets one.
+
+    Returns:
+        The content of the ensemble file, and a line for each ensemble that does not take the report's seeds.
+
+    Raises:
+        InvalidInput: the report is incomplete or no claim has 8 seeds.
+    """
+    claims, lines = dict(known.claims), []
+    for id, entry in entries(report).items():
+        if id not in claims:
+            claims[id] = entry
+        elif why := _apart(claims[id], entry):
+            lines.append(f"{id}: {why}")
+        else:
+            claims[id] = _joined(claims[id], entry)
+    return content(report, known, dict(sorted(claims.items()))), lines
+
+
+def _apart(before: Json, entry: Json) -> str:
+    """Why the values of two entries do not belong to one ensemble; "" if they do."""
+    if before["fingerprint"] != entry["fingerprint"] or before["over"] != entry["over"]:
+        return "measured on another version of its experiments or by another rule: measure it anew"
+    if before["code"] != entry["code"]:
+        return "its ensemble was measured by other code: confirm it first (--confirm)"
+    if entry["over"] == "pairs":
+        return "an ensemble of pairs needs every pair of its seeds: measure all of them in one run"
+    return ""
+
+
+def _joined(before: Json, entry: Json) -> Json:
+    """The entry ``before`` with the values of the seeds that it lacks."""
+    there = {tuple(runs) for runs in before["runs"]}
+    new = [i for i, runs in enumerate(entry["runs"]) if tuple(runs) not in there]
+    if not new:
+        return before
+    added = {name: [*before[name], *(entry[name][i] for i in new)] for name in ("values", "runs")}
+    trials = None if before["trials"] is None else [*before["trials"], *(entry["trials"][i] for i in new)]
+    return {**before, **added, "trials": trials, "created": [*before["created"], *entry["created"]]}
 
 
 def _unlike(record: ClaimRecord, entry: Json) -> str:

@@ -88,8 +88,7 @@ class Ensembles:
             stale = [f"the claim, over {entry['over']} and not {claim.over}"]
         if stale:
             return Reference(None, f"its ensemble in {self._where} was measured on another version of {', '.join(stale)}")
-        run = ", ".join(f"{name} {value}" for name, value in sorted(self.runs[entry["created"]].items()))
-        provenance = f"{self._where}: created {entry['created']}, {run}"
+        provenance = f"{self._where}: " + "; ".join(f"created {time}, {_described(self.runs[time])}" for time in entry["created"])
         other = bool(code) and entry["code"] != code
         return Reference(Ensemble(entry["values"], provenance, entry["runs"], entry["trials"]), OTHER_CODE if other else "")
 
@@ -117,11 +116,8 @@ def load(folder: Path, scale: str, precision: str) -> Ensembles:
     return Ensembles(path, runs, claims, data.get("seconds", {}), data.get("needs", {}))
 
 
-def make(report: Report, known: Ensembles) -> Json:
-    """The content of a new ensemble file.
-
-    It has each claim that the report measured on at least 8 seeds, and the known ensembles of other claims. A report of all
-    claims drops the ensembles of claims that no longer exist.
+def entries(report: Report) -> dict[str, Json]:
+    """The entry of each claim that a report measured on at least 8 seeds, by the claim's id.
 
     Raises:
         InvalidInput: the report is incomplete or no claim has 8 seeds.
@@ -131,12 +127,30 @@ def make(report: Report, known: Ensembles) -> Json:
     measured = {record.id: _entry(record, report.created) for record in report.claims if _seeds(record) >= ENOUGH}
     if not measured:
         raise InvalidInput(f"no claim was measured on {ENOUGH} seeds: run with --claims-seeds {ENOUGH} --claims-ensemble")
+    return measured
+
+
+def make(report: Report, known: Ensembles) -> Json:
+    """The content of a new ensemble file.
+
+    It has each claim that the report measured on at least 8 seeds, and the known ensembles of other claims. A report of all
+    claims drops the ensembles of claims that no longer exist.
+
+    Raises:
+        InvalidInput: as for :func:`entries`.
+    """
+    measured = entries(report)
     there = known.claims.keys() if report.partial else {record.id for record in report.claims}
     kept = {id: entry for id, entry in known.claims.items() if id in there}
     claims = dict(sorted({**kept, **measured}.items()))
+    return content(report, known, claims)
+
+
+def content(report: Report, known: Ensembles, claims: Mapping[str, Json]) -> Json:
+    """The content of an ensemble file that has these claims, each with the times of the reports that measured it."""
     run = {"seeds": report.seeds, "first seed": report.first_seed, **report.environment}
-    used = {entry["created"] for entry in claims.values()}
-    runs = {created: run for created, run in {**known.runs, report.created: run}.items() if created in used}
+    used = {time for entry in claims.values() for time in entry["created"]}
+    runs = {time: run for time, run in {**known.runs, report.created: run}.items() if time in used}
     measured_on = {"scale": report.scale, "precision": report.precision, "runs": runs}
     return {**measured_on, "seconds": seconds_of(report, known), "needs": needs_of(report, known), "claims": claims}
 
@@ -169,8 +183,8 @@ def needs_of(report: Report, known: Ensembles) -> dict[str, list[str]]:
 
 def _checked(entry: Json, runs: Mapping[str, Json]) -> Json:
     """The entry, with its lists as tuples."""
-    if entry["created"] not in runs:
-        raise ValueError(f"no run of {entry['created']}")
+    if missing := [time for time in entry["created"] if time not in runs]:
+        raise ValueError(f"no run of {missing[0]}")
     values, named = tuple(float(value) for value in entry["values"]), tuple(tuple(names) for names in entry["runs"])
     trials = None if entry["trials"] is None else tuple(int(count) for count in entry["trials"])
     if len(values) != len(named) or (trials is not None and len(trials) != len(values)):
@@ -182,8 +196,12 @@ def _checked(entry: Json, runs: Mapping[str, Json]) -> Json:
         "trials": trials,
         "fingerprint": dict(entry["fingerprint"]),
         "code": str(entry.get("code", "")),
-        "created": entry["created"],
+        "created": list(entry["created"]),
     }
+
+
+def _described(run: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(run.items()))
 
 
 def _entry(record: ClaimRecord, created: str) -> Json:
@@ -195,7 +213,7 @@ def _entry(record: ClaimRecord, created: str) -> Json:
         "trials": judged.trials,
         "fingerprint": record.experiments,
         "code": record.code,
-        "created": created,
+        "created": [created],
     }
 
 

@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 
-from harness.suite.acceptance import changes, confirmed
+from harness.suite.acceptance import changes, confirmed, extended
 from harness.suite.ensemble import Ensembles, make, needs_of
 from harness.suite.records import ClaimRecord, MeasurementRecord, Report, RuleRecord
 
 VALUES = (1.0, 1.1, 0.9, 1.05, 0.95, 1.2, 0.8, 1.0)
 
 
-def record(values, code="old", id="a/b", over="seeds"):
-    runs = [[f"it[{seed}]"] for seed in range(len(values))]
+def record(values, code="old", id="a/b", over="seeds", first=0):
+    runs = [[f"it[{first + seed}]"] for seed in range(len(values))]
     measured = MeasurementRecord("it", "", "", runs, list(values), interval=[0, 1])
     rule = RuleRecord([0.5, None], "planted")
     facts = {"verdict": "SUPPORTED", "experiments": {"it": "0" * 64}, "code": code, "measurements": [measured]}
@@ -54,6 +54,54 @@ def test_anything_else_leaves_it_unconfirmed_and_says_why(known, again, says):
 
 def test_the_same_code_needs_no_confirmation(known):
     assert confirmed(report(record([5.0, 6.0], code="old")), known)[1] == []
+
+
+def test_an_ensemble_grows_by_the_seeds_that_it_lacks(known):
+    """Four of the report's eight seeds are new. The others keep their values, and both reports are named as the source."""
+    later = report(record([9.0] * 4 + [1.3, 1.4, 1.5, 1.6], first=4), record(VALUES, id="a/new"), created="2021-01-01T00:00:00Z")
+    content, lines = extended(later, known)
+    grown = content["claims"]["a/b"]
+    assert lines == []
+    assert grown["values"] == [*VALUES, 1.3, 1.4, 1.5, 1.6]
+    assert grown["runs"] == [[f"it[{seed}]"] for seed in range(12)]
+    assert grown["created"] == ["2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"]
+    assert list(content["runs"]) == grown["created"]
+    assert content["claims"]["a/new"] == make(later, Ensembles())["claims"]["a/new"]
+    assert extended(later, Ensembles(None, content["runs"], content["claims"]))[0]["claims"] == content["claims"]
+
+
+def test_proportions_grow_with_their_trials():
+    def counted(first):
+        measured = dataclasses.replace(record(VALUES, over="trials", first=first).measurements[0], trials=[first + 10] * 8)
+        return report(dataclasses.replace(record(VALUES, over="trials"), measurements=[measured]))
+
+    before = make(counted(0), Ensembles())
+    content, _ = extended(counted(8), Ensembles(None, before["runs"], before["claims"]))
+    assert content["claims"]["a/b"]["trials"] == [10] * 8 + [18] * 8
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (record(VALUES, code="new", first=8), "confirm it first"),
+        (record(VALUES, over="share", first=8), "by another rule: measure it anew"),
+        (dataclasses.replace(record(VALUES, first=8), experiments={"it": "1" * 64}), "another version of its experiments"),
+    ],
+    ids=["other code", "another rule", "another experiment"],
+)
+def test_values_of_other_code_rule_or_experiment_are_not_added(known, more, says):
+    content, (line,) = extended(report(more), known)
+    assert says in line
+    assert content["claims"] == known.claims
+
+
+def test_pairs_of_seeds_are_not_added():
+    """The pairs of an old and a new seed would be missing."""
+    before = make(report(record(VALUES, over="pairs")), Ensembles())
+    known = Ensembles(None, before["runs"], before["claims"])
+    content, (line,) = extended(report(record(VALUES, over="pairs", first=8)), known)
+    assert "every pair of its seeds" in line
+    assert content["claims"] == known.claims
 
 
 def test_what_a_new_ensemble_changes_is_said(known):
