@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from tests.plugin import test_plugin
-from tests.plugin.test_plugin import FALSE_CLAIM, LAB, TRUE_CLAIM, record, report
+from tests.plugin.planted import FALSE_CLAIM, LAB, TRUE_CLAIM, record, report, timeless
 
 # Dask imports importlib_metadata, which puts a finder of its own in place of the standard library's. Imported within a test, the
 # finder would go with the test (pytester restores sys.meta_path), and no later test in this process would find a plugin.
@@ -14,7 +13,6 @@ with contextlib.suppress(ModuleNotFoundError):
     import distributed  # noqa: F401
 
 pytest_plugins = ("pytester",)
-_alone, project, judge = test_plugin._alone, test_plugin.project, test_plugin.judge
 
 WRITING = LAB.replace(
     "    def prepare(self):\n",
@@ -68,13 +66,13 @@ def test_another_plugin_may_shuffle_the_claims_and_nothing_else_changes(begun, j
     """Each claim has what it needs prepared just before it is judged, and the report is the same."""
     events = begun(*CLAIMS, TRUE_CLAIM, FALSE_CLAIM)
     judge()
-    ours = test_plugin.timeless(report(pytester))
+    ours = timeless(report(pytester))
     (pytester.path / "events").unlink()
     with (pytester.path / "conftest.py").open("a", encoding="utf-8") as conftest:
         conftest.write("\ndef pytest_collection_modifyitems(items): items.reverse()\n")
     judge()
     assert events() == ["prepare:large", "on-large", "prepare:small", "on-small", "prepare:steady", "free"]
-    assert test_plugin.timeless(report(pytester)) == ours
+    assert timeless(report(pytester)) == ours
 
 
 def test_what_is_not_judged_at_this_scale_comes_last_and_prepares_nothing(begun, judge):

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin import test_plugin
-from tests.plugin.test_plugin import FALSE_CLAIM, PREAMBLE, TRUE_CLAIM, report
+from tests.plugin.planted import FALSE_CLAIM, PREAMBLE, TRUE_CLAIM, report
 
 pytest_plugins = ("pytester",)
-_alone, project, judge = test_plugin._alone, test_plugin.project, test_plugin.judge
 
 SKIPPED = "@declare('planted/large', scales=['large'])\ndef test_large(x): return x\n"
 HOSTILE = "@declare('planted/hostile')\ndef test_hostile(x): raise ValueError('a\\0b\\x1b[31m <c> & \\ud800')\n"
