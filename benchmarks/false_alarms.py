@@ -2,8 +2,9 @@
 
 Every run takes a few seeds out of an ensemble and is judged against the others, as if it had never been part of it. The
 interval of the share of false alarms is computed as for independent runs. Runs share seeds, so it is a little too narrow.
+With the report of a run of many seeds, the controls of its claims are judged again on a few of its seeds at a time.
 
-    python -m benchmarks.false_alarms [--seeds 3] [--runs 400] [--ensembles DIR]
+    python -m benchmarks.false_alarms [--seeds 3] [--runs 400] [--ensembles DIR] [--report REPORT]
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from harness.errors import InvalidInput
+from harness.report import json_file
 from harness.suite.catalogue import declare_all
-from harness.suite.claim import REGISTRY, Claim
+from harness.suite.claim import REGISTRY, Claim, Control, World
 from harness.suite.ensemble import Ensembles, Reference, fingerprints, load
 from harness.suite.expectation import of_ensemble
+from harness.suite.judging import run_control
 from harness.suite.membership import FEWEST, membership
-from harness.suite.records import MeasurementRecord
+from harness.suite.records import ControlRecord, MeasurementRecord, Report
 from harness.suite.rejudge import interval_of
 from harness.suite.verdict import Ensemble, Verdict, judge, mean_interval, proportion_interval
 
@@ -92,18 +97,71 @@ def trial(claims: Mapping[str, tuple[Claim, Ensemble]], seeds: int, runs: int, r
     return Tried(len(claims), len(known), len(chosen), int(alarms.sum()), int(contradicted.sum()), failed, blamed, shares, kinds)
 
 
+@dataclass(frozen=True)
+class TriedControls:
+    """What was found of a report's controls over many runs.
+
+    Attributes:
+        controls: number of controls that have a value for each seed.
+        runs: number of runs.
+        failed: runs in which a control does not hold.
+        blamed: how often each control does not hold, of those that ever did not.
+    """
+
+    controls: int
+    runs: int
+    failed: int
+    blamed: Mapping[str, int]
+
+
+def controls(report: Report, claims: Mapping[str, Claim], seeds: int, runs: int, rng: np.random.Generator) -> TriedControls:
+    """Judge the controls of a report on ``seeds`` of its seeds, ``runs`` times. Controls over pairs or trials are left out."""
+    held = {
+        f"{record.id}, control '{control.name}'": (claims[record.id], control)
+        for record in report.claims
+        if record.over in ("seeds", "share") and record.id in claims
+        for control in record.controls
+        if len(control.values) == report.seeds
+    }
+    chosen = list(_chosen(range(report.seeds), seeds, runs, rng))
+    wrong = {name: np.array([not _holds(*of, picked) for picked in chosen], bool) for name, of in held.items()}
+    failed = int(np.any(list(wrong.values()), axis=0).sum()) if wrong else 0
+    return TriedControls(len(held), len(chosen), failed, {name: int(found.sum()) for name, found in wrong.items() if found.any()})
+
+
+def _holds(claim: Claim, recorded: ControlRecord, picked: Sequence[int]) -> bool:
+    """Whether the control holds on some of its seeds: it is run again, with its recorded values as worlds."""
+    again = dataclasses.replace(claim, function=lambda value: value, given={})
+    control = Control(recorded.name, lambda run: World(run, value=run.value), Verdict[recorded.expect])
+    runs: list[tuple[Any, ...]] = [(SimpleNamespace(value=recorded.values[i]),) for i in picked]
+    return not run_control(again, control, runs).message
+
+
 def describe(tried: Tried, seeds: int) -> str:
     """The shares with their intervals."""
     lines = [f"{tried.claims} claims, {tried.seeds} seeds, {tried.runs} runs of {seeds} judged against the others"]
     for what, count in (("do not belong", tried.alarms), ("contradict", tried.contradicted), ("fail", tried.failed)):
-        interval = proportion_interval(count, tried.runs)
-        lines.append(f"  runs that {what:<14} {count:5d}  {count / tried.runs:6.2%}  [{interval.low:.2%}, {interval.high:.2%}]")
+        lines.append(_share(what, count, tried.runs))
     lines += [
         f"  a shift of {shift} standard deviations in one claim is seen in {share:.1%}" for shift, share in tried.seen.items()
     ]
     lines += [f"  intervals over {kind}: {held / count:.1%} of {count} hold it" for kind, (held, count) in tried.covered.items()]
     worst = sorted(tried.blamed.items(), key=lambda item: -item[1])[:10]
     return "\n".join([*lines, *(f"  {id} fails {count} runs" for id, count in worst)])
+
+
+def describe_controls(tried: TriedControls, seeds: int) -> str:
+    """The share with its interval, and each control that ever did not hold."""
+    head = [
+        f"{tried.controls} controls, {tried.runs} runs of {seeds}",
+        _share("have a control that does not hold", tried.failed, tried.runs),
+    ]
+    return "\n".join([*head, *(f"  {name} does not hold in {count}" for name, count in tried.blamed.items())])
+
+
+def _share(what: str, count: int, runs: int) -> str:
+    interval = proportion_interval(count, runs)
+    return f"  runs that {what:<14} {count:5d}  {count / runs:6.2%}  [{interval.low:.2%}, {interval.high:.2%}]"
 
 
 def _found(
@@ -193,8 +251,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="of a run (default: 3)")
     parser.add_argument("--runs", type=int, default=400, help="at most (default: 400)")
     parser.add_argument("--ensembles", type=Path, default=Path("fixtures/ensembles"), help="default: %(default)s")
+    parser.add_argument("--report", type=Path, help="of a run of many seeds, whose controls are judged as well")
     options = parser.parse_args(arguments)
     declare_all(Path("claims").resolve(), Path.cwd())
+    if options.report is not None:
+        found = controls(json_file.read(options.report), REGISTRY, options.seeds, options.runs, np.random.default_rng(0))
+        print(f"{options.report}: {describe_controls(found, options.seeds)}", flush=True)
     for path in sorted(options.ensembles.glob("*.json")):
         scale, _, precision = path.stem.partition("-")
         claims = _claims(load(options.ensembles, scale, precision), scale, precision)

@@ -15,7 +15,7 @@ from .data import load
 from .experiments import Experiment, Model
 from .sentences import NOT_ON_LABELS, WEAKLY
 from .test_overlap import excess_overlap
-from .worlds import exact_bulk
+from .worlds import exact_bulk, scaled
 
 FORWARD = (
     "jax.jacfwd, which has memory complexity constant in the number of training steps, yet quadratic in the number of parameters"
@@ -70,7 +70,7 @@ def test_same_bulk(run, other, structural):
     reading="number of |sigma - 1| < 0.1 under squared error, relative to cross-entropy from the same initialisation: within 20 %",
     bounds=(0, math.inf),
     accept=within(0.8, 1.2, reason="'only weakly': one part in five, our reading"),
-    controls=[white_noise],
+    controls=[scaled(1.2)],
     on="squared-error",
     scales=("smoke", "paper"),
 )
@@ -92,10 +92,7 @@ def _relative_count(run):
     "permutation of its own: within 20 %",
     bounds=(0, math.inf),
     accept=within(0.8, 1.2, reason="one part in five, as for loss-independence[count]"),
-    controls=[
-        white_noise,
-        exact_bulk,
-    ],
+    controls=[scaled(1.2), exact_bulk],
     on="shuffled-labels",
     scales=("smoke", "paper"),
 )

@@ -116,7 +116,7 @@ def test_chaotic_count(spectrum, above):
     reading="sigma_1 is at least one order of magnitude above one",
     bounds=(0, math.inf),
     accept=at_least(10, reason="one order of magnitude"),
-    controls=[scaled(0.2), gaussian_matrix, zero_steps],
+    controls=[scaled(0.01), gaussian_matrix, zero_steps],
     on="digits",
     scales=("smoke", "paper"),
     given={"rank": 1},

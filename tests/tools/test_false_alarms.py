@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.false_alarms import describe, trial
+from benchmarks.false_alarms import controls, describe, describe_controls, trial
 from harness.suite.claim import Claim, Control
+from harness.suite.records import ClaimRecord, ControlRecord, Report, RuleRecord
 from harness.suite.verdict import Ensemble, at_least
 
 
@@ -51,3 +52,20 @@ def test_a_verdict_that_contradicts_the_others_is_counted():
     odd = [-1.0, -1.1, -0.9, *np.random.default_rng(2).normal(0.5, 0.1, 29)]
     found = trial({"planted/odd": planted("odd", odd, 0.0)}, 3, 5000, np.random.default_rng(0))
     assert found.contradicted == 1
+
+
+def test_a_control_that_holds_on_some_seeds_alone_is_counted():
+    """At least one is accepted. Of four seeds one has 9 in the control's world, and fails the three runs that have it."""
+    claim, _ = planted("x", range(8), low=1.0)
+    worlds = [
+        ControlRecord("some", "REFUTED", "REFUTED", 0.5, values=[0.1, 9.0, 0.2, 0.3]),
+        ControlRecord("none", "SUPPORTED", "SUPPORTED", 3.0, values=[3.0, 2.0, 4.0, 3.5]),
+        ControlRecord("of one run", "REFUTED", "REFUTED", 5.0, values=[5.0]),
+    ]
+    rule = RuleRecord([1.0, None], "planted")
+    record = ClaimRecord(claim.id, "", "", "", "", "seeds", "", None, "", rule, "SUPPORTED", None, controls=worlds)
+    report = Report(True, False, "smoke", 4, "float32", "2020-01-01T00:00:00Z", 1.0, None, {}, [], [record])
+    found = controls(report, {claim.id: claim}, 3, 100, np.random.default_rng(0))
+    assert (found.controls, found.runs, found.failed) == (2, 4, 3)
+    assert found.blamed == {"planted/x, control 'some'": 3}
+    assert "runs that have a control that does not hold     3" in describe_controls(found, 3)
