@@ -95,7 +95,7 @@ ENTRY = {
     "runs": tuple((f"planted[{seed}]",) for seed in range(16)),
     "trials": None,
     "fingerprint": {"planted": Experiment().fingerprint()},
-    "created": "then",
+    "created": ["then"],
     "code": "",
 }
 TRACKED = Ensembles(None, {"then": {"seeds": 16}}, {"paper/size": ENTRY, "paper/small": ENTRY})
