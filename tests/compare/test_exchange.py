@@ -1,9 +1,14 @@
 """The exchangeability test: level and power by simulation, and no result if the data allow none."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
+from scipy import integrate, stats
 
 from harness.compare import exchange
+from harness.compare.exchange import Exchange
 
 # values of exchangeable seeds
 DRAWS = {
@@ -155,3 +160,163 @@ def test_correction():
     found = exchange.corrected([0.01, None, 0.04, 0.03])
     assert found == [pytest.approx(0.03), None, pytest.approx(0.04), pytest.approx(0.04)]
     assert exchange.corrected([None, None]) == [None, None]
+
+
+def of_student(shift, error, dof, level):
+    """Power of a two-sided Student t test by SciPy's non-central t; of its far tail SciPy has NaN in place of nothing."""
+    critical = stats.t.isf(level / 2, dof)
+    return stats.nct.sf(critical, dof, shift / error) + np.nan_to_num(stats.nct.cdf(-critical, dof, shift / error))
+
+
+class TestAgainstOracles:
+    """Each answer whole, against SciPy or against all arrangements counted one by one."""
+
+    @pytest.mark.parametrize("values", [[0.1, 0.25, 0.7], [-0.1, -0.25, -0.7], [0.3, 0.21, 0.5, 0.12, -0.03], [3.1, 3.2, 3.25]])
+    def test_few_pairs_by_students_t(self, values):
+        n = len(values)
+        found, p = exchange.paired(values), float(stats.ttest_1samp(values, 0).pvalue)
+        expected = Exchange(f"paired t, {n} seeds", n, found.p, 1 / math.sqrt(n), n - 1, 0.0, exchange.inflation(n))
+        assert found == expected
+        assert found.p == pytest.approx(exchange.inflation(n) * p)
+
+    def test_p_is_never_above_one(self):
+        assert exchange.paired([1.0, -1.1, 0.11]).p == 1.0
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            [1, 2, 3, 1, 1, 5],
+            [1, -2, 3, 1, 4, 5, 7],
+            [0.5, 0.5, 0.1, 0.2, -0.3, 0.4, 0.6, 0.7],
+            np.random.default_rng(1).normal(0.4, 1, 12).tolist(),
+        ],
+    )
+    def test_signs(self, values):
+        n = len(values)
+        sums = [abs(sum(s * v for s, v in zip(signs, values, strict=True))) for signs in itertools.product((1, -1), repeat=n)]
+        p, least = (np.mean(np.array(sums) > size * (1 - 1e-9)) for size in (abs(sum(values)), max(sums)))
+        assert exchange.paired(values) == Exchange(f"signs of {n} differences", n, p, 1 / math.sqrt(n), n - 1, least)
+
+    @pytest.mark.parametrize(("n", "m", "shift"), [(6, 4, 1.0), (20, 1, 2.0), (4, 5, -1.0), (8, 3, 0.0)])
+    def test_permutations(self, n, m, shift):
+        rng = np.random.default_rng([n, m])
+        before, after = rng.normal(5, 1, n), rng.normal(5 + shift, 1, m)
+        values = np.array([*after, *before])
+        sums = [abs(sum(values[list(chosen)]) - m * values.mean()) for chosen in itertools.combinations(range(n + m), m)]
+        p, least = (np.mean(np.array(sums) > size * (1 - 1e-9)) for size in (sums[0], max(sums)))
+        error = math.sqrt(1 / n + 1 / m)
+        assert exchange.unpaired(list(before), list(after)) == Exchange(
+            f"{m} new values among {n} of other seeds", m, p, pytest.approx(error), n + m - 2, least
+        )
+
+    @pytest.mark.parametrize(("before", "after"), [((9, 10), (3, 12)), ((0, 7), (5, 5)), ((50, 100), (50, 100))])
+    def test_proportions(self, before, after):
+        table = [[before[0], before[1] - before[0]], [after[0], after[1] - after[0]]]
+        assert exchange.proportions(before, after) == Exchange(
+            "Fisher's exact test", after[1], pytest.approx(stats.fisher_exact(table).pvalue)
+        )
+
+    @pytest.mark.parametrize("n", [3, 4, 5, 8, 11])
+    def test_inflation_is_the_ratio_of_both_tails(self, n):
+        """Integrals of f(x)^n |x|^(n - 1), which do not depend on the scale."""
+        tails = [
+            integrate.quad(lambda x, f=f: f.pdf(x) ** n * abs(x) ** (n - 1), -20, 20, points=[-1, 1], limit=200)[0]
+            for f in (stats.uniform(-1, 2), stats.norm)
+        ]
+        assert exchange.inflation(n) == pytest.approx(tails[0] / tails[1], rel=1e-6)
+
+    @pytest.mark.parametrize(
+        ("n", "shift", "alpha"), [(3, 5.0, 0.05), (5, 1.0, 0.05), (11, 1.0, 0.01), (12, 1.0, 0.05), (20, 0.3, 0.2)]
+    )
+    def test_power(self, n, shift, alpha):
+        level = alpha / exchange.inflation(n) if n < 12 else alpha
+        expected = of_student(shift, 1 / math.sqrt(n), n - 1, level)
+        assert exchange.power(n, shift, alpha) == exchange.power(n, -shift, alpha) == pytest.approx(expected, abs=1e-3)
+        assert exchange.power(n, 0.0, alpha) == pytest.approx(level, abs=1e-3)
+        assert exchange.power(n, shift) == exchange.power(n, shift, 0.05)
+
+
+class TestDetectable:
+    @pytest.mark.parametrize(("claims", "together", "level"), [(1, 1, 0.05), (10, 1, 0.005), (10, 5, 0.025), (40, 2, 0.0025)])
+    @pytest.mark.parametrize(("error", "dof", "inflation"), [(0.5, 5, 1.0), (0.25, 15, 1.0), (0.5, 5, 1.5)])
+    def test_the_shift_is_seen_four_times_in_five(self, claims, together, level, error, dof, inflation):
+        shift = Exchange("t", 9, 0.5, error, dof, inflation=inflation).detectable(claims, together)
+        assert of_student(shift, error, dof, level / inflation) == pytest.approx(0.8, abs=2e-3)
+
+    @pytest.mark.parametrize(("least", "level"), [(0.02, 0.04), (0.025, 0.025), (0.03, 0.03), (0.0001, 0.0499)])
+    def test_p_values_come_in_steps(self, least, level):
+        shift = Exchange("signs", 9, 0.5, 0.5, 8, least).detectable()
+        assert of_student(shift, 0.5, 8, level) == pytest.approx(0.8, abs=2e-3)
+
+    @pytest.mark.parametrize(("least", "claims"), [(0.05, 1), (0.02, 3), (0.0251, 2)])
+    def test_where_no_p_value_is_low_enough_no_shift_is_seen(self, least, claims):
+        assert Exchange("signs", 9, 0.5, 0.5, 8, least).detectable(claims) == math.inf
+
+    @pytest.mark.parametrize("found", [Exchange("none"), exchange.proportions((5, 10), (6, 10)), exchange.paired([1.0, 2.0])])
+    def test_nothing_is_said_where_the_power_is_not_known(self, found):
+        assert found.detectable() is None
+
+
+class TestEqualButForRounding:
+    """Values that differ by a billionth of the largest are equal."""
+
+    def test_arrangements_that_only_rounding_tells_apart_count_alike(self):
+        before = [*np.linspace(0, 1, 59), 9.0 + 1e-11]
+        found = exchange.unpaired(before, [9.0])
+        assert found.p == found.least == 2 / 61
+        assert exchange.unpaired([*before[:-1], 9.0 + 1e-6], [9.0]).p == 2 / 61
+        assert exchange.unpaired([*before[:-1], 9.0 + 1e-6], [9.0]).least == 1 / 61
+        assert exchange.unpaired([*before[:-1], 9.0 - 1e-6], [9.0]).p == 1 / 61
+
+    @pytest.mark.parametrize(
+        ("values", "counted"),
+        [
+            ([1.0, 2.0, 4.0, 8.0, 16.0, 32.0], True),
+            ([1.5, 2.0, 4.0, 8.0, 16.0, 32.0], False),
+            ([1.5, 2.5, -1.5, 8.5, 16.0, 32.0], True),
+            ([1.5, 2.5, 1.5 + 1e-9, 8.5, 16.0, 32.0], True),
+            ([1.5, 2.5, 1.5 + 1e-7, 8.5, 16.0, 32.0], False),
+            ([0.0, 0.0, 1.5, 8.5, 16.0, 32.0], True),
+        ],
+    )
+    def test_whole_numbers_and_equal_sizes_are_told_by_their_signs(self, values, counted):
+        assert exchange.paired(values).method.startswith("signs" if counted else "paired t")
+
+
+class TestManyValues:
+    """More than 20 000 arrangements: some at random, the observed one first."""
+
+    def test_of_many_pairs(self):
+        """The share of drawn signs is that of all signs, to four standard errors."""
+        values = np.random.default_rng(3).normal(0.9, 1, 16)
+        found = exchange.paired(values.tolist())
+        all_sums = np.abs(np.array(list(itertools.product((1.0, -1.0), repeat=16))) @ values)
+        p = np.mean(all_sums >= abs(values.sum()) * (1 - 1e-9))
+        assert 0.01 < p < 0.2
+        assert found.p == pytest.approx(p, abs=4 * math.sqrt(p / 20_000))
+        assert exchange.paired([9.0 + 0.01 * n for n in range(40)]).p == 1 / 20_000
+
+    def test_of_many_other_seeds(self):
+        rng = np.random.default_rng(8)
+        before, after = rng.normal(0, 1, 20), rng.normal(0.8, 1, 20)
+        found = exchange.unpaired(before.tolist(), after.tolist())
+        p = stats.permutation_test(
+            (after, before), lambda a, b, axis: a.mean(axis) - b.mean(axis), n_resamples=20_000, rng=np.random.default_rng(0)
+        ).pvalue
+        assert found.p == pytest.approx(p, abs=6 * math.sqrt(p / 20_000))
+        assert exchange.unpaired(list(range(20)), [100.0 + n for n in range(20)]).p == 1 / 20_000
+
+
+@pytest.mark.parametrize(("n", "m", "tested"), [(2, 90, False), (3, 90, True), (30, 0, False), (30, 1, True)])
+def test_three_seeds_of_the_baseline_and_one_new_value_are_the_least(n, m, tested):
+    rng = np.random.default_rng(0)
+    found = exchange.unpaired(rng.normal(size=n).tolist(), rng.normal(size=m).tolist())
+    assert (found.p is not None) is tested
+    assert found.n == m
+
+
+def test_answers_that_test_nothing_say_of_how_many_values():
+    assert exchange.paired([0.1, 0.2]).n == 2
+    assert exchange.paired([1.0, 1.0, 1.0]).n == 3
+    assert exchange.paired([0.0] * 4).n == 4
+    assert exchange.unpaired([1.0, 2.0, 3.1], [9.0, 9.5]).n == 2
