@@ -91,6 +91,12 @@ class TestOrder:
         assert found.ratio == pytest.approx(2e-7 / (4 * 2e-7))
         assert compared(moved("blocks")).ratio == 0.0
 
+    def test_a_series_outside_the_trajectory_may_be_off_before_it_moved(self):
+        values = [1.0, 1.0, 1.0], [1.0, 1.0 + 2e-7, 2.0]
+        pair = [record("norms", str(one), values=one, rounding=[1e-7], steps=[0, 5, 9]) for one in values]
+        found = compared(pair, moved("blocks"))
+        assert (found.bits.stage, found.moved.stage) == ("norms at step 5", "norms at step 9")
+
     def test_the_run_is_named(self):
         a, b = moved("blocks")
         found = change(run(a, name="cifar", seed=3), run(b, name="cifar", seed=3), "float32")
@@ -167,7 +173,8 @@ class TestUncompared:
     def test_a_stage_that_could_not_be_recorded_hides_no_later_stage(self, broken):
         pairs = [[number("data", 1.0), number("data", 2.0)], list(moved("blocks"))]
         pairs[0][broken] = record("data", "", failure="broke")
-        assert compared(*pairs).moved.stage == "blocks"
+        found = compared(*pairs)
+        assert found.moved.stage == found.bits.stage == "blocks"
 
     def test_a_stage_of_one_report_hides_no_later_stage(self):
         a, b = moved("blocks")
@@ -188,8 +195,8 @@ class TestWider:
             ([1.01 * GREW], [1.0], False),
             ([0.0], [1.0], False),  # exact before: nothing to grow from
             ([1e-30], [1e-28], True),
-            (None, [1.0], False),
-            ([1.0], None, False),
+            (None, [99.0], False),
+            ([0.01], None, False),
             ([3.0, 4.0], [50.0, 0.0], True),  # root mean squares of 3.54 and 35.4
             ([3.0, 4.0], [30.0, 20.0], False),
         ],
@@ -207,6 +214,9 @@ class TestWider:
         said = self._grew([0.5], [50.0], **step)
         assert said.startswith(f"{named}: ")
         assert "100 times, from 0.5 to 50" in said
+
+    def test_sizes_are_root_mean_squares(self):
+        assert self._grew([3.0, 4.0], [3.0, 4.0, 0.0, 99.0]).endswith("grew 14 times, from 3.5 to 50")
 
     def test_the_first_that_grew_is_named_and_another_that_is_missing_is_not(self):
         before = run(*(record(name, rounding=[1.0]) for name in ("gone", "steady", "first", "second")))
