@@ -109,21 +109,22 @@ def change(before: ExperimentRecord, after: ExperimentRecord, precision: str) ->
 
 
 def _ranked(a: dict[str, Stage], b: dict[str, Stage], precision: str) -> Iterator[tuple[tuple[int, int, int], Difference]]:
-    for position, (key, stage) in enumerate(a.items()):
+    for key, stage in a.items():
         if key not in b or stage.failure or b[key].failure:
             continue
         held, there = set(stage.digest.split()), set(b[key].digest.split())
         if not (_bare(stage) and (held <= there or there <= held)):
             for difference in differences(stage, b[key], precision):
-                yield _rank(stage, difference, position), difference
+                yield _rank(stage, difference), difference
 
 
-def _rank(stage: Stage, difference: Difference, position: int) -> tuple[int, int, int]:
+def _rank(stage: Stage, difference: Difference) -> tuple[int, int, int]:
+    """Sorts by the flow of the data; stages of equal rank keep the order of their records."""
     if stage.name in BEFORE:
         return BEFORE.index(stage.name), 0, 0
     if stage.name in TRAJECTORY:
         return len(BEFORE), difference.at, TRAJECTORY.index(stage.name)
-    return len(BEFORE) + 1, position, 0
+    return len(BEFORE) + 1, 0, 0
 
 
 def _named(records: Iterable[Json]) -> dict[str, Stage]:
