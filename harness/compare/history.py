@@ -62,7 +62,8 @@ def find(folders: Iterable[Path]) -> tuple[list[Report], list[str]]:
         except Unreadable as error:
             problems.append(str(error))
             continue
-        found.setdefault((report.created, report.scale, *sorted(report.environment.values()), str(report.partial)), report)
+        key = (report.created, report.scale, report.precision, *sorted(report.environment.values()), str(report.partial))
+        found.setdefault(key, report)
     return sorted(found.values(), key=lambda report: report.created), problems
 
 
