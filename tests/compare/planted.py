@@ -1,6 +1,8 @@
 """Planted reports: three runs of one experiment with their stage records, and a claim judged as a live run judges it."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 from harness.suite.records import (
     ClaimRecord,
@@ -11,6 +13,7 @@ from harness.suite.records import (
     MembershipRecord,
     Report,
     RuleRecord,
+    sealed,
 )
 from harness.suite.rejudge import interval_of, rejudge
 
@@ -82,3 +85,12 @@ def report(*claims: ClaimRecord, steps: list[Json] | None = None, **changes: obj
 
 
 BASE = report()
+SHIFTED = report(judged([0.99, 1.0, 1.015]), steps=stages(at=4, by=1e-3))
+REFUTED = report(judged([1.99, 2.0, 2.01]), steps=stages(at=4, by=1e-3))
+
+
+def edit(folder: Path, change: object) -> None:
+    """Change a stored report's JSON, and seal it again."""
+    data = json.loads((folder / "report.json").read_text())
+    change(data)  # type: ignore[operator]
+    (folder / "report.json").write_text(json.dumps(sealed(data)))

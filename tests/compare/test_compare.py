@@ -4,8 +4,6 @@ import dataclasses
 import gzip
 import json
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,6 @@ from harness.compare.measurements import OF_THE_BOUND, margin
 from harness.errors import Incomparable, InvalidInput, Unreadable
 from harness.report import json_file, summary
 from harness.suite import evidence
-from harness.suite.claim import REGISTRY
 from harness.suite.records import (
     ControlRecord,
     EnsembleRecord,
@@ -32,53 +29,10 @@ from harness.suite.records import (
     sealed,
 )
 from harness.suite.rejudge import interval_again
-from tests.compare.planted import BASE, ENVIRONMENT, judged, report, stages
+from tests.compare.planted import BASE, ENVIRONMENT, REFUTED, SHIFTED, edit, judged, report, stages
 from tests.report.test_html import checked
 
 NOT_RUN = dataclasses.replace(BASE.claims[0], verdict="NOT_RUN", declared=True)
-SHIFTED = report(judged([0.99, 1.0, 1.015]), steps=stages(at=4, by=1e-3))
-REFUTED = report(judged([1.99, 2.0, 2.01]), steps=stages(at=4, by=1e-3))
-
-
-DECLARED = """
-from harness import claim, within
-from harness.suite.claim import Control
-
-
-def doubled(run):
-    return run
-
-
-def test_size():
-    return 1.0
-
-
-claim(
-    "paper/size",
-    where="Section 1",
-    says="it is one",
-    reading="size",
-    published=1.0,
-    accept=within(0.9, 1.1, reason="ten percent"),
-    controls=[Control("doubled", doubled)],
-    scales=("smoke",),
-)(test_size)
-"""
-
-
-@pytest.fixture
-def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Reports in folders, the claims that they are of, and the working directory above them."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", list(sys.path))
-    (tmp_path / "claims").mkdir()
-    (tmp_path / "claims/test_it.py").write_text(DECLARED)
-    for name, made in {"base": BASE, "shifted": SHIFTED, "refuted": REFUTED}.items():
-        (tmp_path / name).mkdir()
-        json_file.write(made, tmp_path / name)
-    yield tmp_path
-    REGISTRY.pop("paper/size", None)
-    sys.modules.pop("claims.test_it", None)
 
 
 class TestExitCodes:
@@ -442,11 +396,11 @@ class TestRejudging:
 
     def test_an_interval_that_is_off_by_one_bit_is_seen(self, stored):
         low, high = BASE.claims[0].measurements[0].interval or [0, 0]
-        _edit(stored / "base", lambda data: data["claims"][0]["measurements"][0].update(interval=[np.nextafter(low, 0), high]))
+        edit(stored / "base", lambda data: data["claims"][0]["measurements"][0].update(interval=[np.nextafter(low, 0), high]))
         assert main(["rejudge", "base"]) == Exit.MOVED
 
     def test_a_verdict_that_values_do_not_give_is_seen(self, stored):
-        _edit(stored / "base", lambda data: data["claims"][0].update(verdict="REFUTED"))
+        edit(stored / "base", lambda data: data["claims"][0].update(verdict="REFUTED"))
         assert main(["rejudge", "base"]) == Exit.VERDICT
 
     def test_evidence_of_another_checksum_is_refused(self, stored, capsys):
@@ -475,7 +429,7 @@ class TestRejudging:
         ],
     )
     def test_what_was_doctored_is_refused(self, stored, change, says, capsys):
-        _edit(stored / "base", lambda data: change(data["claims"][0]))
+        edit(stored / "base", lambda data: change(data["claims"][0]))
         assert main(["rejudge", "base"]) == Exit.UNREADABLE
         assert says in capsys.readouterr().out
 
@@ -659,9 +613,3 @@ class TestSummary:
 
 def _run(records: list[Json]) -> ExperimentRecord:
     return ExperimentRecord("digits", 0, "f" * 64, {}, records)
-
-
-def _edit(folder: Path, change: object) -> None:
-    data = json.loads((folder / "report.json").read_text())
-    change(data)  # type: ignore[operator]
-    (folder / "report.json").write_text(json.dumps(sealed(data)))
