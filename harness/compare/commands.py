@@ -18,6 +18,7 @@ from harness.suite.catalogue import declare_folder, declared
 from harness.suite.paper import fixtures
 from harness.suite.records import ClaimRecord, Evidence, Report
 from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_again, region_of, rejudge
+from harness.suite.verdict import Verdict
 
 REPORTS = Path("reports")
 READING = {code: MEANING[code] for code in (Exit.USAGE, Exit.UNREADABLE)}
@@ -111,7 +112,7 @@ def judge_again(options: argparse.Namespace) -> int:
     elif problems:
         hint = "; --values-alone judges the values in the report without them" if absent else ""
         raise Unreadable(f"{len(problems)} evidence file(s) refused; first: {problems[0]}{hint}")
-    turned = [(record, rejudge(record).name) for record in report.claims if rejudge(record).name != record.verdict]
+    turned = [(record, now) for record in report.claims if (now := _verdict_now(record)) != record.verdict]
     moved = [line for record in report.claims if record.judged for line in _drift(record)]
     for record, now in turned:
         print(f"{record.id}: recorded as {record.verdict}, judged {now} now")
@@ -123,6 +124,14 @@ def judge_again(options: argparse.Namespace) -> int:
     if not any(record.judged for record in report.claims):
         raise Incomparable(f"{options.report} holds no verdict, so nothing was judged again")
     return Exit.VERDICT if turned else Exit.MOVED if moved else Exit.SAME
+
+
+def _verdict_now(record: ClaimRecord) -> str:
+    """The verdict that the recorded values give. Values that cannot be judged give NOT_RUN, as in a run."""
+    try:
+        return rejudge(record).name
+    except InvalidInput:
+        return Verdict.NOT_RUN.name
 
 
 def _doctored(options: argparse.Namespace, report: Report) -> list[str]:
@@ -149,9 +158,14 @@ def make_baseline(options: argparse.Namespace) -> int:
         known = json_file.read(target)
         if report.partial and not known.partial:
             raise InvalidInput(f"{target} has all claims and this report some: give a full report, or --into another folder")
-        found = compare(known, report)
-        print("\n".join(text.table(found)))
-        code = found.code(strict=True)
+        try:
+            found = compare(known, report)
+        except Incomparable as error:  # all experiments are others now: the reason for a new baseline
+            print(error)
+            code = Exit.INCOMPARABLE
+        else:
+            print("\n".join(text.table(found)))
+            code = found.code(strict=True)
     else:
         print(f"{target}: there is no baseline of this platform, scale and precision yet")
     if not options.accept:
@@ -209,16 +223,17 @@ def _evidence(report: Report) -> list[Evidence]:
 
 
 def _drift(record: ClaimRecord) -> list[str]:
-    """A line if the recorded values do not give the recorded interval again, bit for bit."""
+    """A line if the recorded values do not give the recorded interval, bit for bit, and number of seeds again."""
     ensemble, judged = ensemble_of(record), record.measurements[0]
     try:
-        now = interval_again(record)
+        interval = interval_again(record)
         seeds = deciding_seeds(record.over, judged, region_of(record), ensemble) if record.verdict == "INCONCLUSIVE" else None
     except InvalidInput as error:
         return [f"{record.id}: {error}"]
-    found = [now.low, now.high] if now.bounded else None
-    same = found == judged.interval and seeds == record.seeds_to_decide
-    return [] if same else [f"{record.id}: interval recorded as {judged.interval}, now {found}"]
+    found = [interval.low, interval.high] if interval.bounded else None
+    pairs = {"interval": (judged.interval, found), "seeds to decide": (record.seeds_to_decide, seeds)}
+    moved = [f"{what} recorded as {was}, now {now}" for what, (was, now) in pairs.items() if was != now]
+    return [f"{record.id}: {'; '.join(moved)}"] if moved else []
 
 
 def _compare(commands: Any) -> None:

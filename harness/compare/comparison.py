@@ -82,7 +82,7 @@ class Comparison:
     """Two reports against each other; see :func:`compare`.
 
     Attributes:
-        uncompared: a line for each claim that only one report judged, and for each run that only one report has.
+        uncompared: a line for each claim that only one report judged, or that is on another experiment now.
         warnings: reasons why the comparison says less than it seems to.
     """
 
