@@ -108,6 +108,14 @@ class TestIntervals:
                 assert bool(self._lines(before, after)) is seen
                 assert bool(self._lines(before, after, precision="float64"))
 
+    def test_values_far_from_their_mean_have_the_rounding_of_their_size(self):
+        values = [-1000.0, 1000.0] * 50
+        before = self._judged(values)
+        low, high = before.measurements[0].interval
+        assert high < 200
+        for share, seen in ((0.9, False), (1.1, True)):
+            assert bool(self._lines(before, self._judged(values, [low, high + share * HALF_OF_FLOAT32 * 1000]))) is seen
+
     def test_the_numbers_of_both_are_said(self):
         before = self._judged([1.0, 2.0, 3.0])
         (line,) = self._lines(before, self._judged([1.0, 2.0, 3.0], [0.25, 3.75]))
@@ -170,11 +178,11 @@ class TestIntervals:
 
     @pytest.mark.parametrize(
         ("ends", "seen"),
-        [([0.5, 1.75], False), ([0.5, 1.76], True), ([0.9, 1.1], False), (None, True)],
+        [([0.5, 1.125], False), ([0.5, 1.126], True), ([0.7, 0.8], False), (None, True)],
     )
     def test_an_estimate_may_be_a_quarter_wider(self, ends, seen):
         """Values that moved excuse other ends, but no wider interval."""
-        before = claim([1.0], over="interval", interval=[0.5, 1.5])
+        before = claim([1.0], over="interval", interval=[0.5, 1.0])
         assert bool(self._lines(before, claim([1.0], over="interval", interval=ends), FAR)) is seen
 
     def test_only_estimates_bring_their_width(self):
@@ -194,10 +202,10 @@ class TestIntervals:
     def test_all_findings_are_kept(self):
         control = ControlRecord("doubled", "REFUTED", "REFUTED", 2.0)
         before = claim([1.0], over="interval", interval=[0.5, 1.5], method="a", controls=[control])
-        after = claim([1.0], over="interval", interval=[0.0, 2.0], method="b")
+        after = claim([1.0], over="interval", interval=[0.25, 2.0], method="b")
         wide, method, ends, lost = self._lines(before, after)
-        assert "2 wide, where the same budget gave one of 1 before" in wide
-        assert (method, ends) == ("interval by b, not a", "interval [0, 2] of the same values, not [0.5, 1.5]")
+        assert "1.75 wide, where the same budget gave one of 1 before" in wide
+        assert (method, ends) == ("interval by b, not a", "interval [0.25, 2] of the same values, not [0.5, 1.5]")
         assert lost == "control 'doubled' only in the baseline"
 
 
@@ -233,6 +241,13 @@ class TestControls:
     def test_a_verdict_that_changed_says_all_about_its_value(self, before, after, lines):
         first, second = (self._at(value, verdict=verdict) for verdict, value in (before, after))
         assert self._lines([first], [second]) == tuple(lines)
+
+    @pytest.mark.parametrize("first", [("REFUTED", "SUPPORTED", 2.0), ("REFUTED", "REFUTED", None)])
+    def test_a_control_whose_values_say_nothing_hides_none_after_it(self, first):
+        was, now, value = first
+        before = [self._at(2.0, "first", was), self._at(2.0, "second")]
+        after = [self._at(value, "first", now), self._at(3.0, "second")]
+        assert self._lines(before, after)[-1] == "control 'second' at 3, not 2"
 
     def test_another_expectation_excuses_no_value(self):
         found = self._lines([self._at(2.0)], [self._at(3.0, expect="SUPPORTED")])
@@ -330,7 +345,9 @@ class TestExchangeability:
         assert exchangeable(claim(MANY, over=over), claim(MANY), FAR, True).p is None
 
     def test_there_is_no_chance_in_what_is_measured_once(self):
-        assert exchangeable(claim([1.0], over="once"), claim([2.0], over="once"), FAR, True).p is None
+        """A test of it would count among the tests that the correction is for."""
+        for shift in (SAME, FAR):
+            assert exchangeable(claim([1.0], over="once"), claim([2.0], over="once"), shift, True).p is None
 
     def test_trials_are_pooled(self):
         before = claim([0.9, 0.95], over="trials", trials=[10, 20])
