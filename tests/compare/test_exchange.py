@@ -260,13 +260,18 @@ class TestDetectable:
 class TestEqualButForRounding:
     """Values that differ by a billionth of the largest are equal."""
 
-    def test_arrangements_that_only_rounding_tells_apart_count_alike(self):
-        before = [*np.linspace(0, 1, 59), 9.0 + 1e-11]
-        found = exchange.unpaired(before, [9.0])
-        assert found.p == found.least == 2 / 61
-        assert exchange.unpaired([*before[:-1], 9.0 + 1e-6], [9.0]).p == 2 / 61
-        assert exchange.unpaired([*before[:-1], 9.0 + 1e-6], [9.0]).least == 1 / 61
-        assert exchange.unpaired([*before[:-1], 9.0 - 1e-6], [9.0]).p == 1 / 61
+    @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+    def test_arrangements_that_only_rounding_tells_apart_count_alike(self, scale):
+        """One of 60 values is as large as the new one but for ``by``."""
+
+        def found(by):
+            return exchange.unpaired([*(scale * np.linspace(0, 1, 59)), scale * (9.0 + by)], [scale * 9.0])
+
+        assert [(one.p, one.least) for one in map(found, (1e-12, 1e-6, -1e-6))] == [
+            (2 / 61, 2 / 61),
+            (2 / 61, 1 / 61),
+            (1 / 61, 1 / 61),
+        ]
 
     @pytest.mark.parametrize(
         ("values", "counted"),
@@ -274,7 +279,7 @@ class TestEqualButForRounding:
             ([1.0, 2.0, 4.0, 8.0, 16.0, 32.0], True),
             ([1.5, 2.0, 4.0, 8.0, 16.0, 32.0], False),
             ([1.5, 2.5, -1.5, 8.5, 16.0, 32.0], True),
-            ([1.5, 2.5, 1.5 + 1e-9, 8.5, 16.0, 32.0], True),
+            ([1.5, 2.5, 1.5 + 2e-8, 8.5, 16.0, 32.0], True),
             ([1.5, 2.5, 1.5 + 1e-7, 8.5, 16.0, 32.0], False),
             ([0.0, 0.0, 1.5, 8.5, 16.0, 32.0], True),
         ],
