@@ -315,6 +315,11 @@ class TestExchangeability:
         assert found.p < 0.05
         assert (found.n, found.method) == (3, "paired t, 3 seeds")
 
+    def test_three_pairs_are_pairs_also_where_the_baseline_has_more_seeds(self):
+        after = [value + by for value, by in zip(MANY, (0.0111, 0.012, 0.0135), strict=False)]
+        found = exchangeable(claim(MANY), claim(after), FAR, True)
+        assert (found.method, found.p) == ("paired t, 3 seeds", pytest.approx(paired([0.0111, 0.012, 0.0135]).p))
+
     def test_runs_of_other_starts_are_draws(self):
         found = exchangeable(claim(MANY), claim([9.0, 8.0, 7.0]), FAR, False)
         assert found == unpaired(MANY, [9.0, 8.0, 7.0])
