@@ -4,8 +4,8 @@ The rounding-error model. Each run differs from the exact result of the same ari
 the size of its own error, by taking the same steps in float32 and float64. The size is a root mean square over a sketch, or one
 number a step. Two correct runs therefore differ by about the root sum of squares of both sizes. The model allows :data:`FACTOR`
 times their sum. This leaves room for sketches, which know a size to 18 % only, and for errors that happened to be small where
-they were measured. tests/compare/test_compare.py measures how often a correct run is taken for a moved one, and which shifts
-are seen.
+they were measured. tests/runs/test_stages.py measures how often a correct run is taken for a moved one, and which shifts are
+seen.
 """
 
 from __future__ import annotations
