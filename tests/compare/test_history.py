@@ -162,6 +162,10 @@ class TestTable:
         assert "eroding" not in line
         assert history.table([track("paper/lost", 0.25, 0.0)], 9)[1].split()[:4] == ["0.25", "->", "0", "eroding"]
 
+    def test_a_margin_that_stayed_did_not_fall(self):
+        first, *_ = history.table([track("paper/steady", 0.25, 0.25)], 9)
+        assert first.startswith("no margin fell")
+
     def test_of_single_reports_there_is_no_table(self):
         assert history.table([track("paper/single", 0.5)], 9) == []
 
