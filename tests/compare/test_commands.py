@@ -175,7 +175,8 @@ class TestRejudge:
         values, arrays = json_file.read(stored / "base").values.file, "evidence/paper.size.npz"
         (stored / "base" / arrays).unlink()
         assert self._again("base") == Exit.SAME
-        assert "1 evidence files are not here" in capsys.readouterr().out
+        assert self._again("base/report.json") == Exit.SAME
+        assert capsys.readouterr().out.count("1 evidence files are not here") == 2
         (stored / "base" / values).write_bytes(b"x")
         assert self._again("base") == Exit.UNREADABLE
         assert "2 evidence file(s) refused" in capsys.readouterr().err
