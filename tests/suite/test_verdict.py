@@ -19,6 +19,7 @@ from harness.suite.verdict import (
     Verdict,
     at_least,
     at_most,
+    equal,
     exact,
     judge,
     least_seeds,
@@ -27,6 +28,7 @@ from harness.suite.verdict import (
     on_log_scale,
     pairs_interval,
     proportion_interval,
+    quantile,
     seeds_to_decide,
     share_to_decide,
     spent,
@@ -317,3 +319,182 @@ def test_the_named_number_of_seeds_decides():
 
 def test_a_mean_on_the_edge_is_never_decided():
     assert seeds_to_decide([1.0, 1.1, 1.2], REGION) is None
+
+
+NORMAL = Ensemble((1.0, 3.0, 2.0, 5.0, 4.0, 2.5, 3.5, 1.5, 4.5), "planted")
+MANY = Ensemble(tuple(np.linspace(0, 1, 28)), "planted")  # pairs of 8 seeds
+
+
+def half_width(interval: Interval) -> float:
+    return (interval.high - interval.low) / 2
+
+
+class TestFormulas:
+    """Each interval and each number of seeds against the formula that it is documented with, at two confidences."""
+
+    @pytest.mark.parametrize("confidence", [CONFIDENCE, 0.8])
+    def test_student(self, confidence):
+        def t(dof):
+            return stats.t.ppf(0.5 + confidence / 2, dof)
+
+        for values, ensemble, half, method in (
+            ([1.0, 2.0, 6.0], None, t(2) * math.sqrt(7) / math.sqrt(3), "Student t over 3 seeds"),
+            ([1.0, 2.0, 6.0], NORMAL, t(2) * math.sqrt(7) / math.sqrt(3), "Student t over 3 seeds"),
+            ([5.0], NORMAL, t(8) * NORMAL.spread, "1 seed(s), spread of the reference ensemble of 9"),
+            ([5.0, 6.0], NORMAL, t(8) * NORMAL.spread / math.sqrt(2), "2 seed(s), spread of the reference ensemble of 9"),
+            ([5.0] * 7, NORMAL, t(8) * NORMAL.spread / math.sqrt(7), "7 seed(s), spread of the reference ensemble of 9"),
+            ([5.0] * 8, NORMAL, 0.0, "Student t over 8 seeds"),
+        ):
+            found = mean_interval(values, ensemble, confidence)
+            assert (found.low + found.high) / 2 == pytest.approx(np.mean(values))
+            assert (half_width(found), found.method) == (pytest.approx(half), method)
+
+    @pytest.mark.parametrize("confidence", [CONFIDENCE, 0.8])
+    def test_jackknife(self, confidence):
+        def t(dof):
+            return stats.t.ppf(0.5 + confidence / 2, dof)
+
+        values = np.array([1.0, 2.0, 4.0, 9.0])
+        found = pairs_interval(pairs_of(values), MANY, confidence)
+        student = mean_interval(values, None, confidence)  # the same for averages of two seeds
+        assert (found.low, found.high) == pytest.approx((student.low, student.high))
+        assert found.method == "jackknife over 4 seeds, 6 pairs"
+        for n, half in ((2, t(7) * MANY.spread), *((n, t(7) * MANY.spread * math.sqrt(2 / n)) for n in (3, 7)), (8, 0.0)):
+            found = pairs_interval(dict.fromkeys(combinations(range(n), 2), 0.5), MANY, confidence)
+            assert (found.low + found.high) / 2 == pytest.approx(0.5)
+            assert half_width(found) == pytest.approx(half)
+        assert pairs_interval(dict.fromkeys(combinations(range(8), 2), 0.5)) == Interval(
+            0.5, 0.5, "jackknife over 8 seeds, 28 pairs"
+        )
+        other = pairs_interval({(0, 1): 0.5}, Ensemble(tuple(np.linspace(0, 1, 496)), "planted"), confidence)
+        assert half_width(other) == pytest.approx(t(31) * np.std(np.linspace(0, 1, 496), ddof=1))
+
+    @pytest.mark.parametrize("confidence", [CONFIDENCE, 0.8])
+    def test_logarithms(self, confidence):
+        for values, ensemble in (([1.0, 2.0, 6.0], None), ([1.0, 2.0, 6.0], SKEWED), ([2.0], SKEWED), ([2.0] * 3, SKEWED)):
+            found = log_scale_interval(values, ensemble, confidence)
+            known = None if ensemble is None else Ensemble(tuple(map(math.log, ensemble.values)), "planted")
+            plain = mean_interval(list(map(math.log, values)), known, confidence)
+            assert (found.low, found.high) == pytest.approx((math.exp(plain.low), math.exp(plain.high)))
+            assert found.method == f"{plain.method}, of logarithms"
+        assert not log_scale_interval([2.0] * 3, None, confidence).bounded
+        wide = log_scale_interval([1e-300, 1.0, 1e300], None, confidence)
+        assert (wide.low < 1e-250, wide.high) == (True, math.exp(700))
+
+    @pytest.mark.parametrize(("yes", "n"), [(0, 5), (2, 5), (5, 5), (0, 1), (1, 1)])
+    def test_proportions(self, yes, n):
+        for confidence in (CONFIDENCE, 0.8):
+            found, tail = proportion_interval(yes, n, confidence), (1 - confidence) / 2
+            assert found.low == pytest.approx(stats.beta.ppf(tail, yes, n - yes + 1) if yes else 0)
+            assert found.high == pytest.approx(stats.beta.isf(tail, yes + 1, n - yes) if yes < n else 1)
+            assert found.method == f"Clopper-Pearson, {yes} of {n}"
+
+    @pytest.mark.parametrize(("yes", "n"), [(-1, 3), (4, 3), (0, 0)])
+    def test_no_proportion(self, yes, n):
+        with pytest.raises(InvalidInput, match="need 0 <= successes <= trials, trials >= 1"):
+            proportion_interval(yes, n)
+
+    @pytest.mark.parametrize(
+        ("low", "high", "verdict"),
+        [
+            *((1, 2, "SUPPORTED"), (1.5, 1.5, "SUPPORTED"), (0.9, 2, "INCONCLUSIVE"), (1, 2.1, "INCONCLUSIVE")),
+            *((2, 3, "INCONCLUSIVE"), (2.1, 3, "REFUTED"), (0, 1, "INCONCLUSIVE"), (0, 0.9, "REFUTED"), (0, 3, "INCONCLUSIVE")),
+        ],
+    )
+    def test_the_region_is_closed(self, low, high, verdict):
+        assert judge(Interval(low, high, ""), within(1, 2, reason="planted")).name == verdict
+
+    @pytest.mark.parametrize(
+        ("low", "high", "bounds", "cut"),
+        [
+            *(
+                (-1.0, 2.0, (0, 1), (0, 1)),
+                (0.2, 0.3, (0, 1), (0.2, 0.3)),
+                (2.0, 3.0, (0, 1), (1, 1)),
+                (-3.0, -2.0, (0, 1), (0, 0)),
+            ),
+            *((-1.0, 2.0, None, (-1, 2)), (-1.0, math.inf, (0, 1), (-1, math.inf)), (-1.0, 2.0, (0, math.inf), (0, 2))),
+        ],
+    )
+    def test_an_interval_is_cut_at_both_ends(self, low, high, bounds, cut):
+        assert Interval(low, high, "planted").within(bounds) == Interval(*cut, "planted")
+
+    @pytest.mark.parametrize(
+        ("interval", "text"),
+        [
+            (Interval(0.5, 0.5, ""), "0.5"),
+            (Interval(1, 2, ""), "[1, 2]"),
+            (Interval(1, math.inf, ""), "no interval"),
+            (Interval(-math.inf, 1, ""), "no interval"),
+        ],
+    )
+    def test_an_interval_shows_its_ends(self, interval, text):
+        assert (str(interval), interval.bounded) == (text, text != "no interval")
+
+    def test_values_are_equal_up_to_a_millionth_of_the_largest(self):
+        million = 1_000_000.0
+        assert all(map(equal, ([million, million - 1], [-million, 1 - million], [0.0, 0.0], [3.0])))
+        assert not any(map(equal, ([million, million - 1.01], [-million, 1.01 - million], [1e-9, 0.0], [1.0, 1.0, 2.0])))
+
+    def test_quantiles_and_confidences(self):
+        assert quantile(3) == pytest.approx(3.182446, abs=1e-6)
+        assert quantile(3, 0.8) == pytest.approx(1.637744, abs=1e-6)
+        assert [spent(looks) for looks in (1, 2, 4)] == pytest.approx([0.95, 0.975, 0.9875])
+        assert Ensemble((0.0, 2.0) * 4, "planted").spread == pytest.approx(math.sqrt(8 / 7))
+
+    def test_a_region_of_logarithms_has_no_place_for_what_is_not_positive(self):
+        for region, low, high in (
+            (within(1, math.e, reason="planted"), 0, 1),
+            (within(-1, math.e, reason="planted"), -math.inf, 1),
+            (at_least(math.e, reason="planted"), 1, math.inf),
+            (at_most(1, reason="planted"), -math.inf, 0),
+        ):
+            assert on_log_scale(region) == Region(low, high, "planted")
+
+    @pytest.mark.parametrize(
+        ("values", "ensemble", "distance", "first", "spread"),
+        [
+            ([1.0, 2.0, 6.0], None, 1.0, 4, math.sqrt(7)),
+            ([1.0, 2.0, 6.0], NORMAL, 1.0, 4, math.sqrt(7)),
+            ([1.0, 2.0, 6.0], None, 99.0, 4, math.sqrt(7)),
+            ([5.0], NORMAL, 1.0, 3, NORMAL.spread),
+            ([5.0, 6.0], NORMAL, 1.0, 3, NORMAL.spread),
+            ([5.0, 6.0], NORMAL, 99.0, 3, NORMAL.spread),
+            ([5.0] * 7, NORMAL, 1.0, 8, NORMAL.spread),
+            ([5.0] * 7, NORMAL, 0.3, 8, NORMAL.spread),
+            ([5.0] * 8, NORMAL, 1.0, 9, 0.0),
+            ([5.0] * 8, None, 1.0, 9, 0.0),
+        ],
+    )
+    def test_seeds_to_decide(self, values, ensemble, distance, first, spread):
+        """The first number, of those not yet run, at which the half-width is less than the distance to the nearest edge."""
+        needed = next(n for n in range(first, 999) if stats.t.ppf(0.975, n - 1) * spread / math.sqrt(n) < distance)
+        mean = float(np.mean(values))
+        for region in (within(mean - distance, mean + 200, reason="r"), within(mean - 200, mean + distance, reason="r")):
+            assert seeds_to_decide(values, region, ensemble) == needed
+            assert seeds_to_decide(values, region, ensemble, most=needed) == needed
+            assert seeds_to_decide(values, region, ensemble, most=needed - 1) is None
+
+    def test_seeds_to_decide_without_a_spread(self):
+        assert seeds_to_decide([1.0] * 7, REGION) == ENOUGH
+        assert seeds_to_decide([1.0, 1.0], REGION) is None
+        assert seeds_to_decide([1.0], REGION) is None
+
+    @pytest.mark.parametrize("values", [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0] * 7])
+    def test_shares_to_decide(self, values):
+        region, share = at_least(0.5, reason="half"), np.mean(values)
+
+        def decided(n):
+            yes = round(share * n)
+            low, high = stats.beta.ppf(0.025, yes, n - yes + 1), stats.beta.ppf(0.975, yes + 1, n - yes)
+            return (low if yes else 0) >= 0.5 or (high if yes < n else 1) < 0.5
+
+        needed = next(n for n in range(len(values) + 1, 999) if decided(n))
+        assert share_to_decide(values, region) == needed
+        assert share_to_decide(values, region, most=needed) == needed
+        assert share_to_decide(values, region, most=needed - 1) is None
+
+    def test_fewest_seeds_of_a_share(self):
+        for region in (at_least(0.5, reason="half"), at_most(0.5, reason="half")):
+            assert [least_seeds(region, most) for most in (6, 5)] == [6, None]
+        assert least_seeds(within(0.2, 0.8, reason="planted"), 50) is None
