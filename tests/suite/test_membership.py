@@ -1,5 +1,6 @@
 """The second question: runs of the ensemble's own kind belong to it at the stated rate, and planted drifts do not."""
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from scipy import stats
 
 from harness.suite.ensemble import Reference
-from harness.suite.membership import FALSE_ALARMS, membership, outside
+from harness.suite.membership import FALSE_ALARMS, Sample, membership, others_of, outside, student
 from harness.suite.records import MeasurementRecord, MembershipRecord
 from harness.suite.verdict import Ensemble
 
@@ -187,3 +188,105 @@ def test_without_seeds_to_compare_with_there_is_no_test_and_a_reason():
 def test_the_error_of_a_run_is_shared_between_its_claims():
     level = membership("seeds", run([1.0]), Reference(ensemble(range(8))), 50).level
     assert level == pytest.approx(FALSE_ALARMS / 50)
+
+
+def belonging(values, of, *, tests=1, over="seeds", first=1000, trials=None) -> MembershipRecord:
+    return membership(over, run(values, first), Reference(ensemble(of, trials)), tests)
+
+
+class TestFormulas:
+    """Each number of the test against the formula that it is documented with."""
+
+    KNOWN = (1.5, 3.0, 2.0, 5.0, 4.0, 2.5, 3.5, 4.5)
+
+    @pytest.mark.parametrize("values", [[4.0], [3.0, 4.5], [2.0, 2.5, 2.2], [9.0, 9.5, 8.0]])
+    @pytest.mark.parametrize("tests", [0, 1, 7])
+    def test_student(self, values, tests):
+        found, n, m = belonging(values, self.KNOWN, tests=tests), len(values), len(self.KNOWN)
+        shift = (np.mean(values) - np.mean(self.KNOWN)) / np.std(self.KNOWN, ddof=1)
+        p = 2 * stats.t.sf(abs(shift) / math.sqrt(1 / n + 1 / m), m - 1)
+        assert (found.shift, found.p) == (pytest.approx(shift), pytest.approx(p))
+        assert (found.level, found.others) == (0.01 / max(tests, 1), m)
+        assert found.state == ("alarm" if p <= found.level else "belongs")
+        assert bool(found.message) == (found.state == "alarm")
+
+    def test_a_mean_that_is_that_of_the_others_has_no_shift(self):
+        assert student(3.0, 2, Sample(3.0, 8, 0.0, 1, 5)) == (0.0, 1.0)
+        assert student(3.5, 2, Sample(3.0, 8, 0.0, 1, 5)) == (math.inf, 0.0)
+        assert student(2.5, 2, Sample(3.0, 8, 0.0, 1, 5)) == (-math.inf, 0.0)
+        shift, p = student(2.0, 3, Sample(3.0, 8, 0.5, 1, 5))
+        assert (shift, p) == (-2.0, pytest.approx(2 * stats.t.sf(2 / math.sqrt(1 / 3 + 1 / 8), 7)))
+
+    def test_an_alarm_says_where_the_mean_is_and_where_the_others_are(self):
+        above, below = belonging([9.0, 9.5, 8.0], self.KNOWN, tests=7), belonging([-9.0, -9.5, -8.0], self.KNOWN)
+        assert "the mean of 3 seed(s), 8.83333, is 4.56 standard deviations above that of 8 other seeds" in above.message
+        assert "3.25 (from 1.5 to 5): p = " in above.message
+        assert f"p = {above.p:.2g}, at most 0.0014 is an alarm" in above.message
+        assert "-8.83333, is 9.87 standard deviations below that" in below.message
+
+    def test_a_long_tail_is_tested_by_its_logarithms(self):
+        known = np.random.default_rng(3).lognormal(0, 1, 32).tolist()
+        logarithms, values = np.log(known), [500.0, 900.0, 700.0]
+        found = belonging(values, known)
+        shift = (np.mean(np.log(values)) - logarithms.mean()) / logarithms.std(ddof=1)
+        assert found.shift == pytest.approx(shift)
+        geometric = math.exp(np.mean(np.log(values)))
+        assert f"the geometric mean of 3 seed(s), {geometric:.6g}, is" in found.message
+        low, high = (f"{value:.6g}" for value in (min(known), max(known)))
+        assert f"{math.exp(logarithms.mean()):.6g} (from {low} to {high})" in found.message
+        for plain in ([-1.0, 2.0, 3.0], [0.0, 2.0, 3.0]):
+            assert belonging(plain, known).shift == pytest.approx((np.mean(plain) - np.mean(known)) / np.std(known, ddof=1))
+        share = belonging(values, known, over="share")
+        assert share.shift == pytest.approx((700 - np.mean(known)) / np.std(known, ddof=1))
+
+    @pytest.mark.parametrize("seeds", [1, 2, 3, 4])
+    def test_a_counted_quantity_may_be_a_step_away(self, seeds):
+        """One step for one or two seeds; for three or more about the spread if one more seed were a step away."""
+        least = 1 / (1 if seeds < 3 else math.sqrt(33))
+        assert others_of("seeds", ensemble([9] * 32), seeds) == Sample(9.0, 32, pytest.approx(least), 9.0, 9.0)
+        shares = others_of("trials", ensemble([0.5] * 32, (20, 40) * 16), seeds)
+        assert shares.spread == pytest.approx(least / 20)
+        assert others_of("seeds", ensemble([*[9] * 31, 900]), seeds).spread == pytest.approx(891 / math.sqrt(32))
+        measured = others_of("seeds", ensemble([9.5] * 32), seeds)
+        assert measured.spread == pytest.approx(9.5e-6)
+        assert others_of("seeds", ensemble([*[-9.5] * 16, *[-9.5 + 1e-9] * 16]), seeds).spread == pytest.approx(9.5e-6)
+
+    def test_pairs_are_worth_the_seeds_behind_them(self):
+        """The pairs that share a seed with the run are left out; the spread between seeds follows from that between pairs."""
+        pairs = list(combinations(range(7), 2))
+        known = Ensemble(
+            tuple(float(a + 10 * b) + 0.5 for a, b in pairs), "planted", tuple((f"it[{a}]", f"it[{b}]") for a, b in pairs)
+        )
+        left = [value for (a, b), value in zip(pairs, known.values, strict=True) if 2 not in (a, b)]
+        found = others_of("pairs", known, 2, {"it[2]", "it[50]"})
+        spread = np.std(left, ddof=1) * math.sqrt(2 * 7 / 5)
+        assert found == Sample(pytest.approx(np.mean(left)), 6, pytest.approx(spread), min(left), max(left))
+        assert others_of("pairs", known, 2).seeds == 7
+        assert others_of("pairs", known, 2, {f"it[{n}]" for n in range(4)}).seeds == 3
+        assert others_of("pairs", known, 2, {f"it[{n}]" for n in range(5)}) is None
+
+    def test_three_other_seeds_are_enough(self):
+        for shared, state in ((5, "belongs"), (6, "few")):
+            found = belonging([*self.KNOWN[:shared]], self.KNOWN, first=0)
+            assert (found.state, found.others) == (state, 8 - shared)
+            assert (found.p is None) == (state == "few")
+
+    def test_values_at_the_ends_of_the_others_are_no_alarm(self):
+        """All three values must lie outside; a value that an other seed has does not."""
+        known = [0.0, *np.linspace(0.4, 0.6, 31)]
+        assert belonging([-0.001, -0.001, -0.001], known).state == "alarm"
+        assert belonging([0.0, -0.001, -0.001], known).state == "belongs"
+        assert belonging([0.0, -0.001, -0.001], known).p < 0.01
+        assert belonging([0.6 + 0.4] * 3, [1 - value for value in known]).state == "belongs"
+
+    @pytest.mark.parametrize(("outside", "state"), [(3, "alarm"), (2, "belongs")])
+    def test_so_many_of_the_pairs_lie_outside_as_must_of_the_seeds(self, outside, state):
+        """Of three seeds all three must, and so all three pairs."""
+        pairs = list(combinations(range(32), 2))
+        values = np.random.default_rng(0).normal(0, 0.001, len(pairs))
+        values[0] = 1.0
+        known = Ensemble(tuple(values.tolist()), "planted", tuple((f"it[{a}]", f"it[{b}]") for a, b in pairs))
+        names = [[f"it[{100 + a}]", f"it[{100 + b}]"] for a, b in combinations(range(3), 2)]
+        measured = MeasurementRecord("it", "", "", names, [2.0] * outside + [0.9] * (3 - outside))
+        found = membership("pairs", measured, Reference(known), 1)
+        assert (found.state, found.p < found.level, found.others) == (state, True, 32)
