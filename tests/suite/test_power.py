@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from harness.suite.ensemble import Reference
 from harness.suite.membership import FALSE_ALARMS, membership
@@ -79,3 +80,81 @@ def test_a_long_tail_is_judged_by_its_logarithms():
     record = power("seeds", at_least(0.01, reason="planted"), known, 3, CLAIMS)
     assert record.spread == pytest.approx(np.std(np.log(known.values), ddof=1))
     assert "tenfold" in record.blind
+
+
+KNOWN = ensemble(np.random.default_rng(5).normal(3, 1, 12))
+
+
+def quantile(dof, confidence):
+    return stats.t.ppf(0.5 + confidence / 2, dof)
+
+
+class TestVerdictShift:
+    """Distance to the nearest edge, half of the interval, and the normal quantile at four of five, in standard deviations."""
+
+    @pytest.mark.parametrize("seeds", [1, 2, 3, 4, 6])
+    @pytest.mark.parametrize("confidence", [0.95, 0.9875])
+    def test_it_is_that_of_its_formula(self, seeds, confidence):
+        mean, spread = np.mean(KNOWN.values), np.std(KNOWN.values, ddof=1)
+        error = spread / math.sqrt(seeds)
+        half = quantile(seeds - 1 if seeds > 2 else 11, confidence) * error
+        for region in (at_least(mean - 2, reason="r"), within(mean - 9, mean + 2, reason="r"), at_least(mean + 2, reason="r")):
+            found = power("seeds", region, KNOWN, seeds, CLAIMS, confidence=confidence)
+            assert found.verdict == pytest.approx((2 + half + 0.8416 * error) / spread)
+            assert found.spread == pytest.approx(spread)
+
+    def test_of_a_long_tail_it_is_that_of_logarithms(self):
+        known = ensemble(np.random.default_rng(5).lognormal(0, 1.5, 32))
+        logarithms = np.log(known.values)
+        error = np.std(logarithms, ddof=1) / math.sqrt(3)
+        distance = np.mean(logarithms) - math.log(0.01)
+        found = power("seeds", at_least(0.01, reason="planted"), known, 3, CLAIMS)
+        assert found.verdict == pytest.approx((distance + (quantile(2, 0.95) + 0.8416) * error) / np.std(logarithms, ddof=1))
+
+    @pytest.mark.parametrize(
+        ("distance", "width", "known"), [(5, 1.9, False), (5, 2.1, True), (-0.1, 1.9, True), (-95, 1.9, False)]
+    )
+    def test_an_interval_must_fit_into_the_region_that_its_mean_is_outside_of(self, distance, width, known):
+        """Widths are in half-widths of the interval."""
+        mean, error = np.mean(KNOWN.values), np.std(KNOWN.values, ddof=1) / math.sqrt(3)
+        low = mean + distance
+        region = within(low, low + width * quantile(2, 0.95) * error, reason="planted")
+        assert (power("seeds", region, KNOWN, 3, CLAIMS).verdict is not None) is known
+
+    def test_of_shares_and_trials_it_is_unknown(self):
+        known = Ensemble((0.5, 0.75) * 8, "planted", tuple((f"it[{seed}]",) for seed in range(16)), (20,) * 16)
+        found = power("trials", at_least(0.1, reason="planted"), known, 3, CLAIMS)
+        assert (found.verdict, found.alarm) == (None, alarm_shift(3, 16, FALSE_ALARMS / CLAIMS))
+        assert power("seeds", at_least(0.1, reason="planted"), known, 3, CLAIMS).verdict is not None
+
+
+@pytest.mark.parametrize(("tests", "level"), [(0, 0.01), (1, 0.01), (2, 0.005)])
+def test_the_claims_of_a_run_share_its_false_alarms(tests, level):
+    assert power("seeds", at_least(0, reason="planted"), KNOWN, 3, tests).alarm == alarm_shift(3, 12, level)
+
+
+class TestBlind:
+    """A claim is blind where what it sees is more than what it could measure."""
+
+    @pytest.mark.parametrize(("values", "blind"), [([1.0] * 30 + [0.0] * 2, False), ([1.0] * 13 + [0.0] * 3, True)])
+    def test_a_share_whose_seeds_may_all_come_out_the_other_way(self, values, blind):
+        found = power("share", at_least(0.5, reason="planted"), ensemble(values), 3, 10)
+        change = found.alarm * found.spread
+        assert 0.5 < change < 2
+        assert (found.blind != "") is blind is (change > 1)
+
+    @pytest.mark.parametrize(("width", "blind"), [(0.5, False), (1.0, True)])
+    def test_a_long_tail_that_may_change_tenfold(self, width, blind):
+        known = ensemble(np.random.default_rng(5).lognormal(0, width, 32))
+        found = power("seeds", at_least(0.001, reason="planted"), known, 3, CLAIMS)
+        change = min(found.alarm, found.verdict) * found.spread
+        assert known.skewed
+        assert 1 < change < 8
+        assert (found.blind != "") is blind is (change > math.log(10))
+
+    def test_what_nothing_shows_is_blind(self):
+        """Three known seeds of eight, and so many claims that no shift is an alarm; the region is too narrow for a verdict."""
+        here = {f"it[{seed}]" for seed in range(5)}
+        known = ensemble(np.random.default_rng(5).normal(3, 1, 8))
+        found = power("seeds", within(0, 0.1, reason="planted"), known, 3, 10**9, here)
+        assert (found.alarm, found.verdict, found.blind != "") == (None, None, True)
