@@ -1,11 +1,13 @@
 """New ensembles show their changes; after a change of code, seeds that are measured again confirm an ensemble or do not."""
 
 import dataclasses
+import json
 
+import numpy as np
 import pytest
 
 from harness.suite.acceptance import changes, confirmed, extended
-from harness.suite.ensemble import Ensembles, make, needs_of
+from harness.suite.ensemble import Ensembles, load, make, needs_of
 from harness.suite.records import ClaimRecord, MeasurementRecord, Report, RuleRecord
 
 VALUES = (1.0, 1.1, 0.9, 1.05, 0.95, 1.2, 0.8, 1.0)
@@ -50,6 +52,57 @@ def test_anything_else_leaves_it_unconfirmed_and_says_why(known, again, says):
     content, (line,) = confirmed(report(again), known)
     assert says in line
     assert content["claims"] == known.claims
+
+
+def ensembles(*claims) -> Ensembles:
+    content = make(report(*claims), Ensembles())
+    return Ensembles(None, content["runs"], content["claims"])
+
+
+def test_each_claim_of_a_report_is_confirmed_alone():
+    """Claims before it may be unknown, of the same code, of another rule, moved, not judged, or of unknown code."""
+    known = ensembles(*(record(VALUES, id=f"a/{name}") for name in ("same", "rule", "moved", "open", "nameless", "last")))
+    again = [
+        record(VALUES[:2], code="new", id="a/unknown"),
+        record(VALUES[:2], code="old", id="a/same"),
+        record(VALUES[:2], code="new", id="a/rule", over="share"),
+        record([5.0, 6.0], code="new", id="a/moved"),
+        dataclasses.replace(record(VALUES[:2], code="new", id="a/open"), verdict="NOT_RUN"),
+        record(VALUES[:2], code="", id="a/nameless"),
+        record(VALUES[:2], code="new", id="a/last"),
+    ]
+    content, lines = confirmed(report(*again), known)
+    assert [line.partition(":")[0] for line in lines] == ["a/rule", "a/moved"]
+    assert {id: entry["code"] for id, entry in content["claims"].items() if entry["code"] != "old"} == {"a/last": "new"}
+
+
+def test_seeds_that_the_ensemble_lacks_neither_confirm_nor_refuse_it(known):
+    """The third value belongs to a new seed, and the fourth could not be measured again."""
+    again = record([1.0, 1.1, 9.0, None], code="new")
+    again.measurements[0].runs[2:] = [["it[50]"], ["it[3]"]]
+    content, lines = confirmed(report(again), known)
+    assert (lines, content["claims"]["a/b"]["code"]) == ([], "new")
+    again.measurements[0].runs[1] = ["it[51]"]
+    again.measurements[0].runs[3] = ["it[52]"]
+    assert "fewer than 2 seeds" in confirmed(report(again), known)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("constant", "again", "says"),
+    [(0.0, 0.0, ""), (1000.0, 1000.0005, ""), (1000.0, 1000.01, "moved by 0.01"), (0.001, 0.0010001, "moved by 1e-07")],
+)
+def test_an_ensemble_of_equal_values_is_confirmed_up_to_rounding(constant, again, says):
+    known = ensembles(record([constant] * 8))
+    content, lines = confirmed(report(record([constant, again], code="new")), known)
+    assert [says in line for line in lines] == [True] * bool(says)
+    assert content["claims"]["a/b"]["code"] == ("old" if says else "new")
+
+
+def test_the_file_of_confirmed_ensembles_can_be_loaded(known, tmp_path):
+    content, _ = confirmed(report(record(VALUES[:2], code="new")), known)
+    (tmp_path / "smoke-float32.json").write_text(json.dumps(content), encoding="utf-8")
+    assert (content["scale"], content["precision"]) == ("smoke", "float32")
+    assert load(tmp_path, "smoke", "float32").runs == known.runs
 
 
 def test_the_same_code_needs_no_confirmation(known):
@@ -111,6 +164,46 @@ def test_what_a_new_ensemble_changes_is_said(known):
     assert "SUPPORTED before, REFUTED now" in lines[0]
     assert "mean 1 before, 0.1 now" in lines[1]
     assert "new, SUPPORTED from 8 values" in lines[2]
+
+
+def test_an_ensemble_that_stays_says_nothing(known):
+    after = report(record(VALUES), created="2021-01-01T00:00:00Z")
+    assert changes(after, known, make(after, known)) == []
+    constant = report(record([2.0] * 8), created="2021-01-01T00:00:00Z")
+    assert changes(constant, ensembles(record([2.0] * 8)), make(constant, known)) == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(1.0, 1.0), (1.0, 0.1), (0.1, 1.0)])
+def test_a_mean_that_moved_by_half_a_standard_deviation_is_named(before, after):
+    """The larger of the two spreads counts, each with the divisor n - 1."""
+    centred = np.array(VALUES) - 1
+    known = ensembles(record((1 + before * centred).tolist()))
+    for shift, named in ((0.49, False), (0.51, True)):
+        moved = (1 + after * centred + shift * np.std(centred, ddof=1)).tolist()
+        later = report(record(moved), created="2021-01-01T00:00:00Z")
+        lines = changes(later, known, make(later, known))
+        assert [f"({shift:.2g} standard deviations)" in line for line in lines] == [True] * named
+
+
+def test_a_constant_that_changed_is_named():
+    later = report(record([3.0] * 8), created="2021-01-01T00:00:00Z")
+    (line,) = changes(later, ensembles(record([2.0] * 8)), make(later, Ensembles()))
+    assert "mean 2 before, 3 now (from one constant to another)" in line
+
+
+def test_the_verdict_of_a_new_ensemble_is_that_of_the_claims_rule():
+    """160 of 160 trials do not prove 99 %; an interval that is cut to the highest possible value lies inside the region."""
+    counted = record([1.0] * 8, over="trials")
+    counted.measurements[0] = dataclasses.replace(counted.measurements[0], trials=[20] * 8)
+    share = record([1.0] * 7 + [0.7])
+    for one, rule, verdict in (
+        (counted, RuleRecord([0.99, None], "planted"), "INCONCLUSIVE"),
+        (counted, RuleRecord([0.97, None], "planted"), "SUPPORTED"),
+        (share, RuleRecord([0.5, 1.0], "planted", [0, 1]), "SUPPORTED"),
+        (share, RuleRecord([0.5, 1.0], "planted"), "INCONCLUSIVE"),
+    ):
+        later = report(dataclasses.replace(one, rule=rule))
+        assert changes(later, Ensembles(), make(later, Ensembles())) == [f"a/b: new, {verdict} from 8 values"]
 
 
 def test_the_file_says_what_a_value_of_a_claim_took():
