@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,10 +12,11 @@ from harness.errors import InvalidInput
 from harness.runs.experiment import CATALOGUE, SCALES
 from harness.suite import portable
 from harness.suite.catalogue import declared
-from harness.suite.claim import ANY_NETWORK, PORTABLE, REGISTRY, Control, claim
+from harness.suite.claim import ANY_NETWORK, PORTABLE, REGISTRY, Claim, Control, claim
 from harness.suite.ensemble import Ensembles
 from harness.suite.expectation import Expectation, expected
 from harness.suite.judging import Terms, judge_claim
+from harness.suite.paper import Paper
 from harness.suite.verdict import at_least
 
 
@@ -52,8 +55,6 @@ def planted(monkeypatch):
 
 def judged(planted, value):
     terms = Terms("paper", expected(planted, "paper", {}), Ensembles(), runs(value))
-    from dataclasses import replace
-
     return judge_claim(replace(planted, on=("mine",), scales=SCALES), terms, "node").record
 
 
@@ -66,8 +67,6 @@ def test_a_claim_for_any_network_is_no_claim_of_the_paper(planted):
 
 
 def test_a_call_is_told_its_own_argument_and_no_scale(planted):
-    from dataclasses import replace
-
     terms = Terms("paper", expected(planted, "paper", {}), Ensembles(), runs(0.995), called=True)
     record = judge_claim(replace(planted, on=("mine",), scales=SCALES), terms, "node").record
     assert record.message.startswith(f"{planted.id} [mine]: INCONCLUSIVE (seeds={record.seeds_to_decide} would decide: ")
@@ -101,6 +100,61 @@ def test_ids_end_in_the_networks_name(monkeypatch, planted):
     ]
     with pytest.raises(InvalidInput, match="gives no claim a name"):
         portable.bound("paper", "???")
+
+
+def test_a_claim_without_a_reading_gets_one_and_keeps_its_file(monkeypatch, planted):
+    plain = replace(planted, id="paper/large")
+    asked = []
+    monkeypatch.setattr(portable, "of_paper", lambda paper: asked.append(paper) or [plain])
+    (made,) = portable.bound("paper", "-mine.2-")
+    assert (made.id, made.place, asked) == ("paper/large[on-mine.2]", planted.place, ["paper"])
+
+
+class TestOfPaper:
+    """A planted package with claims for any network, and one without."""
+
+    @pytest.fixture(autouse=True)
+    def _papers(self, monkeypatch, tmp_path):
+        for name in ("planted_with", "planted_without"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "__init__.py").touch()
+        (tmp_path / "planted_with" / "any_network.py").write_text(
+            "from harness.suite.claim import ANY_NETWORK, Control, claim\n"
+            "from harness.suite.verdict import at_least\n"
+            "@claim('with/large', where='', says='', reading='', accept=at_least(1, reason='one'),"
+            " controls=[Control('none', len)], on=ANY_NETWORK)\n"
+            "def test_large(run): return 1.0\n"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setattr(portable, "PAPERS", {})
+        monkeypatch.setattr(
+            portable, "PORTABLE", {"other/large": Claim("other/large", "", "", "", at_least(1, reason="r"), len, ())}
+        )
+        monkeypatch.setattr("harness.suite.claim.PORTABLE", portable.PORTABLE)
+        yield
+        for name in [name for name in sys.modules if name.startswith("planted_with")]:
+            del sys.modules[name]
+
+    @staticmethod
+    def register(*names):
+        portable.PAPERS.update({name: Paper(name, "", f"planted_{name}") for name in names})
+
+    def test_its_claims_come_from_its_own_module(self, monkeypatch):
+        self.register("with", "without")
+        assert "planted_with.any_network" not in sys.modules
+        assert [claim.id for claim in portable.of_paper("with")] == ["with/large"]
+
+    def test_papers_that_come_with_the_package_are_declared_where_it_is_unknown(self, monkeypatch):
+        asked = []
+        monkeypatch.setattr(portable, "declare_papers", lambda folder: asked.append(folder) or self.register("with"))
+        assert [claim.id for claim in portable.of_paper("with")] == ["with/large"]
+        assert [claim.id for claim in portable.of_paper("with")] == ["with/large"]
+        assert asked == [portable.home()]
+
+    def test_a_paper_without_such_claims_is_refused_and_those_with_them_are_named(self):
+        self.register("with", "without")
+        with pytest.raises(InvalidInput, match=r"'without' has no claims for any network; allowed: other, with$"):
+            portable.of_paper("without")
 
 
 def test_paper_claims_belong_to_the_file_that_asks_for_them(monkeypatch, planted, tmp_path):
