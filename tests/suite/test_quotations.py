@@ -21,6 +21,10 @@ KNOWN = windows(TEXT)
         ("$\\mathbf{P}\\theta_t^{(n)}$", "p thetat n"),
         ("μ_1 and $\\mu_1$", "mu1 and mu1"),
         ("ηt", "eta t"),
+        ("tη", "t eta"),
+        ("a tη, ηt x and x.ηλ.", "a t eta eta t x and x eta lambda"),
+        ("Λ, λ and θ'", "lambda lambda and theta"),
+        ("x \N{GREEK CAPITAL LETTER THETA} \u0378 y", "x theta y"),
         ("10^{-3} or 10^-3", "10minus3 or 10minus3"),
         ("0.96, 1,000 and .2", "0.96 1 000 and 2"),
         ("a \N{LATIN SMALL LIGATURE FI}eld", "a field"),
@@ -65,9 +69,17 @@ def test_a_fragment_of_fewer_than_three_words_is_refused(quotes):
         fragments(quotes)
 
 
+def test_runs_of_three_to_eight_words_are_hashed():
+    """Of ten different words, and of eight words the runs that are missed are named."""
+    ten = "one two three four five six seven eight nine ten"
+    assert {size: len(hashes) for size, hashes in windows(ten).items()} == {3: 8, 4: 7, 5: 6, 6: 5, 7: 4, 8: 3}
+    assert unquoted("One two four ... two three four", windows(ten)) == ["one two four"]
+
+
 def test_hashes_come_back_and_are_the_same_bytes(tmp_path):
     first, second = tmp_path / "first.gz", tmp_path / "second.gz"
     save({"b": KNOWN, "a": windows("no more than this")}, first)
     assert load(first) == {"b": KNOWN, "a": windows("no more than this")}
     save(load(first), second)
     assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes()[4:8] == bytes(4)  # gzip's time of writing
