@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from harness.suite.ensemble import Reference
-from harness.suite.membership import FALSE_ALARMS, membership
+from harness.suite.membership import FALSE_ALARMS, membership, outside
 from harness.suite.power import SEEN, alarm_shift, power
 from harness.suite.records import MeasurementRecord
 from harness.suite.verdict import Ensemble, Verdict, at_least, judge, mean_interval, within
@@ -33,6 +33,20 @@ def test_the_named_shift_is_an_alarm_in_four_of_five_runs(seeds, others):
     )
     seen = sum(state == "alarm" for state in found) / draws
     assert abs(seen - SEEN) < 4 * math.sqrt(SEEN * (1 - SEEN) / draws)
+
+
+@pytest.mark.parametrize(("seeds", "others"), [(1, 4), (3, 4), (3, 6), (40, 100)])
+@pytest.mark.parametrize("level", [0.01, 0.0001])
+def test_of_few_others_and_of_many_seeds_the_named_shift_is_as_right(seeds, others, level):
+    """Few others make a wrong divisor or number of degrees of freedom large; many seeds see shifts of less than one."""
+    shift = alarm_shift(seeds, others, level)
+    rng, draws = np.random.default_rng(6), 4000
+    here, there = rng.normal(shift, 1, (draws, seeds)), rng.normal(0, 1, (draws, others))
+    t = (here.mean(axis=1) - there.mean(axis=1)) / there.std(axis=1, ddof=1) / math.sqrt(1 / seeds + 1 / others)
+    low, high = there.min(axis=1, keepdims=True), there.max(axis=1, keepdims=True)
+    beyond = ((here < low) | (here > high)).sum(axis=1)
+    seen = np.mean((2 * stats.t.sf(abs(t), others - 1) <= level) & (beyond >= outside(seeds, others)))
+    assert abs(seen - SEEN) < 4 * math.sqrt(2 * SEEN * (1 - SEEN) / draws)  # of two simulations of 4000 runs
 
 
 def test_more_seeds_and_more_others_see_smaller_shifts():
@@ -151,6 +165,14 @@ class TestBlind:
         assert known.skewed
         assert 1 < change < 8
         assert (found.blind != "") is blind is (change > math.log(10))
+
+    @pytest.mark.parametrize(
+        ("mean", "low", "blind"), [(0.1, -10, False), (10, 9.9, False), (0.1, 0.0, True), (-10, -9.9, False)]
+    )
+    def test_a_change_is_absurd_against_the_larger_of_value_and_distance(self, mean, low, blind):
+        values = np.random.default_rng(5).normal(0, 1, 16)
+        known = ensemble(values - values.mean() + mean)
+        assert (power("seeds", at_least(low, reason="planted"), known, 3, CLAIMS).blind != "") is blind
 
     def test_what_nothing_shows_is_blind(self):
         """Three known seeds of eight, and so many claims that no shift is an alarm; the region is too narrow for a verdict."""
