@@ -290,3 +290,26 @@ class TestFormulas:
         measured = MeasurementRecord("it", "", "", names, [2.0] * outside + [0.9] * (3 - outside))
         found = membership("pairs", measured, Reference(known), 1)
         assert (found.state, found.p < found.level, found.others) == (state, True, 32)
+
+    @pytest.mark.parametrize(("seeds", "others"), [(1, 40), (2, 40), (3, 12), (6, 10)])
+    def test_all_orders_counted_one_by_one_give_the_same_number(self, seeds, others):
+        """Places of the run's values among all; those before the first and after the last of the others are outside."""
+        beyond = []
+        for places in combinations(range(seeds + others), seeds):
+            rest = set(range(seeds + others)) - set(places)
+            beyond.append(sum(not min(rest) < place < max(rest) for place in places))
+        rare = [k for k in range(1, seeds) if sum(count >= k for count in beyond) <= 0.01 * len(beyond)]
+        assert outside(seeds, others) == min(rare, default=seeds)
+
+    def test_one_of_two_seeds_is_enough_where_very_many_others_are_known(self):
+        """At least one of two lies outside of all m others in 4 / (m + 2) of runs, nearly."""
+        assert [outside(2, others) for others in (300, 500)] == [2, 1]
+
+    def test_a_small_shift_of_many_seeds_is_an_alarm_to_its_side(self):
+        for side, value in (("above", 1.001), ("below", -1.001)):
+            found = belonging([value] * 40, [-1.0 + 1e-6, 1.0 - 1e-6] * 16)
+            assert (found.state, 0 < abs(found.shift) < 1, f"standard deviations {side} that" in found.message) == (
+                "alarm",
+                True,
+                True,
+            )
