@@ -138,6 +138,9 @@ class TestRecord:
         for looks, confidence in ((False, 0.95), (True, 1 - 0.05 / 4)):
             found = interval_again(record(one, rule=RuleRecord([0, 1], "r", None, looks)))
             assert [found.low, found.high] == pytest.approx(student(one.values, confidence))
+            shares = measured([1.0, 0.0, 1.0, 1.0])
+            found = interval_again(record(shares, "share", RuleRecord([0, 1], "r", None, looks)))
+            assert [found.low, found.high] == pytest.approx(pearson(3, 4, confidence))
 
     def test_none_is_an_infinite_end(self):
         for rule, region, bounds in (
@@ -179,7 +182,7 @@ def test_a_value_may_leave_its_bounds_by_rounding_alone(value, bounds, inside):
         found = interval_of("seeds", one, None, bounds)
         assert bounds[0] <= found.low <= found.high <= bounds[1]
     else:
-        with pytest.raises(InvalidInput, match="outside of what it can be"):
+        with pytest.raises(InvalidInput, match=r"it measured .* outside of what it can be"):
             interval_of("seeds", one, None, bounds)
 
 

@@ -277,6 +277,7 @@ def test_a_verdict_has_no_truth_value():
         (within(1, 2, reason="r"), (1, 2), (0.99, 2.01), "[1, 2]"),
         (at_least(1, reason="r"), (1, math.inf), (0.99,), ">= 1"),
         (at_most(2, reason="r"), (-math.inf, 2), (2.01,), "<= 2"),
+        (within(1, 1, reason="r"), (1,), (0.99, 1.01), "[1, 1]"),
     ],
 )
 def test_regions_are_closed_and_say_so(region, inside, outside, text):
@@ -366,8 +367,9 @@ class TestFormulas:
         assert pairs_interval(dict.fromkeys(combinations(range(8), 2), 0.5)) == Interval(
             0.5, 0.5, "jackknife over 8 seeds, 28 pairs"
         )
-        other = pairs_interval({(0, 1): 0.5}, Ensemble(tuple(np.linspace(0, 1, 496)), "planted"), confidence)
-        assert half_width(other) == pytest.approx(t(31) * np.std(np.linspace(0, 1, 496), ddof=1))
+        for seeds, count in ((9, 36), (32, 496)):
+            other = pairs_interval({(0, 1): 0.5}, Ensemble(tuple(np.linspace(0, 1, count)), "planted"), confidence)
+            assert half_width(other) == pytest.approx(t(seeds - 1) * np.std(np.linspace(0, 1, count), ddof=1))
 
     @pytest.mark.parametrize("confidence", [CONFIDENCE, 0.8])
     def test_logarithms(self, confidence):
@@ -441,6 +443,14 @@ class TestFormulas:
         assert quantile(3, 0.8) == pytest.approx(1.637744, abs=1e-6)
         assert [spent(looks) for looks in (1, 2, 4)] == pytest.approx([0.95, 0.975, 0.9875])
         assert Ensemble((0.0, 2.0) * 4, "planted").spread == pytest.approx(math.sqrt(8 / 7))
+
+    def test_a_tail_is_long_from_a_p_of_one_in_a_hundred_on(self):
+        """Of 16 lognormal values each, with p = 0.0081 and p = 0.0125, and of the fewest values that an ensemble may have."""
+        long, short = (Ensemble(tuple(np.random.default_rng(seed).lognormal(0, 0.5, 16)), "planted") for seed in (19, 7))
+        p = [float(stats.skewtest(one.values, alternative="greater").pvalue) for one in (long, short)]
+        assert p == pytest.approx([0.0081, 0.0125], abs=1e-4)
+        assert (long.skewed, short.skewed) == (True, False)
+        assert Ensemble((1.1, 1.2, 3.3, 1.15, 5.25, 2.05, 1.35, 50.5), "planted").skewed
 
     def test_a_region_of_logarithms_has_no_place_for_what_is_not_positive(self):
         for region, low, high in (
