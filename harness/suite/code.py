@@ -73,10 +73,10 @@ def _module(module: ModuleType) -> tuple[Mapping[str, list[ast.stmt]], Mapping[s
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements at the top level of a module, including those below an ``if``, a ``try`` or a ``with``."""
+    """The statements at the top level of a module, including those below an ``if``, a ``try``, a ``with`` or a loop."""
     for node in body:
         yield node
-        if isinstance(node, ast.If | ast.Try | ast.With):
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
             yield from _statements(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
 
 
@@ -114,8 +114,8 @@ def _own(name: str, module: ModuleType) -> bool:
 def _defines(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         yield node.name
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    for target in targets:
+    targets = [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign | ast.For) else []
+    for target in node.targets if isinstance(node, ast.Assign) else targets:
         yield from (name.id for name in ast.walk(target) if isinstance(name, ast.Name))
 
 

@@ -23,13 +23,22 @@ FACTOR = 2
 OTHER = 3
 TABLE = {}
 TABLE[1] = 1
+SCALE: int = 1
+SCALE *= 3
+for key in (2, 3):
+    TABLE[key] = key + 1
 if FACTOR:
     SIGN = 1
 
 
+def unchanged(f):
+    return f
+
+
+@unchanged
 def doubled(x):
     """Twice x."""
-    return SIGN * TABLE[1] * FACTOR * x  # a comment
+    return SIGN * TABLE[1] * FACTOR * SCALE * x  # a comment
 
 
 @claim("x")
@@ -74,14 +83,24 @@ def hashed(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("FACTOR * x", "FACTOR / x"),
+        ("SCALE * x", "SCALE / x"),
         ("FACTOR = 2", "FACTOR = 4"),
         ("x * x", "x * x * x"),
         ("squared(doubled(x))", "doubled(squared(x))"),
         ("TABLE[1] = 1", "TABLE[1] = 2"),
         ("    SIGN = 1", "    SIGN = -1"),
+        ("SCALE *= 3", "SCALE *= 4"),
+        ("SCALE: int = 1", "SCALE: int = 2"),
+        ("key + 1", "key + 2"),
+        ("in (2, 3)", "in (1, 3)"),
+        ("return f\n", "return lambda x: -f(x)\n"),
+        ("@unchanged\n", ""),
     ],
-    ids=["a helper", "a constant", "another module", "the claim itself", "what is added to a constant", "below an if"],
+    ids=[
+        *("a helper", "a constant", "another module", "the claim itself", "what is added to a constant", "below an if"),
+        *("a constant that is multiplied", "a constant with a type", "a loop", "what a loop goes through"),
+        *("the decorator of a helper", "a helper without it"),
+    ],
 )
 def test_whatever_can_move_a_value_moves_the_hash(hashed, old, new):
     assert hashed() != hashed(old, new)
@@ -138,3 +157,43 @@ def test_a_function_without_a_file_has_no_hash():
     space: dict = {}
     exec("def test_it(x):\n    return x", space)
     assert code.code_of(Claim("a/b", "", "", "", at_least(0, reason="planted"), space["test_it"], ()), []) == ""
+
+
+def test_modules_are_the_projects_own_or_the_harnesss():
+    module = type(sys)("project.claims.test_it")
+    names = {"project": True, "project.helpers": True, "harness": True, "harness.measure.rank": True}
+    others = {"numpy": False, "numpy.linalg": False, "claims.test_it": False, "projects": False}
+    assert {name: code._own(name, module) for name in names | others} == names | others
+
+
+def test_imported_names_are_modules_or_come_from_them():
+    text = """
+import harness.errors
+import numpy.linalg as la
+from . import claim, nothing_of_that_name
+from .claim import Claim as Declared
+from ..errors import InvalidInput
+from harness.suite import verdict
+if True:
+    from harness.suite.verdict import Verdict
+"""
+    assert dict(code._imports(ast.parse(text), "harness.suite")) == {
+        "harness": "harness.errors",
+        "la": "numpy.linalg",
+        "claim": "harness.suite.claim",
+        "nothing_of_that_name": "harness.suite",
+        "Declared": "harness.suite.claim",
+        "InvalidInput": "harness.errors",
+        "verdict": "harness.suite.verdict",
+        "Verdict": "harness.suite.verdict",
+    }
+
+
+def test_modules_of_the_harness_that_a_claim_uses_count_and_those_that_judge_do_not():
+    """``pack`` uses errors, and records, which judge."""
+    parts, modules = code._used(importlib.import_module("harness.suite.evidence"), "pack")
+    assert modules == {"harness.errors"}
+    assert [part.partition("(name=")[2].partition(",")[0] for part in parts if part.startswith("FunctionDef")] == [
+        "'pack'",
+        "'slug'",
+    ]
