@@ -234,6 +234,8 @@ class TestFormulas:
         assert f"the geometric mean of 3 seed(s), {geometric:.6g}, is" in found.message
         low, high = (f"{value:.6g}" for value in (min(known), max(known)))
         assert f"{math.exp(logarithms.mean()):.6g} (from {low} to {high})" in found.message
+        below = belonging([0.5, 0.9, 0.7], known)
+        assert below.shift == pytest.approx((np.mean(np.log([0.5, 0.9, 0.7])) - logarithms.mean()) / logarithms.std(ddof=1))
         for plain in ([-1.0, 2.0, 3.0], [0.0, 2.0, 3.0]):
             assert belonging(plain, known).shift == pytest.approx((np.mean(plain) - np.mean(known)) / np.std(known, ddof=1))
         share = belonging(values, known, over="share")

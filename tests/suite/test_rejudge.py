@@ -72,12 +72,13 @@ SEEDS = {"it[2]": 1.0, "it[0]": 2.0, "it[10]": 4.0, "it[1]": 7.0}
 
 @pytest.mark.parametrize("confidence", [CONFIDENCE, spent(4), 0.5])
 def test_each_kind_of_claim_has_the_interval_of_its_method(confidence):
-    values = [1.0, 2.0, 4.0]
+    values, logarithms = [1.0, 2.0, 4.0], np.log(LONG.values)
     for over, one, ensemble, wanted in (
         ("seeds", measured(values), None, student(values, confidence)),
         ("seeds", measured(values), NORMAL, student(values, confidence)),
         ("seeds", measured(values[:2]), NORMAL, student(values[:2], confidence, NORMAL.spread, 11)),
         ("seeds", measured(values), LONG, np.exp(student(np.log(values), confidence))),
+        ("seeds", measured([2.0, 3.0]), LONG, np.exp(student(np.log([2.0, 3.0]), confidence, np.std(logarithms, ddof=1), 31))),
         ("seeds", measured([-1.0, 2.0, 4.0]), LONG, student([-1.0, 2.0, 4.0], confidence)),
         ("seeds", measured([0.0, 2.0, 4.0]), LONG, student([0.0, 2.0, 4.0], confidence)),
         ("pairs", pairs(SEEDS), None, jackknife(list(SEEDS.values()), confidence)),

@@ -350,6 +350,10 @@ class TestFormulas:
             assert (found.low + found.high) / 2 == pytest.approx(np.mean(values))
             assert (half_width(found), found.method) == (pytest.approx(half), method)
 
+    def test_without_a_spread_an_interval_is_the_whole_line(self):
+        for found in (mean_interval([5.0] * 3), pairs_interval(dict.fromkeys(combinations(range(3), 2), 0.5))):
+            assert (found.low, found.high) == (-math.inf, math.inf)
+
     @pytest.mark.parametrize("confidence", [CONFIDENCE, 0.8])
     def test_jackknife(self, confidence):
         def t(dof):
