@@ -26,7 +26,7 @@ class Experiment:
     precision: str = "float32"
 
     def fingerprint(self) -> str:
-        return f"{self.name}-of-seed-{self.seed}"
+        return f"{self.name}-of-seed-{self.seed}-{self.precision}"
 
 
 def size(size):
@@ -234,6 +234,7 @@ HOLDS = "holds, and the report says otherwise"
         (control(2.1, "INCONCLUSIVE", values=[2.0, 2.2]), [" at 2.1 is REFUTED, not INCONCLUSIVE"]),
         (control(2.0, "INCONCLUSIVE", values=[2.0] * 3), [" at 2 is REFUTED, not INCONCLUSIVE"]),
         (control(2.1, values=[2.0, 2.1, 2.3]), [": 2.1 is not the mean of its values"]),
+        (replace(control(2.1), value=2.1 + 1e-9), [": 2.100000001 is not the mean of its values"]),
         (replace(control(2.1), verdict=None), [" has no verdict and says no reason"]),
         (replace(control(2.1), value=None), [" has no verdict and says no reason"]),
         (replace(control(2.1), verdict=None, value=None, message="crashed"), []),

@@ -1,6 +1,7 @@
 """A shift of the size that a claim names is detected at the stated rate; a claim that detects nothing says so."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -140,6 +141,15 @@ class TestVerdictShift:
         found = power("trials", at_least(0.1, reason="planted"), known, 3, CLAIMS)
         assert (found.verdict, found.alarm) == (None, alarm_shift(3, 16, FALSE_ALARMS / CLAIMS))
         assert power("seeds", at_least(0.1, reason="planted"), known, 3, CLAIMS).verdict is not None
+
+
+def test_the_spread_of_pairs_is_that_of_their_seeds():
+    pairs = list(combinations(range(8), 2))
+    values = np.random.default_rng(5).normal(3, 1, len(pairs))
+    known = Ensemble(tuple(values.tolist()), "planted", tuple((f"it[{a}]", f"it[{b}]") for a, b in pairs))
+    found = power("pairs", at_least(0, reason="planted"), known, 3, CLAIMS)
+    assert found.spread == pytest.approx(np.std(values, ddof=1) * math.sqrt(2 * 9 / 7))
+    assert found.alarm == alarm_shift(3, 8, FALSE_ALARMS / CLAIMS)
 
 
 @pytest.mark.parametrize(("tests", "level"), [(0, 0.01), (1, 0.01), (2, 0.005)])

@@ -471,6 +471,7 @@ class TestFormulas:
             ([1.0, 2.0, 6.0], None, 1.0, 4, math.sqrt(7)),
             ([1.0, 2.0, 6.0], NORMAL, 1.0, 4, math.sqrt(7)),
             ([1.0, 2.0, 6.0], None, 99.0, 4, math.sqrt(7)),
+            ([1.0, 2.0, 6.0], None, 2.6, 4, math.sqrt(7)),
             ([5.0], NORMAL, 1.0, 3, NORMAL.spread),
             ([5.0, 6.0], NORMAL, 1.0, 3, NORMAL.spread),
             ([5.0, 6.0], NORMAL, 99.0, 3, NORMAL.spread),
