@@ -89,6 +89,7 @@ class TestDeclareAll:
             "planted/alone": "claims.deep.test_alone",
             "planted/inner": "planted_top.inner.more_test",
         }
+        assert "planted_top.inner" in sys.modules
         assert REGISTRY["planted/alone"].place == str(tmp_path / "claims" / "deep" / "test_alone.py")
 
     def test_patterns_choose_the_files(self, tmp_path):

@@ -158,11 +158,15 @@ class TestOfPaper:
 
 
 def test_paper_claims_belong_to_the_file_that_asks_for_them(monkeypatch, planted, tmp_path):
-    monkeypatch.setattr(portable, "of_paper", lambda paper: [planted])
-    monkeypatch.setattr(portable, "REGISTRY", {})
-    found = portable.paper_claims("paper", on="mine")
-    assert found.__claims__[0].place == __file__
-    assert not declared(tmp_path)
+    asked, registry = [], {}
+    monkeypatch.setattr(portable, "of_paper", lambda paper: asked.append(paper) or [planted])
+    monkeypatch.setattr(portable, "REGISTRY", registry)
+    monkeypatch.setattr("harness.suite.catalogue.REGISTRY", registry)
+    asking = compile("portable.paper_claims('paper', on='mine', scales=['smoke'])", str(tmp_path / "test_mine.py"), "eval")
+    (made,) = eval(asking).__claims__
+    assert (made.place, made.scales, made.on, asked) == (str(tmp_path / "test_mine.py"), ("smoke",), ("mine",), ["paper"])
+    assert declared(tmp_path) == {made.id: made}
+    assert not declared(tmp_path / "elsewhere")
 
 
 def test_an_unknown_paper_is_named_with_those_there_are():

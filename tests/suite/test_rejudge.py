@@ -24,6 +24,7 @@ from harness.suite.rejudge import (
 from harness.suite.verdict import CONFIDENCE, Ensemble, Interval, Region, Verdict, at_least, spent, within
 
 LONG = Ensemble(tuple(np.random.default_rng(3).lognormal(0, 1, 32).tolist()), "planted")
+EDGES = Ensemble(tuple(np.linspace(0, 1, 28).tolist()), "planted")  # pairs of 8 seeds
 NORMAL = Ensemble(tuple(np.random.default_rng(3).normal(5, 1, 12).tolist()), "planted")
 
 
@@ -83,6 +84,7 @@ def test_each_kind_of_claim_has_the_interval_of_its_method(confidence):
         ("seeds", measured([0.0, 2.0, 4.0]), LONG, student([0.0, 2.0, 4.0], confidence)),
         ("pairs", pairs(SEEDS), None, jackknife(list(SEEDS.values()), confidence)),
         ("pairs", pairs(SEEDS), LONG, jackknife(list(SEEDS.values()), confidence)),
+        ("pairs", measured([2.5], [["a", "b"]]), EDGES, student([2.5], confidence, EDGES.spread, 7)),
         ("trials", measured([0.5, 0.9], trials=[10, 20]), None, pearson(23, 30, confidence)),
         ("share", measured([1.0, 0.0, 1.0, 1.0]), None, pearson(3, 4, confidence)),
         ("once", measured([3.0]), None, [3.0, 3.0]),

@@ -350,6 +350,9 @@ class TestFormulas:
             assert (found.low + found.high) / 2 == pytest.approx(np.mean(values))
             assert (half_width(found), found.method) == (pytest.approx(half), method)
 
+    def test_a_region_may_be_one_value(self):
+        assert judge(exact(1.0), within(1, 1, reason="planted")) is Verdict.SUPPORTED
+
     def test_without_a_spread_an_interval_is_the_whole_line(self):
         for found in (mean_interval([5.0] * 3), pairs_interval(dict.fromkeys(combinations(range(3), 2), 0.5))):
             assert (found.low, found.high) == (-math.inf, math.inf)
@@ -472,6 +475,7 @@ class TestFormulas:
             ([1.0, 2.0, 6.0], NORMAL, 1.0, 4, math.sqrt(7)),
             ([1.0, 2.0, 6.0], None, 99.0, 4, math.sqrt(7)),
             ([1.0, 2.0, 6.0], None, 2.6, 4, math.sqrt(7)),
+            ([1.0, 2.0, 6.0], None, 2.9, 4, math.sqrt(7)),
             ([5.0], NORMAL, 1.0, 3, NORMAL.spread),
             ([5.0, 6.0], NORMAL, 1.0, 3, NORMAL.spread),
             ([5.0, 6.0], NORMAL, 99.0, 3, NORMAL.spread),
