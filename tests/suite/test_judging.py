@@ -158,6 +158,14 @@ def test_without_an_ensemble_the_listed_verdict_is_expected():
     assert fixed.experiments == {"planted": "planted-000"}
 
 
+def test_a_claim_listed_as_refuted_needs_a_world_that_supports_it():
+    found, listed = runs(2.0, 2.01, 2.03), Expectation(Verdict.REFUTED, "it is two")
+    (line,) = (line for line in judged(claim(), found, listed=listed).complaints if "needs a control" in line)
+    assert "expected REFUTED needs a control expected SUPPORTED and has none" in line
+    halved = Control("halved", lambda run: World(run, size=run.size / 2), Verdict.SUPPORTED)
+    assert judged(claim(controls=(halved,)), found, listed=listed).complaints == []
+
+
 def test_the_time_is_that_of_the_claim():
     before = time.perf_counter()
     record = judged(claim(lambda size: time.sleep(0.01) or size), runs(1.0, 1.01, 1.03))
