@@ -32,6 +32,7 @@ def test_planted_spectra_are_found(sigma):
     # a backward-stable SVD moves each value by at most a few N eps sigma_1; squaring adds 2e-10 relative above 1e-3 sigma_1
     assert np.abs(got.sigma - sigma).max() <= 1e-11 * max(sigma[0], np.finfo(float).tiny)
     np.testing.assert_allclose((got.final * got.sigma) @ got.initial.T, planted(sigma), atol=1e-9 * max(sigma[0], 1e-300))
+    assert got.method == "eigh of J^T J", "the fast method needs no other's help"
 
 
 def test_sides_do_not_mix():
@@ -43,19 +44,20 @@ def test_sides_do_not_mix():
     np.testing.assert_allclose(np.abs(got.final[:, 0]), [1, 0, 0], atol=1e-12)
 
 
-def test_structural_directions_are_kept_apart_and_exact():
-    basis = rotation(60, 5)
-    carried, rest = basis[:, :12], basis[:, 12:]
+@pytest.mark.parametrize("count", [12, 1])
+def test_structural_directions_are_kept_apart_and_exact(count):
+    basis = rotation(48 + count, 5)
+    carried, rest = basis[:, :count], basis[:, count:]
     inner = planted(np.concatenate([[7.0], np.ones(30), np.geomspace(0.9, 0.1, 17)]), 9)
     matrix = carried @ carried.T + rest @ inner @ rest.T
     got = decompose(matrix, carried, rest)
     np.testing.assert_allclose(got.sigma, linalg.svdvals(matrix), atol=1e-12)
     np.testing.assert_allclose((got.final * got.sigma) @ got.initial.T, matrix, atol=1e-9)  # and not its transpose
-    assert got.structural.sum() == 12
+    assert got.structural.sum() == count
     np.testing.assert_array_equal(got.sigma[got.structural], 1.0)
     np.testing.assert_allclose(got.initial[:, got.structural], carried, atol=1e-15)
     np.testing.assert_allclose(got.cosines[got.structural], 1.0, atol=1e-14)
-    assert len(got.region(0.9, 1.1)) - len(got.region(0.9, 1.1, structural=False)) == 12
+    assert len(got.region(0.9, 1.1)) - len(got.region(0.9, 1.1, structural=False)) == count
 
 
 def test_structural_directions_that_move_are_an_error():
