@@ -1,11 +1,13 @@
 """Counting singular values near one: bounds hold, intervals cover, and bad input is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from harness.engine import counting
-from harness.engine.counting import counts, near_one, share, tail, unmoved
+from harness.engine.counting import Share, counts, near_one, share, tail, unmoved
 from harness.engine.krylov import Dense, Krylov, displacement, gram, probes
 from harness.engine.range_finder import RangeFinder
 from harness.errors import InvalidInput, NotFinite
@@ -111,13 +113,63 @@ def test_intervals_hold_the_true_shares(same_sides):
     krylov = grown(gram(Dense(matrix)), SIZE, 8, 30)
     for found in near_one(krylov, confidence=CONFIDENCE):
         inside = np.mean(np.abs(sigma - 1) < found.delta)
-        for got, truth in ((found.inside, inside), (found.above, np.mean(sigma >= 1 + found.delta))):
+        above, below = np.mean(sigma >= 1 + found.delta), np.mean(sigma <= 1 - found.delta)
+        for got, truth in ((found.inside, inside), (found.above, above), (found.below, below)):
             assert got.low <= truth <= got.high, (found.delta, str(got), truth)
     moved = np.linalg.svd(matrix - np.eye(SIZE), compute_uv=False)
     shifted = grown(displacement(Dense(matrix)), SIZE, 8, 30)
     for delta, got in zip(counting.DELTAS, unmoved(shifted, confidence=CONFIDENCE), strict=True):
         assert got.low <= np.mean(moved < delta) <= got.high
         assert counting.least_near_one(got) <= np.mean(np.abs(sigma - 1) < delta)
+
+
+BOUNDS = {  # by the number of steps and the point
+    6: {1.0: (0.10, 0.20), 1.5: (0.15, 0.30), 2.0: (0.70, 0.74)},
+    3: {1.0: (0.05, 0.40), 1.5: (0.10, 0.60), 2.0: (0.30, 0.90)},
+}
+
+
+class Enclosures:
+    """A space of six steps with four probes whose bounds are given."""
+
+    width, depth = 4, 6
+    spread = np.array([-0.03, 0.01, -0.01, 0.03])
+
+    def enclosure(self, x, depth):
+        least, most = BOUNDS[depth][x]
+        return least + self.spread, most + 2 * x * self.spread
+
+
+@pytest.mark.parametrize(
+    ("edges", "ends", "noise", "halfway"),
+    [
+        # the spread of a probe's middle, in units of the spread above: of both bounds, halved, at 2 less that at 1
+        ({"high": 2.0}, (0.70, 0.74), (1 + 4) / 2, (0.30 + 0.90) / 2),
+        ({"low": 1.0}, (1 - 0.20, 1 - 0.10), (1 + 2) / 2, (1 - 0.40 + 1 - 0.05) / 2),
+        # a bound below 0, here -0.1 of three steps, says no more than 0
+        ({"low": 1.0, "high": 2.0}, (0.70 - 0.20, 0.74 - 0.10), (5 - 3) / 2, (0 + 0.90 - 0.05) / 2),
+        ({"low": 1.0, "high": 1.5}, (0, 0.30 - 0.10), (4 - 3) / 2, (0 + 0.60 - 0.05) / 2),
+        ({}, (1, 1), 0, 1),
+    ],
+    ids=["below 2", "above 1", "between 1 and 2", "between 1 and 1.5", "anywhere"],
+)
+@pytest.mark.parametrize("confidence", [0.95, 0.5])
+def test_a_share_adds_the_bounds_and_students_interval_of_the_probes(edges, ends, noise, halfway, confidence):
+    found = share(Enclosures(), **edges, confidence=confidence)
+    interval = stats.ttest_1samp(noise * Enclosures.spread, 0).confidence_interval(confidence) if noise else (0, 0)
+    assert found.estimate == pytest.approx(np.mean(ends))
+    assert found.bias == pytest.approx((ends[1] - ends[0]) / 2)
+    assert found.noise == pytest.approx(interval[1])
+    assert (found.low, found.high) == pytest.approx((max(0, ends[0] + interval[0]), min(1, ends[1] + interval[1])))
+    assert found.halfway == pytest.approx(halfway)
+
+
+def test_a_difference_is_wrong_by_as_much_as_both():
+    first, second = Share(0.6, 0.5, 0.9, 0.1, 0.01, 0.55), Share(0.3, 0.25, 0.32, 0.02, 0.005, 0.28)
+    found = counting.difference(first, second)
+    expected = Share(0.3, 0.5 - 0.32, 0.9 - 0.25, 0.12, 0.015, 0.27)
+    assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(expected))
+    assert str(first) == "60.00 % [50.00, 90.00]"
 
 
 def test_coverage_is_not_below_nominal():
@@ -250,6 +302,12 @@ def test_counts_hold_what_the_range_finder_misses():
         assert least <= number <= most
         assert least <= estimate <= most
     assert got.above[2] - got.above[1] < SIZE // 10, "the bounds say something"
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.5])
+def test_the_tail_ends_students_interval_of_the_last_probes(confidence):
+    missed = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0])
+    assert tail(missed, confidence=confidence) == pytest.approx(stats.ttest_1samp(missed, 0).confidence_interval(confidence).high)
 
 
 def test_the_tail_bounds_what_is_missed():
