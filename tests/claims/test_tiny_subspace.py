@@ -126,6 +126,10 @@ def test_outliers_that_are_planted_are_counted(count, height, decay):
     assert measure.outliers(values, k) == count
 
 
+def test_three_eigenvalues_of_the_bulk_give_its_edge():
+    assert measure.bulk_edge(np.exp(-0.05 * np.arange(1, 24)), 10) == pytest.approx(1, rel=1e-9)
+
+
 def test_a_bulk_of_its_own_has_no_outliers():
     assert measure.outliers(np.exp(-0.05 * np.arange(1, 41)), 10) == 0
 

@@ -88,11 +88,24 @@ def test_random_baseline_limits():
 
 
 def test_counts_leave_structural_directions_out_on_request():
-    held = dataclasses.replace(spectrum_of([3.0, 1.05, 1.0, 1.0, 0.2]), structural=np.array([0, 0, 1, 0, 0], bool))
+    sigma = [3.0, 1.5, 1.05, 1.0, 1.0, 0.5, 0.2]
+    held = dataclasses.replace(spectrum_of(sigma), structural=np.array([0, 0, 0, 1, 0, 0, 0], bool))
     assert counts.near_one(held, 0.1).value == 3
     assert counts.near_one(held, 0.1, structural=False).value == 2
+    assert counts.near_one(held, 0.5).value == 3, "the ends are not counted"
     assert counts.count(held, 1.5, np.inf).value == 1
-    assert counts.near_one_curve(held.sigma, [1e-3, 0.1, 10]).tolist() == [2, 3, 5]
+    assert counts.near_one_curve(held.sigma, [1e-3, 0.1, 10]).tolist() == [2, 3, 7]
+
+
+@pytest.mark.parametrize(("structural", "kept"), [(True, [3.0, 1.05, 1.0, 1.0, 0.2]), (False, [3.0, 1.05, 1.0, 0.2])])
+def test_a_count_keeps_the_curve_of_what_it_counted(structural, kept):
+    held = dataclasses.replace(spectrum_of([3.0, 1.05, 1.0, 1.0, 0.2]), structural=np.array([0, 0, 1, 0, 0], bool))
+    found = counts.near_one(held, 0.1, structural=structural)
+    assert found.counted == f"of {len(kept)}"
+    assert found.arrays["sigma"].tolist() == kept
+    deltas, within = found.arrays["delta"], found.arrays["within"]
+    assert (deltas.min(), deltas.max()) == pytest.approx((1e-6, 1))
+    assert within.tolist() == [sum(abs(sigma - 1) < delta for sigma in kept) for delta in deltas]
 
 
 @pytest.mark.parametrize(
