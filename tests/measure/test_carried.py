@@ -189,6 +189,8 @@ def test_directions_that_are_given_twice_count_once():
     assert (basis.shape, rest.shape) == ((6, 3), (6, 3))
     assert np.allclose(np.hstack([basis, rest]).T @ np.hstack([basis, rest]), np.eye(6))
     assert np.allclose(np.abs(basis).sum(axis=1), [0, 1, 1, 0, 1, 0])
+    basis, rest = carried.split(6, np.array([1, 2]), np.eye(6)[:, [1]])  # nothing is left of a direction among the coordinates
+    assert (basis.shape, rest.shape) == ((6, 2), (6, 4))
     with pytest.raises(InvalidInput, match="fill all 6 dimensions"):
         carried.split(6, np.array([1, 2]), np.eye(6)[:, [0, 3, 4, 5]])
 

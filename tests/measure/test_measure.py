@@ -161,11 +161,33 @@ def test_structural_directions_of_the_digits():
     assert structural(squared, data)[0].shape == (160, 6)
 
 
+def test_grids_are_those_of_the_paper():
+    for shares in (overlap.SHARES, restricted.SHARES):
+        assert (np.diff([0, *shares, 1]) > 0).all(), "ascending shares of all dimensions"
+    assert {0.62, 0.38} < set(restricted.SHARES), "the paper's bulk of 3000 of 4810 dimensions, and its complement"
+    for stimuli, number in ((response.FINE, 30), (response.COARSE, 13)):
+        np.testing.assert_allclose(np.log10(stimuli), np.linspace(-3, 3, number), atol=1e-14)  # "from 1e-3 to 1e3"
+
+
+def test_masks_are_the_nearest_the_farthest_the_largest_and_the_smallest():
+    found = restricted.masks(spectrum_of([5.0, 1.2, 0.9, 0.3]), [1, 3])
+    expected = {
+        "bulk": [[0, 0, 1, 0], [0, 1, 1, 1]],
+        "complement": [[1, 0, 0, 0], [1, 1, 0, 1]],
+        "chaotic": [[1, 0, 0, 0], [1, 1, 1, 0]],
+        "stable": [[0, 0, 0, 1], [0, 1, 1, 1]],
+    }
+    assert {region: mask.tolist() for region, mask in found.items()} == expected
+    assert tuple(found) == restricted.REGIONS
+
+
 def test_responses_are_those_of_one_training_after_the_other(compare):
     _, _, theta, f = small()
     held = small_spectrum()
     stimuli = np.array([1e-2, 1.0])
     got = response.responses(f, theta, held, [0, 40], stimuli, (1, -1), "float64", SILENT, "")
+    assert (got.index.tolist(), got.stimulus.tolist()) == ([0, 40], stimuli.tolist())
+    assert got.sigma.tolist() == held.sigma[[0, 40]].tolist()
     start = flatten(theta)
     base = flatten(f(theta))
     for d, index in enumerate((0, 40)):
@@ -244,13 +266,14 @@ def test_the_whole_space_is_unrestricted_training():
     assert got[0] == pytest.approx(float(loss), rel=1e-8)  # rotation equivariance of SGD, and 50 steps of rounding
 
 
-def test_the_function_jacobians_gram_is_autodiffs(compare):
+@pytest.mark.parametrize("count", [11, 140], ids=["one product", "two products"])
+def test_the_function_jacobians_gram_is_autodiffs(compare, count):
     experiment, data, theta, _ = small()
-    images = data.x_train[:11]
+    images = data.x_train[:count]
     flat = jax.jacrev(lambda t: jax.nn.log_softmax(apply(experiment.model)(unflatten(t, theta), images)).ravel())
     dense = np.asarray(flat(flatten(theta)))
     got = function_jacobian.squared_jacobian(apply(experiment.model), theta, images, SILENT, "")
-    reason = "sums of 110 products, some hundred roundings, and a wide margin"
+    reason = f"sums of {10 * count} products, as many roundings at most, and a wide margin"
     compare.entries("F^T F of the function Jacobian", "jax.jacrev, dense", got, dense.T @ dense, 1e-12, reason)
     sigma = function_jacobian.singular_values(got)
     assert function_jacobian.null_count(sigma) == 160 - np.linalg.matrix_rank(dense)
