@@ -1,6 +1,7 @@
 """Measurements against independent oracles: SciPy, sampling, and the plain loop."""
 
 import dataclasses
+import itertools
 from functools import cache
 
 import jax
@@ -225,6 +226,20 @@ def test_influence_is_the_plain_kl_divergence(compare):
         bound, reason = 1e-10, "divergences of 1e-2 are differences of logarithms of order 1: 1e4 roundings and a wide margin"
         found = [got.mean["test"][i], got.max["test"][i]]
         compare.entries("influence", "the plain divergence, one perturbation after another", found, expected, bound, reason)
+
+
+def test_an_influence_knows_its_arrays_by_side_inputs_and_measure():
+    probes = list(itertools.product(("final", "initial"), ("test", "white"), ("mean", "max")))
+    arrays = {"_".join(probe): [i] for i, probe in enumerate(probes)}
+    held = influence.Influence.of_arrays(arrays, ["test", "white"])
+    assert held.initial.max["white"] == [7]
+    assert held.arrays() == arrays
+    changed = held.changed(lambda *probe: (probe, held.of(*probe)[0]))
+    assert [changed.of(*probe) for probe in probes] == [(probe, i) for i, probe in enumerate(probes)]
+
+
+def test_the_ratio_of_medians_is_the_bulks_over_the_others():
+    assert influence.ratio_of_medians(np.array([1.0, 10, 2, 100, 9]), [0, 2, 4], [1, 3]) == pytest.approx(2 / 55)
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
