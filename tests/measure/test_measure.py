@@ -281,19 +281,29 @@ def test_the_whole_space_is_unrestricted_training():
     assert got[0] == pytest.approx(float(loss), rel=1e-8)  # rotation equivariance of SGD, and 50 steps of rounding
 
 
-@pytest.mark.parametrize("count", [11, 140], ids=["one product", "two products"])
-def test_the_function_jacobians_gram_is_autodiffs(compare, count):
+def test_the_function_jacobians_gram_is_autodiffs(compare):
     experiment, data, theta, _ = small()
-    images = data.x_train[:count]
+    images = data.x_train[:11]
     flat = jax.jacrev(lambda t: jax.nn.log_softmax(apply(experiment.model)(unflatten(t, theta), images)).ravel())
     dense = np.asarray(flat(flatten(theta)))
     got = function_jacobian.squared_jacobian(apply(experiment.model), theta, images, SILENT, "")
-    reason = f"sums of {10 * count} products, as many roundings at most, and a wide margin"
+    reason = "sums of 110 products, some hundred roundings, and a wide margin"
     compare.entries("F^T F of the function Jacobian", "jax.jacrev, dense", got, dense.T @ dense, 1e-12, reason)
     sigma = function_jacobian.singular_values(got)
     assert function_jacobian.null_count(sigma) == 160 - np.linalg.matrix_rank(dense)
     ascending, vectors = function_jacobian.right_vectors(got)
     np.testing.assert_allclose(np.linalg.norm(dense @ vectors, axis=0), ascending, atol=1e-6)  # sqrt of eps |F|^2
+
+
+def test_images_that_are_given_many_times_count_as_often():
+    """A product takes 128 images a device, so that two products are needed here."""
+    experiment, data, theta, _ = small()
+    images, times = data.x_train[:11], 12 * jax.local_device_count() + 1
+    once, many = (
+        function_jacobian.squared_jacobian(apply(experiment.model), theta, np.tile(images, (count, 1)), SILENT, "")
+        for count in (1, times)
+    )
+    np.testing.assert_allclose(many, times * once, rtol=0, atol=1e-12 * times * np.abs(once).max())  # roundings of the sums
 
 
 def test_the_largest_gap_is_counted_from_below():
