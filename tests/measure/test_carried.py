@@ -174,7 +174,10 @@ def test_shifts_join_what_is_found():
     spectrum = network(carried=shifts, optimiser=optax.sgd(0.1)).run().spectrum
     assert spectrum.structural.sum() == 4 + 8
     assert spectrum.structural_error < 1e-5
-    expected = np.zeros((36, 4))
+
+
+def test_shifts_are_unit_vectors_of_one_row_of_weights_each():
+    shifts, expected = shifts_of(lambda params: params["output"]), np.zeros((36, 4))
     for unit in range(4):
         expected[24 + 3 * unit : 27 + 3 * unit, unit] = 3**-0.5
     assert np.allclose(shifts(init(jax.random.key(0))), expected)
@@ -185,6 +188,9 @@ def test_directions_that_are_given_twice_count_once():
     linear = {"init": lambda key: {"w": jax.random.normal(key, (5, 3))}, "apply": lambda params, x: x @ params["w"]}
     run = network(carried=shifts_of(lambda params: params["w"]), **linear).run()
     assert run.spectrum.structural.sum() == 2 * 3 + 3
+
+
+def test_a_split_keeps_only_independent_directions():
     basis, rest = carried.split(6, np.array([1, 2]), np.eye(6)[:, [1, 4, 4]])
     assert (basis.shape, rest.shape) == ((6, 3), (6, 3))
     assert np.allclose(np.hstack([basis, rest]).T @ np.hstack([basis, rest]), np.eye(6))
