@@ -181,6 +181,9 @@ def test_shifts_are_unit_vectors_of_one_row_of_weights_each():
     for unit in range(4):
         expected[24 + 3 * unit : 27 + 3 * unit, unit] = 3**-0.5
     assert np.allclose(shifts(init(jax.random.key(0))), expected)
+    layer = {"bias": jnp.zeros(3), "kernel": jnp.zeros((2, 5, 3))}  # theta is bias (3), then ten rows of the kernel
+    each = np.kron(np.eye(11), np.full((3, 1), 3**-0.5))
+    assert np.allclose(shifts_of(lambda params: (params["kernel"], params["bias"]))(layer), np.roll(each, -1, axis=1))
 
 
 def test_directions_that_are_given_twice_count_once():
