@@ -133,7 +133,9 @@ def _holds(claim: Claim, recorded: ControlRecord, picked: Sequence[int]) -> bool
     """Whether the control holds on some of its seeds: it is run again, with its recorded values as worlds."""
     again = dataclasses.replace(claim, function=lambda value: value, given={})
     control = Control(recorded.name, lambda run: World(run, value=run.value), Verdict[recorded.expect])
-    runs: list[tuple[Any, ...]] = [(SimpleNamespace(value=recorded.values[i]),) for i in picked]
+    runs: list[tuple[Any, ...]] = [
+        (SimpleNamespace(value=recorded.values[i], experiment=SimpleNamespace(name="it", seed=i)),) for i in picked
+    ]
     return not run_control(again, control, runs).message
 
 

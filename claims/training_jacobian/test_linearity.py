@@ -268,7 +268,7 @@ def test_orthogonal_overtakes(top_responses):
     accept=at_least(
         -1, reason="a tenth is off the line at 0.1, where a bulk direction has a thousandth; growth alone shows in any curved map"
     ),
-    controls=[bulk_direction, Control("an orthogonal part a tenth as large", lambda run: _straighter(run))],
+    controls=[bulk_direction, Control("an orthogonal part a hundredth as large", lambda run: _straighter(run))],
     on="digits",
     scales=("smoke", "paper"),
 )
@@ -281,4 +281,4 @@ def test_rapidly_nonsurgical(top_responses):
 
 def _straighter(run):
     top = run.top_responses
-    return World(run, top_responses=dataclasses.replace(top, orthogonal=0.1 * top.orthogonal))
+    return World(run, top_responses=dataclasses.replace(top, orthogonal=0.01 * top.orthogonal))
