@@ -154,10 +154,10 @@ def make_ensemble(options: argparse.Namespace) -> int:
         print(line)
     path = options.into / f"{report.scale}-{report.precision}.json"
     before, after = known.claims, content["claims"]
-    codes = sum(entry["code"] != before[id]["code"] for id, entry in after.items()) if options.confirm else 0
     measured = sum(report.created in entry["created"] for entry in after.values())
-    took = f"{measured} with seeds of this report" if options.extend else f"{measured} of them from this report"
-    new = f"{codes} confirmed by this report" if options.confirm else took
+    new = f"{measured} {'with seeds of' if options.extend else 'of them from'} this report"
+    if options.confirm:
+        new = f"{sum(entry['code'] != before[id]['code'] for id, entry in after.items())} confirmed by this report"
     counted = f"{path}: {len(after)} claims, {new}"
     if not options.accept:
         print(f"{counted}; nothing was written: --accept writes it")

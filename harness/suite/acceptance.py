@@ -42,10 +42,7 @@ def confirmed(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
         entry = known.claims.get(record.id)
         if entry is None or not record.judged or not record.code or entry["code"] == record.code:
             continue
-        if entry["fingerprint"] != record.experiments or entry["over"] != record.over:
-            lines.append(f"{record.id}: measured on another version of its experiments or by another rule: measure it anew")
-            continue
-        if why := _unlike(record, entry):
+        if why := _other_version(entry, record.experiments, record.over) or _unlike(record, entry):
             lines.append(f"{record.id}: {why}")
             continue
         claims[record.id] = {**entry, "code": record.code}
@@ -76,13 +73,19 @@ def extended(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
 
 def _apart(before: Json, entry: Json) -> str:
     """Why the values of two entries do not belong to one ensemble; "" if they do."""
-    if before["fingerprint"] != entry["fingerprint"] or before["over"] != entry["over"]:
-        return "measured on another version of its experiments or by another rule: measure it anew"
+    if why := _other_version(before, entry["fingerprint"], entry["over"]):
+        return why
     if before["code"] != entry["code"]:
         return "its ensemble was measured by other code: confirm it first (--confirm)"
     if entry["over"] == "pairs":
         return "an ensemble of pairs needs every pair of its seeds: measure all of them in one run"
     return ""
+
+
+def _other_version(entry: Json, experiments: Json, over: str) -> str:
+    if entry["fingerprint"] == experiments and entry["over"] == over:
+        return ""
+    return "measured on another version of its experiments or by another rule: measure it anew"
 
 
 def _joined(before: Json, entry: Json) -> Json:

@@ -114,8 +114,12 @@ def _own(name: str, module: ModuleType) -> bool:
 def _defines(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         yield node.name
-    targets = [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign | ast.For) else []
-    for target in node.targets if isinstance(node, ast.Assign) else targets:
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign | ast.For):
+        targets = [node.target]
+    for target in targets:
         yield from (name.id for name in ast.walk(target) if isinstance(name, ast.Name))
 
 

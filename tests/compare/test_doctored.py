@@ -20,6 +20,7 @@ from harness.suite.expectation import Expectation
 from harness.suite.judging import Terms, judge_claim
 from harness.suite.records import DIGEST, ExperimentRecord, Report, sealed
 from harness.suite.verdict import Verdict, at_least, within
+from tests.compare.planted import report
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,10 @@ def made():
         judge_claim(claim, Terms("smoke", DEVIATIONS.get((id, "smoke"), Expectation()), TRACKED, lambda name: RUNS, 2), "node")
         for id, claim in CLAIMS.items()
     ]
-    return Report(
-        complete=True,
-        partial=False,
-        scale="smoke",
-        seeds=3,
-        precision="float32",
-        created="2025-01-02T03:04:05Z",
-        seconds=1.0,
-        peak_memory=None,
+    return report(
+        *(outcome.record for outcome in outcomes),
         environment={},
         experiments=[ExperimentRecord("planted", seed, "f") for seed in range(3)],
-        claims=[outcome.record for outcome in outcomes],
         evidence={outcome.record.evidence.file: outcome.evidence for outcome in outcomes if outcome.record.evidence},
     )
 

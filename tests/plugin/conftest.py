@@ -12,12 +12,7 @@ import pytest
 from harness.runs import provenance
 from harness.suite import code
 from harness.suite.claim import REGISTRY
-from tests.plugin.planted import (
-    LAB,
-    PREAMBLE,
-    Judge,
-    Project,
-)
+from tests.plugin.planted import LAB, PREAMBLE, Judge, Project
 
 
 @pytest.fixture

@@ -4,11 +4,7 @@ import pytest
 
 from harness.report import canaries
 from harness.suite.records import CanariesRecord, RedCanary
-from tests.plugin.planted import (
-    LAB,
-    TRUE_CLAIM,
-    report,
-)
+from tests.plugin.planted import LAB, TRUE_CLAIM, report
 
 pytest_plugins = ("pytester",)
 

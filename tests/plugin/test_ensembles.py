@@ -5,15 +5,7 @@ import json
 import pytest
 
 from harness.report import json_file
-from tests.plugin.planted import (
-    LAB,
-    OPEN_CLAIM,
-    TRUE_CLAIM,
-    deviation,
-    record,
-    report,
-    usage_error,
-)
+from tests.plugin.planted import LAB, OPEN_CLAIM, TRUE_CLAIM, deviation, record, report, usage_error
 
 pytest_plugins = ("pytester",)
 

@@ -7,11 +7,7 @@ import time
 
 import pytest
 
-from tests.plugin.planted import (
-    FALSE_CLAIM,
-    TRUE_CLAIM,
-    report,
-)
+from tests.plugin.planted import FALSE_CLAIM, TRUE_CLAIM, report
 
 pytest_plugins = ("pytester",)
 

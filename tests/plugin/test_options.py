@@ -6,13 +6,7 @@ import re
 import pytest
 
 from harness.report import json_file
-from tests.plugin.planted import (
-    FALSE_CLAIM,
-    PREAMBLE,
-    TRUE_CLAIM,
-    report,
-    usage_error,
-)
+from tests.plugin.planted import FALSE_CLAIM, PREAMBLE, TRUE_CLAIM, report, usage_error
 
 pytest_plugins = ("pytester",)
 

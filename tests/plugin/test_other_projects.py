@@ -4,10 +4,7 @@ import re
 
 import pytest
 
-from tests.plugin.planted import (
-    PREAMBLE,
-    TRUE_CLAIM,
-)
+from tests.plugin.planted import PREAMBLE, TRUE_CLAIM
 
 pytest_plugins = ("pytester",)
 

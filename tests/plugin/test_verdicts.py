@@ -5,16 +5,7 @@ import threading
 
 import pytest
 
-from tests.plugin.planted import (
-    FALSE_CLAIM,
-    OPEN_CLAIM,
-    PREAMBLE,
-    TRUE_CLAIM,
-    deviation,
-    record,
-    report,
-    usage_error,
-)
+from tests.plugin.planted import FALSE_CLAIM, OPEN_CLAIM, PREAMBLE, TRUE_CLAIM, deviation, record, report, usage_error
 
 pytest_plugins = ("pytester",)
 

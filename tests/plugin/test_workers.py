@@ -4,13 +4,7 @@ import re
 
 import pytest
 
-from tests.plugin.planted import (
-    FALSE_CLAIM,
-    OPEN_CLAIM,
-    TRUE_CLAIM,
-    report,
-    timeless,
-)
+from tests.plugin.planted import FALSE_CLAIM, OPEN_CLAIM, TRUE_CLAIM, report, timeless
 
 pytest_plugins = ("pytester",)
 
