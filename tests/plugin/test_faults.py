@@ -169,7 +169,8 @@ class Project:
         # several children share the cores with each other and with other tests: one thread each, which never waits for another
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         compiled = str(self.root.parent / "compiled")
-        flags = {"XLA_FLAGS": ONE_DEVICE, "JAX_PLATFORMS": "cpu", "FAULT": fault, "COMPILED": compiled, **threads}
+        compilation = f"{os.environ.get('XLA_FLAGS', '')} {ONE_DEVICE}"
+        flags = {"XLA_FLAGS": compilation, "JAX_PLATFORMS": "cpu", "FAULT": fault, "COMPILED": compiled, **threads}
         command = [*prefix, sys.executable, "-m", "pytest", "claims", "--claims-scale", "smoke"]
         child = subprocess.Popen(
             [*command, "--claims-store", str(self.store), *arguments],

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -76,8 +77,9 @@ def test_news_of_a_run_are_told_once(tmp_path):
     for _ in range(2):  # computed, then taken from the store
         run = open_run(SMALL, Lab(Store(tmp_path), scale="smoke"))
         lab = SimpleNamespace(runs=lambda _, run=run: [run], opened=lambda run=run: [run])
-        runs = PreparedRuns(lambda lab=lab: lab, PrintedProgress(io.StringIO()))
-        runs.of("digits")
+        with closing(PrintedProgress(io.StringIO())) as progress:
+            runs = PreparedRuns(lambda lab=lab: lab, progress)
+            runs.of("digits")
         (told,) = runs.changed_records()
         assert {"loss", "singular values"} <= {stage["name"] for stage in told.stages}
         assert runs.changed_records() == []
