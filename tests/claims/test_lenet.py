@@ -1,6 +1,7 @@
 """LeNet-5: the network against JAX's own convolutions, its products, and a run that spends its budget once."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +10,16 @@ import pytest
 
 from claims.images import digits, load_mnist
 from claims.training_jacobian.lenet import network as lenet
-from claims.training_jacobian.lenet.experiments import LENET, LeNetExperiment
-from claims.training_jacobian.lenet.run import Run
+from claims.training_jacobian.lenet import test_bulk
+from claims.training_jacobian.lenet.experiments import HORIZONS, LENET, OTHER, PARTS, LeNetExperiment, at, named
+from claims.training_jacobian.lenet.horizons import horizons, longest, near, table
+from claims.training_jacobian.lenet.run import HELD_OUT, Run
+from claims.training_jacobian.lenet.worlds import noise_for_images
+from harness.engine.counting import Share
 from harness.engine.jacobian import jvp, vjp
 from harness.engine.krylov import gram
-from harness.errors import InvalidInput
+from harness.errors import InvalidInput, NotRun
+from harness.runs.experiment import CATALOGUE
 from harness.runs.lab import Lab
 from harness.runs.store import Store
 
@@ -112,6 +118,8 @@ def test_two_seeds_are_compared_by_samples_that_stay(tmp_path, monkeypatch):
     monkeypatch.setattr("harness.engine.directions.farthest", lambda delta: np.inf)
     monkeypatch.setattr("harness.engine.matrix_free._price", lambda *_: 0.0)
     monkeypatch.setattr("claims.training_jacobian.lenet.run.TrainingProducts", type("Wider", (Planted,), {"rank": 50}))
+    for experiment in (LENET, OTHER):  # on as many images as scikit-learn has
+        monkeypatch.setitem(CATALOGUE[experiment.name], "large", replace(experiment, images=640))
     labs = [Lab(Store(tmp_path), scale="large", options={"budget": 1e-3}) for _ in range(2)]
     run = labs[0].run("lenet-5-other-seed")
     assert run.experiment.seed == 1
@@ -155,19 +163,25 @@ def test_products_and_what_is_measured_with_them(tmp_path, monkeypatch):
 
 def test_a_budget_too_small_for_the_least_steps_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("claims.training_jacobian.lenet.run.TrainingProducts", Planted)
-    with pytest.raises(InvalidInput, match=r"5.5e-07 minutes, this run's part of the budget, are too few: a step takes about"):
+    with pytest.raises(InvalidInput, match=r"1.5e-07 minutes, this run's part of the budget, are too few: a step takes about"):
         run_in(tmp_path, 1e-6).spaces  # noqa: B018
 
 
 def test_mnist_is_taken_where_there_is_one(tmp_path, monkeypatch):
     from tests.claims.test_mnist import LABELS, PIXELS, write
 
-    monkeypatch.setattr("claims.training_jacobian.lenet.run.HELD_OUT", 5)
+    monkeypatch.setitem(HELD_OUT, "mnist", 5)
+    monkeypatch.setattr("claims.images.TEST_IMAGES", 20)
     place = write(tmp_path, PIXELS, LABELS)
     lab = Lab(Store(tmp_path / "store"), scale="large", options={"mnist": place})
     run = Run(replace(TINY, images=15, batch=15), lab)
     assert run.images.origin == "the first 15 of MNIST's test images"
-    assert np.array_equal(run.held_out, lenet.scaled(load_mnist(place, 20).pixels[15:]))
+    assert np.array_equal(run.held_out, lenet.scaled(load_mnist(place, 20).pixels[-5:]))
+    shuffled = Run(replace(TINY, images=15, batch=15, labels="shuffled"), lab)
+    assert shuffled.images.origin == "the first 15 of MNIST's test images, labels shuffled"
+    assert np.array_equal(shuffled.images.pixels, run.images.pixels)
+    assert not np.array_equal(shuffled.images.labels, run.images.labels)
+    assert np.array_equal(np.sort(shuffled.images.labels), np.sort(run.images.labels))
     noise = Run(replace(TINY, images=15, batch=15, inputs="white-noise"), lab)
     assert "white noise in the place of the first 15 of MNIST" in noise.images.origin
     assert np.array_equal(noise.images.labels, run.images.labels)
@@ -181,8 +195,80 @@ def test_mnist_is_taken_where_there_is_one(tmp_path, monkeypatch):
         ({"width": 1}, "one probe has no spread"),
         ({"images": 10}, "a batch of 64 or more"),
         ({"inputs": "noise"}, "allowed: images, white-noise"),
+        ({"labels": "none"}, "allowed: shuffled, true"),
     ],
 )
 def test_experiments_that_make_no_sense_are_refused(changes, message):
     with pytest.raises(InvalidInput, match=message):
         LeNetExperiment("lenet-5", **changes)
+
+
+def test_horizons_share_one_budget_and_leave_the_last_images_out():
+    lab = Lab(scale="large", options={"mnist": None})
+    for world, parts in PARTS.items():
+        assert set(parts) <= set(HORIZONS)
+        for name, steps in zip(at(world), sorted(parts, reverse=True), strict=True):
+            run = lab.run(name)
+            assert (run.steps, run.experiment.part) == (steps, parts[steps])
+            assert run.experiment.images <= 10_000 - HELD_OUT["mnist"]
+    other = lab.run("lenet-5-other-seed")
+    assert other.steps == lab.run("lenet-5").steps == 120
+    assert sum(part for parts in PARTS.values() for part in parts.values()) + other.experiment.part == pytest.approx(1)
+    assert named("white-noise", 420) == "lenet-5-420-white-noise"
+
+
+def test_a_horizon_beyond_the_digits_asks_for_mnist():
+    lab = Lab(scale="large", options={"mnist": None})
+    assert lab.run("lenet-5-60").missing == ""
+    assert "it trains on 2,560 of MNIST's images: give their folder with --claims-mnist" in lab.run("lenet-5").missing
+    with pytest.raises(NotRun, match="2,560 of MNIST's images"):
+        lab.run("lenet-5").spaces  # noqa: B018
+
+
+class Shares:
+    """A run with the intervals of each horizon of a world; those that are left out have no data, or too small a budget."""
+
+    def __init__(self, world, intervals):
+        self.held = {named(world, steps): (steps, interval) for steps, interval in intervals.items()}
+
+    def sibling(self, name):
+        if name not in self.held:
+            raise NotRun(f"no {name}")
+        steps, (low, high) = self.held[name]
+        if low > high:
+            raise InvalidInput(f"too few minutes for {name}")
+        share = Share((low + high) / 2, low, high, (high - low) / 2, 0.0, 0.0)
+        spaces = SimpleNamespace(counts={0.1: SimpleNamespace(inside=share)}, gram=SimpleNamespace(depth=steps))
+        return SimpleNamespace(steps=steps, spaces=spaces, size=lenet.SIZE, origin=f"{steps} steps")
+
+
+@pytest.mark.parametrize(
+    ("intervals", "steps"),
+    [
+        ({30: (0.7, 0.8), 60: (0.6, 0.7), 120: (0.55, 0.7), 240: (0.3, 0.7), 420: (0, 1)}, 120),  # the longest that decides
+        ({30: (0.7, 0.8), 60: (0.2, 0.9), 120: (0.1, 1)}, 120),  # none does: 30 steps say nothing of learning
+        ({60: (0.6, 0.7), 240: (0.1, 0.5), 420: (1, 0)}, 60),  # an interval up to the edge does not lie below it
+        ({60: (0.6, 0.7), 240: (0.5, 0.6)}, 240),  # nor does one from the edge on lie across it
+    ],
+)
+def test_a_claim_is_judged_at_the_longest_horizon_that_decides(intervals, steps):
+    found = horizons(Shares("images", intervals), "images", near(0.1))
+    assert longest(found, 0.5).depth == steps
+    rows = [(number, low, (low + high) / 2, high) for number, (low, high) in sorted(intervals.items()) if low <= high]
+    assert table(found).tolist() == [pytest.approx(row) for row in rows]
+
+
+def test_without_a_horizon_to_judge_at_the_longest_says_why():
+    with pytest.raises(NotRun, match="too few minutes for lenet-5-420"):
+        horizons(Shares("images", {30: (0.7, 0.8), 420: (1, 0)}), "images", near(0.1))
+
+
+def test_noise_with_as_large_a_bulk_has_no_fewer():
+    run = Shares("images", {30: (0.7, 0.9), 60: (0.7, 0.8), 120: (0.6, 0.7)})
+    run.held |= Shares("white-noise", {30: (0.7, 0.9), 120: (0.1, 0.2), 420: (1, 0)}).held
+    found = test_bulk.test_fewer_on_noise(run)
+    assert (found.value, found.interval[:2]) == (pytest.approx(0.5), pytest.approx((0.4, 0.6)))
+    assert "120 steps" in found.counted
+    assert set(found.arrays) == {"on-images", "on-white-noise"}
+    control = test_bulk.test_fewer_on_noise(noise_for_images.world(run))
+    assert (control.value, control.interval[:2]) == (pytest.approx(0), pytest.approx((-0.1, 0.1)))

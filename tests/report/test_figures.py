@@ -89,6 +89,10 @@ def evidence_of(claim: str, seed: int) -> dict[str, np.ndarray]:
         "active-by-strength": {"sigma": sigma, "strength": abs(sigma - 1) + 0.1},
         "low-rank-updates": {"share": np.array([0.5, 0.8, 0.95, 1.0])},
         "lenet-5": {"ritz": np.array([400, 1.02, 0.98]), "weights": np.array([0.1, 0.6, 0.3])},
+        "lenet-5-noise-no-bulk": {
+            "on-images": np.array([[30, 0.7, 0.8, 0.9], [120, 0.5, 0.6, 0.7]]),
+            "on-white-noise": np.array([[30, 0.6, 0.8, 0.9], [120, 0.1, 0.2, 0.3]]),
+        },
         **tiny_subspace(rng, seed),
         **outlier_eigenspaces(rng),
     }  # fmt: skip
@@ -261,6 +265,7 @@ class TestPapers:
             ("D", "left out: 0.50; 0% of the points"),
             ("L", "wine 62% of 400, breast cancer 62% of 400"),
             ("N", "nine tenths in the first 3."),
+            ("O", "On images less on white noise: 50%."),
             ("Appendix a", "largest Ritz value 20."),
             ("Appendix b", "Share within 0.01 of one: 50%."),
         ],

@@ -1,4 +1,5 @@
-"""The two figures of appendix A.1: LeNet-5's spectrum, from the Ritz values of one run at scale ``large``."""
+"""Appendix A.1's two figures, LeNet-5's spectrum from the Ritz values of one run at scale ``large``, and a third of our own: its
+bulk after few and after many training steps."""
 
 from __future__ import annotations
 
@@ -6,10 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from harness.report.figures.registry import Array, Data, figure, quoted, source
-from harness.report.figures.style import BLUE, GREY, INK, judged, log_axis
+from harness.report.figures.style import BLUE, GREY, INK, LINES, judged, log_axis
 
 PAPER = "training-jacobian"
 RITZ = source("ritz weights", f"{PAPER}/lenet-5[near]", f"{PAPER}/lenet-5[very-near]")
+HORIZONS = {"images": "images", "white-noise": "white noise", "shuffled-labels": "shuffled labels"}
 HOW = (
     "From products with J, without J: each step is a Ritz value of JᵀJ with its weight in random vectors, which is an estimate of "
     "the share of singular values near it (docs/large.md). Fewer training steps than the paper's."
@@ -49,6 +51,36 @@ def lenet_distance(axes: Axes, ritz: Data, very_near: Data | None) -> str:
     axes.set(xlabel="share of singular values, largest first", ylabel="|σ − 1|", xlim=(0, 1), yscale="log")
     log_axis(axes.yaxis)
     return f"Share within 0.01 of one: {judged(very_near, '.0%')}."
+
+
+@figure(
+    PAPER,
+    "O",
+    "LeNet-5's bulk by the number of training steps",
+    caption=(
+        "Share of singular values within 0.1 of one, with its 95 % interval, after trainings of three epochs over more and more images: "
+        "on the images, on white noise, and on the images with shuffled labels. Dashed: one half."
+    ),
+    sources={
+        "shares": source("on-images on-white-noise", f"{PAPER}/lenet-5-noise-no-bulk[fewer]"),
+        "less": quoted(f"{PAPER}/lenet-5-noise-no-bulk[fewer]"),
+    },
+    about=[f"{PAPER}/lenet-5", f"{PAPER}/lenet-5-noise-no-bulk"],
+)
+def lenet_horizons(axes: Axes, shares: Data, less: Data | None) -> str:
+    held = shares.runs[0]
+    for (world, label), shift, (color, line, marker) in zip(HORIZONS.items(), (1, 1.04, 0.96), LINES, strict=False):
+        if (name := f"on-{world}") in held:  # beside each other, so that no interval hides another
+            steps, low, middle, high = held[name].T
+            style = {"color": color, "linestyle": line, "marker": marker, "capsize": 2, "label": label}
+            axes.errorbar(steps * shift, middle, [middle - low, high - middle], **style)
+    axes.axhline(0.5, color=INK, linestyle="--", linewidth=0.9)
+    axes.set(xlabel="training steps", ylabel="share with |σ − 1| < 0.1", ylim=(0, 1), xscale="log")
+    steps = held["on-images"][:, 0]
+    axes.set_xticks(steps, [f"{step:.0f}" for step in steps])
+    axes.minorticks_off()
+    axes.legend()
+    return f"On images less on white noise: {judged(less, '.0%')}."
 
 
 def _estimated(data: Data) -> tuple[Array, Array]:

@@ -39,7 +39,7 @@ from .experiments import LeNetExperiment
 CODE = (matrix_free, TrainingProducts, network, images)
 DELTA = 0.1
 MINUTES = 20.0  # the default budget
-HELD_OUT = 200  # images outside the training set on which predictions are compared
+HELD_OUT = {"mnist": 1_000, "digits": 200}  # the last images of either data set, on which predictions are compared
 ENDS = 8  # number of chaotic and of stable directions
 STIMULI = (0.1, 1.0)
 # The full horizon has 94 times the default's steps: with fewer minutes the run would not get beyond the first probes.
@@ -62,11 +62,8 @@ class Run(runs.Run):
 
     def prepare(self) -> None:
         """Spend the budget. Claims report what cannot be run; they also find the directions, which counts do not need."""
-        if self.experiment.against:
-            with suppress(NotRun, EmptyOutcome):
-                self.compared  # noqa: B018
-        elif not self.missing:
-            self.spaces  # noqa: B018
+        with suppress(NotRun, EmptyOutcome, InvalidInput):
+            self.compared if self.experiment.against else self.spaces  # noqa: B018
 
     @property
     def _minutes(self) -> float:
@@ -74,19 +71,14 @@ class Run(runs.Run):
 
     @property
     def missing(self) -> str:
+        if self._mnist is None and self.experiment.images > EXAMPLES - HELD_OUT["digits"]:
+            return f"it trains on {self.experiment.images:,} of MNIST's images: give their folder with --claims-mnist DIR or MNIST_DIR"
         if self.experiment.images < images.TEST_IMAGES:
             return ""
-        if self._mnist is None:
-            return f"it trains on {self.experiment.images:,} of MNIST's images: give their folder with --claims-mnist DIR or MNIST_DIR"
         if provenance.backend().startswith("cpu") and self._minutes < FULL_MINUTES:
             need = FULL_MINUTES / self.experiment.part
             return f"its {self.steps:,} steps take hours on two cores (docs/large.md): give --claims-budget {need:.0f} or more"
         return ""
-
-    @property
-    def _count(self) -> int:
-        """The number of training images; some of scikit-learn's digits are held out."""
-        return self.experiment.images if self._mnist is not None else min(self.experiment.images, EXAMPLES - HELD_OUT)
 
     @property
     def _mnist(self) -> Any:
@@ -100,22 +92,26 @@ class Run(runs.Run):
     @cached_property
     def images(self) -> images.Images:
         """The training images: MNIST if the user has it, else the digits of scikit-learn, scaled to 28 x 28 pixels."""
-        e, count, whole = self.experiment, self._count, self._read(self._count)
+        e, count = self.experiment, self.experiment.images
+        whole = self._read(count)
         origin = whole.origin if len(whole.labels) == count else f"{count:,} of {whole.origin}"
         if whole.pixels.shape[1] != network.SIDE:
             origin += ", scaled to 28 x 28 pixels"
         pixels = network.scaled(whole.pixels[:count])
+        labels = whole.labels[:count]
         if e.inputs == "white-noise":
             pixels = numpy_stream(e.noise_seed, "lenet-noise").uniform(size=pixels.shape).astype(np.float32)
             origin = f"white noise in the place of {origin}"
-        return images.Images(pixels, whole.labels[:count], whole.classes, origin)
+        if e.labels == "shuffled":
+            labels = numpy_stream(e.noise_seed, "lenet-labels").permutation(labels)
+            origin += ", labels shuffled"
+        return images.Images(pixels, labels, whole.classes, origin)
 
     @property
     def held_out(self) -> Any:
-        """Images of the same kind outside the training set; with the full set, its last images, which were trained on."""
-        more = self._count + HELD_OUT
-        full = self._mnist is not None and more > images.TEST_IMAGES
-        return network.scaled(self._read(self._count if full else more).pixels[:more][-HELD_OUT:])
+        """The last images of the data set, which no horizon trains on; the full size trains on all images, these too."""
+        kept = HELD_OUT["digits" if self._mnist is None else "mnist"]
+        return network.scaled(self._read(max(self.experiment.images, images.TEST_IMAGES)).pixels[-kept:])
 
     @property
     def origin(self) -> str:
@@ -124,7 +120,7 @@ class Run(runs.Run):
 
     @property
     def steps(self) -> int:
-        return self.experiment.epochs * (self._count // self.experiment.batch)
+        return self.experiment.epochs * (self.experiment.images // self.experiment.batch)
 
     @property
     def size(self) -> int:

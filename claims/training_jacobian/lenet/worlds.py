@@ -10,9 +10,12 @@ import numpy as np
 
 from harness.engine.counting import DELTAS, Share
 from harness.engine.streams import numpy_stream
+from harness.errors import NotRun
 from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, World
 from harness.suite.verdict import Verdict, mean_interval
+
+from .experiments import PARTS, named
 
 METHOD = "95 %: Student t over probes of the bounds that Lanczos leaves open"
 
@@ -58,8 +61,24 @@ def _gaussian(run: Any, times: float = 1.0) -> World:
     counts = {delta: SimpleNamespace(inside=share) for delta, share in shares.items()}
     moved = {delta: exactly(quarter_circle(0, delta)) for delta in DELTAS}
     low_rank = {delta: SimpleNamespace(inside=(round(share.estimate * run.size),) * 3) for delta, share in shares.items()}
-    held = {name: getattr(run.spaces, name) for name in ("gram", "displacement", "range")}
-    return World(run, spaces=SimpleNamespace(counts=counts, unmoved=moved, low_rank=low_rank, **held))
+
+    def in_place_of(other: Any) -> World:
+        held = {name: getattr(other.spaces, name) for name in ("gram", "displacement", "range")}
+        return World(other, spaces=SimpleNamespace(counts=counts, unmoved=moved, low_rank=low_rank, **held))
+
+    return World(run, sibling=lambda name: in_place_of(run.sibling(name)))
+
+
+def _noise_for_images(run: Any) -> World:
+    """White noise in place of the images: horizons that were run on images only have no share."""
+    steps = {named("images", steps): steps for steps in PARTS["images"]}
+
+    def sibling(name: str) -> Any:
+        if name in steps and steps[name] not in PARTS["white-noise"]:
+            raise NotRun(f"{name} was not run on white noise")
+        return run.sibling(named("white-noise", steps[name]) if name in steps else name)
+
+    return World(run, sibling=sibling)
 
 
 def _chaotic_for_bulk(run: Any) -> World:
@@ -109,5 +128,6 @@ equal_bulks = Control("one bulk for both seeds", lambda run: _shared(run, 1.0, 0
 zero_steps = Control("zero training steps: J = I", _untrained)
 all_aligned = Control("zero training steps: J = I", _untrained, Verdict.SUPPORTED)
 linear_training = Control("training that is its own linearisation", _linear, Verdict.SUPPORTED)
+noise_for_images = Control("white noise in place of the images", _noise_for_images)
 gaussian_matrix = Control("a Gaussian random matrix in place of J", _gaussian)
 large_gaussian = Control("a Gaussian random matrix, three times as large", lambda run: _gaussian(run, 3.0), Verdict.SUPPORTED)
