@@ -36,14 +36,16 @@ def claims(session: nox.Session) -> None:
     session.run("pytest", *paths(session.posargs, "claims"))
 
 
-def quick_compilation(session: nox.Session) -> dict[str, str]:
-    """Settings with which XLA compiles in half the time, for tests, which compile thousands of small programs.
+def beside_each_other(session: nox.Session) -> dict[str, str]:
+    """The environment of test workers: BLAS has a thread in each, and XLA compiles thousands of small programs in half the time.
 
-    Its former code generator is as exact and compiles faster. An XLA that no longer has it compiles as usual.
+    XLA's former code generator is as exact and compiles faster. An XLA that no longer has it compiles as usual.
     """
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     flags = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()}
     start = [str(Path(session.bin) / "python"), "-c", "import jax; jax.devices()"]
-    return {} if subprocess.run(start, env=os.environ | flags, capture_output=True, check=False).returncode else flags
+    refused = subprocess.run(start, env=os.environ | flags, capture_output=True, check=False).returncode
+    return threads if refused else threads | flags
 
 
 @nox.session
@@ -53,7 +55,7 @@ def tests(session: nox.Session) -> None:
     elsewhere = [f"--ignore=tests/{name}" for name in ("multihost", "browser", "site")]
     # each worker takes files that lie together, whose tests share what they prepare
     workers = ("-n", "2", "--dist", "worksteal")
-    session.run("pytest", *workers, *elsewhere, *paths(session.posargs, "tests"), env=quick_compilation(session))
+    session.run("pytest", *workers, *elsewhere, *paths(session.posargs, "tests"), env=beside_each_other(session))
 
 
 @nox.session

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.sparse.linalg import LinearOperator, eigsh
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from harness.engine.eigenpairs import Eigenpairs, check, top_eigenpairs
 from harness.errors import DecompositionFailed, InvalidInput
@@ -159,3 +160,22 @@ def test_an_operator_that_never_settles_is_refused():
     settled, calls = len(calls) - 5, []
     with pytest.raises(DecompositionFailed, match=r"more turn up|is open after|residual"):
         top_eigenpairs(unstable, SIZE, 4, start=START)
+
+
+def test_products_run_beside_one_thread_of_blas():
+    """XLA's threads and those of BLAS would wait for each other; afterwards BLAS has its threads again."""
+    seen = []
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    def product(vector):
+        seen.append(threads())
+        return MATRIX @ vector
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        top_eigenpairs(product, SIZE, 3, start=START)
+        assert threads() == before
+    assert 2 in before
+    assert set(map(tuple, seen)) == {(1,) * len(before)}

@@ -66,9 +66,9 @@ class LeNetExperiment:
         return fingerprint(self)
 
 
-HORIZONS = (30, 60, 120, 240, 420)  # training steps; at the last one 8,960 of MNIST's 10,000 test images are trained on
 FEWEST = 60  # steps of the shortest horizon that claims are judged at
-# Shares of the budget by world and horizon. Longer trainings need more of it, and directions are taken at 120 steps.
+# Shares of the budget by world and training steps. Longer trainings need more of it, and directions are taken at 120 steps. The
+# longest trains on 8,960 of MNIST's 10,000 test images.
 PARTS = {
     "images": {30: 0.02, 60: 0.03, 120: 0.15, 240: 0.15, 420: 0.2},
     "white-noise": {30: 0.02, 120: 0.08, 420: 0.08},
