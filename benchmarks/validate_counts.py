@@ -1,6 +1,6 @@
 """Counts without J against the dense answer, at N = 4810: truth, interval, coverage and cost of every method.
 
-    python benchmarks/validate_counts.py [--store DIR] [--seeds 8] [--sets 1]
+    python benchmarks/validate_counts.py [--store DIR] [--seeds 8] [--first-seed 0] [--sets 1]
 
 The same is done for cosines of the bulk, and for the contrast of two seeds' bulks.
 Singular vectors and values of the digits runs come from the store, which computes missing ones. They give J, so a product costs
@@ -33,10 +33,10 @@ from harness.runs.store import Store
 from harness.suite.verdict import CONFIDENCE
 
 Matrix = np.ndarray[Any, Any]
-# truth, estimate and interval by method, depth and delta
-Rows = dict[tuple[str, int, float], list[tuple[float, float, float, float]]]
-WIDTH, DELTAS = 4, (0.01, 0.03, 0.1, 0.3)
-DEPTHS = (40, 80, 160)  # block steps; each is a product with J and one with J^T
+# truth, estimate and interval by method, probes, products and delta
+Rows = dict[tuple[str, int, int, float], list[tuple[float, float, float, float]]]
+WIDTHS, DELTAS = (1, 2, 4), (0.01, 0.03, 0.1, 0.3)
+PRODUCTS = (320, 640, 1280)  # with J and with J^T: a block step is one with each for every probe
 DELTA = 0.1  # of the bulk that is sampled
 SAMPLES = """| seed | mean cosine | from the sample | block steps | contrast with the next seed | estimate | interval | held |
 |---|---|---|---|---|---|---|---|"""
@@ -46,9 +46,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--store", type=Path, default=None)
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--sets", type=int, default=1, help="independent sets of probes a seed")
     given = parser.parse_args()
-    runs = Lab(Store(given.store), scale="paper", seeds=given.seeds, every_seed=True).runs("digits")
+    lab = Lab(Store(given.store), scale="paper", seeds=given.seeds, first_seed=given.first_seed, every_seed=True)
+    runs = lab.runs("digits")
     rows: Rows = {}
     for run in runs:
         spectrum, matrix = run.spectrum, dense(run.spectrum)
@@ -56,7 +58,8 @@ def main() -> None:
         shifted = matrix - np.eye(spectrum.size, dtype=np.float32)
         moved = np.sqrt(np.maximum(linalg.eigvalsh(shifted.T @ shifted, overwrite_a=True), 0))
         for number in range(given.sets):
-            add(rows, matrix, spectrum.sigma, moved, run.experiment.seed, number)
+            for width in WIDTHS:
+                add(rows, width, matrix, spectrum.sigma, moved, run.experiment.seed, number)
         print(f"after seed {run.experiment.seed}:", flush=True)
         table(rows)
     print(SAMPLES)
@@ -79,29 +82,31 @@ def sampled(spectrum: Any, other: Any, seed: int) -> None:
     shares = np.sum(squares, axis=1)
     truth = float(shares[bulk].mean() - shares[~bulk].mean())
     products, operator = Dense(dense(spectrum)), gram(Dense(dense(other)))
-    krylov = Krylov.start(probes(len(bulk), WIDTH, numpy_stream(seed, "validate-sample")))
-    for _ in range(max(DEPTHS)):  # half as many do not resolve this bulk
+    width = max(WIDTHS)
+    depths = [number // (2 * width) for number in PRODUCTS]
+    krylov = Krylov.start(probes(len(bulk), width, numpy_stream(seed, "validate-sample")))
+    for _ in range(depths[-1]):  # half as many do not resolve this bulk
         krylov.extend(gram(products))
     cosines, (inside, outside) = bulk_sample(krylov, products, DELTA).cosines, bulk_and_complement(krylov, DELTA)
-    found = Compared(DELTA, CONFIDENCE, Krylov.start(inside), Krylov.start(outside))
-    for depth in range(1, max(DEPTHS) + 1):
+    found = Compared(DELTA, float(bulk.mean()), CONFIDENCE, Krylov.start(inside), Krylov.start(outside))
+    for depth in range(1, depths[-1] + 1):
         for space in (found.inside, found.outside):
             space.extend(operator)
-        if depth in DEPTHS:
+        if depth in depths:
             contrast = found.contrast
             held = "yes" if contrast.low <= truth <= contrast.high else "no"
             print(f"| {seed} | {cosine:.4f} | {cosines.mean():.4f} +- {cosines.std(ddof=1) / 2:.4f} | {depth} ", end="")
             print(f"| {truth:.3f} | {contrast.estimate:.3f} | [{contrast.low:.3f}, {contrast.high:.3f}] | {held} |", flush=True)
 
 
-def add(rows: Rows, matrix: Matrix, sigma: Matrix, moved: Matrix, seed: int, number: int) -> None:
-    """Counts of every method on one matrix with one set of probes, beside the truth."""
+def add(rows: Rows, width: int, matrix: Matrix, sigma: Matrix, moved: Matrix, seed: int, number: int) -> None:
+    """Counts of every method on one matrix with one set of probes, beside the truth. The range finder takes two or more."""
     size, products = len(sigma), Dense(matrix)
     for name, operator in (("gram", gram(products)), ("displacement", displacement(products))):
-        krylov = Krylov.start(probes(size, WIDTH, numpy_stream(seed, f"validate-{name}-{number}")))
-        for depth in range(1, max(DEPTHS) + 1):
+        krylov = Krylov.start(probes(size, width, numpy_stream(seed, f"validate-{name}-{number}")))
+        for spent in range(2 * width, max(PRODUCTS) + 1, 2 * width):
             krylov.extend(operator)
-            if depth not in DEPTHS:
+            if spent not in PRODUCTS:
                 continue
             if name == "gram":
                 got = {found.delta: found.inside for found in near_one(krylov, DELTAS, confidence=CONFIDENCE)}
@@ -111,28 +116,30 @@ def add(rows: Rows, matrix: Matrix, sigma: Matrix, moved: Matrix, seed: int, num
                 truth = {delta: float(np.mean(moved < delta)) for delta in DELTAS}
             for delta in DELTAS:
                 found = got[delta]
-                rows.setdefault((name, depth, delta), []).append((truth[delta], found.estimate, found.low, found.high))
-    finder = RangeFinder(size, WIDTH)
-    for depth in range(1, max(DEPTHS) + 1):
-        finder.advance(products, numpy_stream(seed, f"validate-range-{number}-{depth}"), {})
-        if depth in DEPTHS:
+                rows.setdefault((name, width, spent, delta), []).append((truth[delta], found.estimate, found.low, found.high))
+    if width < 2:
+        return
+    finder = RangeFinder(size, width)
+    for spent in range(2 * width, max(PRODUCTS) + 1, 2 * width):
+        finder.advance(products, numpy_stream(seed, f"validate-range-{number}-{spent // (2 * width)}"), {})
+        if spent in PRODUCTS:
             values, missed = finder.decomposition()[0], tail(finder.missed, confidence=CONFIDENCE)
             for delta in DELTAS:
                 estimate, least, most = (count / size for count in counts(values, size, missed, delta).inside)
                 truth_inside = float(np.mean(np.abs(sigma - 1) < delta))
-                rows.setdefault(("range", depth, delta), []).append((truth_inside, estimate, least, most))
+                rows.setdefault(("range", width, spent, delta), []).append((truth_inside, estimate, least, most))
 
 
 def table(rows: Rows) -> None:
-    """Truth, estimate, interval and coverage, a line a method, depth and delta."""
-    print("| method | block steps | products | delta | truth | estimate | interval, mean ends | covered | coverage at least |")
+    """Truth, estimate, interval and coverage, a line a method, number of probes, number of products and delta."""
+    print("| method | probes | products | delta | truth | estimate | interval, mean ends | covered | coverage at least |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for (name, depth, delta), found in rows.items():
+    for (name, width, spent, delta), found in rows.items():
         truth, estimate, low, high = np.array(found).T
         hits, n = int(np.count_nonzero((low <= truth) & (truth <= high))), len(found)
         bound = stats.binomtest(hits, n).proportion_ci(0.95, method="exact").low
         middle = f"{truth.mean():.3f} | {estimate.mean():.3f} | [{low.mean():.3f}, {high.mean():.3f}]"
-        print(f"| {name} | {depth} | {2 * depth * WIDTH} | {delta} | {middle} | {hits} of {n} | {bound:.2f} |")
+        print(f"| {name} | {width} | {spent} | {delta} | {middle} | {hits} of {n} | {bound:.2f} |")
 
 
 @with_exact_dtypes

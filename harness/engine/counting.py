@@ -1,8 +1,12 @@
 """How many singular values of J lie near one, above and below, from a few products with J, with confidence intervals.
 
 An interval covers two uncertainties. :mod:`harness.engine.krylov` bounds the bias of Lanczos quadrature for the mean over
-probes. The probes are a sample of all directions: Student's t over their single values widens both bounds. ``halfway``, the
-estimate from half as many steps, is a check on the bounds.
+probes. The probes are a sample of all directions: if a share p of n directions is counted, v^T P v of a random unit vector v has
+the distribution Beta(n p / 2, n (1 - p) / 2), whatever the operator is. Its quantiles widen both bounds, as Clopper and Pearson's
+do for a proportion. ``halfway``, the estimate from half as many steps, is a check on the bounds.
+
+The bias falls with the number of steps, and one random vector of many dimensions has little noise. So few probes are best: at
+the same number of products, half as many probes have half the bias.
 
 Two operators count two sets. J^T J counts singular values of J. (J - I)^T (J - I) counts directions v with |J v - v| < delta
 |v|, which keep both their length and their direction. If k of its eigenvalues are above delta^2, at most k singular values of J
@@ -19,13 +23,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from harness.engine.krylov import Krylov
 from harness.errors import InvalidInput
 
 Floats = NDArray[np.float64]
 DELTAS = (0.01, 0.03, 0.1, 0.3)
+# Shares below it are rounding errors.
+TINY = 1e-12
 # Thresholds tau, as shares of delta. The sharpest of their bounds on the range finder's missed part is taken.
 SPLITS = np.linspace(0.05, 0.95, 19)
 
@@ -38,7 +44,7 @@ class Share:
         estimate: the middle of the bounds.
         low, high: the interval: Lanczos bias and probe noise together.
         bias: half the distance between the bounds.
-        noise: half-width that the probes' spread adds.
+        noise: half-width that the probes' noise adds, the mean over both sides.
         halfway: the estimate from half as many Lanczos steps.
     """
 
@@ -53,40 +59,61 @@ class Share:
         return f"{100 * self.estimate:.2f} % [{100 * self.low:.2f}, {100 * self.high:.2f}]"
 
 
-def share(krylov: Krylov, low: float = -np.inf, high: float = np.inf, *, confidence: float, depth: int | None = None) -> Share:
+def share(
+    krylov: Krylov,
+    low: float = -np.inf,
+    high: float = np.inf,
+    *,
+    confidence: float,
+    depth: int | None = None,
+    dimensions: int | None = None,
+) -> Share:
     """The share of the operator's eigenvalues between ``low`` and ``high``; infinite ends leave a side open.
 
     Args:
         confidence: level of the interval, such as 0.95.
         depth: use the first ``depth`` Lanczos steps only.
+        dimensions: of the space that the probes are drawn from; by default the whole space.
 
     Raises:
-        InvalidInput: a single probe, which has no spread, or no step.
+        InvalidInput: no step.
     """
-    count = krylov.width
-    if count < 2:
-        raise InvalidInput("one probe gives no spread: use two or more")
     m = krylov.depth if depth is None else depth
     least, most = _bounds(krylov, low, high, m)
-    middle = (least + most) / 2
-    noise = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * float(np.std(middle, ddof=1)) / np.sqrt(count)
-    ends = np.clip([least.mean(), most.mean()], 0, 1)
+    sampled = krylov.width * (len(krylov.blocks[0]) if dimensions is None else dimensions)
+    ends = _least(least, sampled, confidence), 1 - _least(1 - most, sampled, confidence)
     return Share(
-        float(ends.mean()),
-        max(0.0, float(ends[0]) - noise),
-        min(1.0, float(ends[1]) + noise),
-        float(ends[1] - ends[0]) / 2,
-        noise,
-        float(np.clip(np.mean(_bounds(krylov, low, high, max(1, m // 2)), axis=1), 0, 1).mean()),
+        (least + most) / 2,
+        *ends,
+        (most - least) / 2,
+        (ends[1] - ends[0] - (most - least)) / 2,
+        float(np.mean(_bounds(krylov, low, high, max(1, m // 2)))),
     )
 
 
-def _bounds(krylov: Krylov, low: float, high: float, depth: int) -> tuple[Floats, Floats]:
-    """Each probe's part in the least and in the largest share between the edges, shape (b,) each."""
-    nothing, everything = np.zeros(krylov.width), np.ones(krylov.width)
-    outside = krylov.enclosure(low, depth) if np.isfinite(low) else (nothing, nothing)
-    inside = krylov.enclosure(high, depth) if np.isfinite(high) else (everything, everything)
-    return inside[0] - outside[1], inside[1] - outside[0]
+def _least(mean: float, sampled: int, confidence: float) -> float:
+    """The least share p that a mean of ``mean`` over probes does not refute.
+
+    Orthonormal probes in n dimensions have no larger variance together than one probe in as many times n dimensions.
+    """
+    if not TINY < mean < 1 - TINY:
+        return mean if mean > 0.5 else 0.0
+    tail = (1 - confidence) / 2
+
+    def excess(p: float) -> float:
+        return float(stats.beta.sf(mean, sampled * p / 2, sampled * (1 - p) / 2)) - tail
+
+    if excess(mean) <= 0:  # less than one direction, of which Beta's shape says nothing
+        return 0.0
+    return float(optimize.brentq(excess, TINY, mean))
+
+
+def _bounds(krylov: Krylov, low: float, high: float, depth: int) -> tuple[float, float]:
+    """The least and the largest share between the edges, as means over the probes."""
+    outside = np.mean(krylov.enclosure(low, depth), axis=1) if np.isfinite(low) else (0.0, 0.0)
+    inside = np.mean(krylov.enclosure(high, depth), axis=1) if np.isfinite(high) else (1.0, 1.0)
+    least, most = np.clip([inside[0] - outside[1], inside[1] - outside[0]], 0, 1)
+    return float(least), float(most)
 
 
 def difference(first: Share, second: Share) -> Share:
@@ -128,9 +155,9 @@ def near_one(krylov: Krylov, deltas: Sequence[float] = DELTAS, *, confidence: fl
     ]
 
 
-def within(krylov: Krylov, delta: float, *, confidence: float) -> Share:
-    """The share of singular values of J within delta of one, from a Krylov space of :func:`gram`."""
-    return share(krylov, (1 - delta) ** 2, (1 + delta) ** 2, confidence=confidence)
+def within(krylov: Krylov, delta: float, *, confidence: float, dimensions: int | None = None) -> Share:
+    """The share of singular values of J within delta of one, from a Krylov space of :func:`gram`; see :func:`share`."""
+    return share(krylov, (1 - delta) ** 2, (1 + delta) ** 2, confidence=confidence, dimensions=dimensions)
 
 
 def unmoved(krylov: Krylov, deltas: Sequence[float] = DELTAS, *, confidence: float) -> list[Share]:

@@ -19,7 +19,7 @@ from harness.engine.krylov import Floats, Krylov, Operator, Products, displaceme
 from harness.engine.range_finder import RangeFinder
 from harness.engine.streams import numpy_stream
 
-WIDTH = 4
+WIDTH = 2
 # Shares of the time. J^T J gives the counts, and the other two check them. A comparison needs both of its spaces equally.
 WEIGHTS = {"gram": 0.6, "displacement": 0.3, "range": 0.1, "inside": 0.5, "outside": 0.5}
 Keep = Callable[[str], MutableMapping[int, Any]]
@@ -68,12 +68,14 @@ class Compared:
 
     Attributes:
         delta: the bulk is |sigma - 1| < delta.
+        sampled: the sampled run's bulk, as a share of all directions.
         confidence: of all intervals.
         inside, outside: Krylov spaces of the other run's J^T J, from random vectors of the sampled run's bulk and its complement.
         spent: seconds spent on each space, in all sessions.
     """
 
     delta: float
+    sampled: float
     confidence: float
     inside: Krylov
     outside: Krylov
@@ -82,10 +84,12 @@ class Compared:
     @property
     def shares(self) -> tuple[counting.Share, counting.Share]:
         """Mean squared cosines with the other run's bulk, of random vectors of the sampled run's bulk and of its complement."""
-        inside, outside = (
-            counting.within(krylov, self.delta, confidence=self.confidence) for krylov in (self.inside, self.outside)
-        )
-        return inside, outside
+
+        def shared(krylov: Krylov, sampled: float) -> counting.Share:
+            dimensions = max(1, round(sampled * len(krylov.blocks[0])))
+            return counting.within(krylov, self.delta, confidence=self.confidence, dimensions=dimensions)
+
+        return shared(self.inside, self.sampled), shared(self.outside, 1 - self.sampled)
 
     @property
     def contrast(self) -> counting.Share:
@@ -146,6 +150,7 @@ def compare_bulks(
     delta: float,
     seconds: float,
     *,
+    sampled: float,
     confidence: float,
     keep: Keep = lambda name: {},
     report: Callable[[Compared, float], None] = lambda compared, left: None,
@@ -159,13 +164,14 @@ def compare_bulks(
     Args:
         products: the other run's, as for :func:`count`.
         inside, outside: the sampled run's, from :func:`.directions.bulk_and_complement` with the same ``delta``, (N, b) each.
+        sampled: the sampled run's bulk, as a share of all directions: of how many dimensions each vector is a random one.
         confidence, keep, report, clock: as for :func:`count`. The key of ``keep`` must hold a digest of
             ``inside`` and ``outside``.
 
     Raises:
         InvalidInput, NotFinite: as :func:`count`.
     """
-    compared = Compared(delta, confidence, Krylov.start(inside), Krylov.start(outside))
+    compared = Compared(delta, sampled, confidence, Krylov.start(inside), Krylov.start(outside))
     operator = gram(products)
     tracks = [_lanczos(name, getattr(compared, name), operator, keep) for name in ("inside", "outside")]
     budget.spend(tracks, seconds, lambda: _price(products, inside, clock), lambda left: report(compared, left), clock=clock)

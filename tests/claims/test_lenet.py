@@ -192,7 +192,7 @@ def test_mnist_is_taken_where_there_is_one(tmp_path, monkeypatch):
     ("changes", "message"),
     [
         ({"eps_root": 0.0}, "eps_root = 0.0 is not allowed; allowed: positive .the derivative of Adam's square root"),
-        ({"width": 1}, "one probe has no spread"),
+        ({"width": 1}, "the range finder needs two probes"),
         ({"images": 10}, "a batch of 64 or more"),
         ({"inputs": "noise"}, "allowed: images, white-noise"),
         ({"labels": "none"}, "allowed: shuffled, true"),

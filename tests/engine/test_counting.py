@@ -130,9 +130,9 @@ BOUNDS = {  # by the number of steps and the point
 
 
 class Enclosures:
-    """A space of six steps with four probes whose bounds are given."""
+    """A space of six steps with four probes of ten dimensions whose bounds are given."""
 
-    width, depth = 4, 6
+    width, depth, blocks = 4, 6, [np.zeros((10, 4))]
     spread = np.array([-0.03, 0.01, -0.01, 0.03])
 
     def enclosure(self, x, depth):
@@ -141,27 +141,50 @@ class Enclosures:
 
 
 @pytest.mark.parametrize(
-    ("edges", "ends", "noise", "halfway"),
+    ("edges", "ends", "halfway"),
     [
-        # the spread of a probe's middle, in units of the spread above: of both bounds, halved, at 2 less that at 1
-        ({"high": 2.0}, (0.70, 0.74), (1 + 4) / 2, (0.30 + 0.90) / 2),
-        ({"low": 1.0}, (1 - 0.20, 1 - 0.10), (1 + 2) / 2, (1 - 0.40 + 1 - 0.05) / 2),
+        ({"high": 2.0}, (0.70, 0.74), (0.30 + 0.90) / 2),
+        ({"low": 1.0}, (1 - 0.20, 1 - 0.10), (1 - 0.40 + 1 - 0.05) / 2),
         # a bound below 0, here -0.1 of three steps, says no more than 0
-        ({"low": 1.0, "high": 2.0}, (0.70 - 0.20, 0.74 - 0.10), (5 - 3) / 2, (0 + 0.90 - 0.05) / 2),
-        ({"low": 1.0, "high": 1.5}, (0, 0.30 - 0.10), (4 - 3) / 2, (0 + 0.60 - 0.05) / 2),
-        ({}, (1, 1), 0, 1),
+        ({"low": 1.0, "high": 2.0}, (0.70 - 0.20, 0.74 - 0.10), (0 + 0.90 - 0.05) / 2),
+        ({"low": 1.0, "high": 1.5}, (0, 0.30 - 0.10), (0 + 0.60 - 0.05) / 2),
+        ({}, (1, 1), 1),
     ],
     ids=["below 2", "above 1", "between 1 and 2", "between 1 and 1.5", "anywhere"],
 )
 @pytest.mark.parametrize("confidence", [0.95, 0.5])
-def test_a_share_adds_the_bounds_and_students_interval_of_the_probes(edges, ends, noise, halfway, confidence):
-    found = share(Enclosures(), **edges, confidence=confidence)
-    interval = stats.ttest_1samp(noise * Enclosures.spread, 0).confidence_interval(confidence) if noise else (0, 0)
+@pytest.mark.parametrize("dimensions", [None, 3])
+def test_a_share_adds_the_bounds_and_the_noise_of_the_probes(edges, ends, halfway, confidence, dimensions):
+    found = share(Enclosures(), **edges, confidence=confidence, dimensions=dimensions)
     assert found.estimate == pytest.approx(np.mean(ends))
     assert found.bias == pytest.approx((ends[1] - ends[0]) / 2)
-    assert found.noise == pytest.approx(interval[1])
-    assert (found.low, found.high) == pytest.approx((max(0, ends[0] + interval[0]), min(1, ends[1] + interval[1])))
     assert found.halfway == pytest.approx(halfway)
+    assert found.high - found.low == pytest.approx(2 * (found.bias + found.noise))
+    # a probe's part in a share p of n dimensions is Beta(n p / 2, n (1 - p) / 2); four probes are as good as one of 4 n
+    half = 4 * (dimensions or 10) / 2
+    tail = (1 - confidence) / 2
+    if ends[0] in (0, 1):  # nothing is known to be there, or everything is
+        assert found.low == ends[0] or stats.beta.sf(ends[0], half * found.low, half * (1 - found.low)) == pytest.approx(tail)
+    else:
+        assert stats.beta.sf(ends[0], half * found.low, half * (1 - found.low)) == pytest.approx(tail)
+    if ends[1] < 1:
+        assert stats.beta.cdf(ends[1], half * found.high, half * (1 - found.high)) == pytest.approx(tail)
+    else:
+        assert found.high == 1
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_share_of_random_vectors_has_the_noise_that_is_stated(width):
+    """The quantiles against draws: one in twenty misses, up to Clopper and Pearson."""
+    rng, size, held = np.random.default_rng(width), 40, 13
+    drawn = [np.linalg.qr(rng.standard_normal((size, width)))[0] for _ in range(4000)]
+    parts = np.array([np.mean(np.sum(vectors[:held] ** 2, axis=0)) for vectors in drawn])
+    least = np.array([counting._least(part, size * width, 0.9) for part in parts])
+    most = np.array([1 - counting._least(1 - part, size * width, 0.9) for part in parts])
+    for missed in (np.count_nonzero(least > held / size), np.count_nonzero(most < held / size)):
+        exact = stats.binomtest(missed, len(parts)).proportion_ci(0.999, method="exact")
+        assert exact.low <= 0.05
+        assert width > 1 or exact.high >= 0.05  # several orthonormal probes have less noise than is stated
 
 
 def test_a_difference_is_wrong_by_as_much_as_both():
@@ -250,8 +273,6 @@ def test_input_that_makes_no_sense_is_refused():
     with pytest.raises(InvalidInput, match=r"40 probes of 50 dimensions"):
         Krylov.start(probes(50, 40, np.random.default_rng(0)))
     lonely = grown(lambda block: block * np.arange(1, 51)[:, None], 50, 1, 3)
-    with pytest.raises(InvalidInput, match="one probe gives no spread"):
-        share(lonely, high=2.0, confidence=CONFIDENCE)
     with pytest.raises(InvalidInput, match=r"4 Lanczos steps asked for and 3 done"):
         lonely.enclosure(1.0, 4)
     with pytest.raises(InvalidInput, match=r"delta = 1.5"):

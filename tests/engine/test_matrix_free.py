@@ -113,7 +113,7 @@ def test_a_comparison_holds_the_truth(shared):
     truth = contrast_of(first, second, 60)
     space = count(Dense(bulky(first)), size, seconds=120, confidence=CONFIDENCE, width=4, clock=Ticking()).gram
     parts = bulk_and_complement(space, 0.1)
-    compared = compare_bulks(Dense(bulky(second)), *parts, 0.1, seconds=80, confidence=CONFIDENCE, clock=Ticking())
+    compared = compare_bulks(Dense(bulky(second)), *parts, 0.1, seconds=80, sampled=0.75, confidence=CONFIDENCE, clock=Ticking())
     # blocks are kept in float32
     assert compared.contrast.low - 1e-6 <= truth <= compared.contrast.high + 1e-6
     assert compared.contrast.estimate == pytest.approx(truth, abs=0.1)
@@ -134,7 +134,7 @@ def test_what_leaks_across_the_edge_of_the_bulk_lowers_the_contrast_a_little():
         with suppress(Unresolved):
             parts = bulk_and_complement(space, 0.1)
     products = Dense(second @ (sigma[:, None] * second.T))
-    found = compare_bulks(products, *parts, 0.1, seconds=140, confidence=CONFIDENCE, clock=Ticking()).contrast
+    found = compare_bulks(products, *parts, 0.1, seconds=140, sampled=0.75, confidence=CONFIDENCE, clock=Ticking()).contrast
     assert space.depth > 10, "a few steps do not resolve this bulk"
     assert truth - 0.15 < found.estimate < truth + 0.02
 
@@ -144,9 +144,9 @@ def test_a_comparison_is_taken_up():
     keep = lambda name: kept.setdefault(name, {})  # noqa: E731
     space = count(Dense(matrix), len(matrix), seconds=40, confidence=CONFIDENCE, width=4, clock=Ticking()).gram
     parts = bulk_and_complement(space, 0.1)
-    first = compare_bulks(Dense(matrix), *parts, 0.1, seconds=10, confidence=CONFIDENCE, keep=keep, clock=Ticking())
+    first = compare_bulks(Dense(matrix), *parts, 0.1, seconds=10, sampled=0.75, confidence=CONFIDENCE, keep=keep, clock=Ticking())
     steps = {name: len(held) for name, held in kept.items()}
-    more = compare_bulks(Dense(matrix), *parts, 0.1, seconds=20, confidence=CONFIDENCE, keep=keep, clock=Ticking())
+    more = compare_bulks(Dense(matrix), *parts, 0.1, seconds=20, sampled=0.75, confidence=CONFIDENCE, keep=keep, clock=Ticking())
     assert steps == {"inside": 5, "inside-seconds": 5, "outside": 5, "outside-seconds": 5}
     assert np.array_equal(more.inside.tridiagonal(5), first.inside.tridiagonal())
     assert more.contrast.bias < first.contrast.bias

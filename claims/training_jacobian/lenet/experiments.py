@@ -23,7 +23,7 @@ class LeNetExperiment:
         epochs: passes over the images.
         step_size: peak step size of Adam, which the cosine schedule lowers to zero.
         eps_root: added under Adam's square root; without it training has no derivative where a gradient is zero.
-        width: vectors a block.
+        width: vectors a block. At the same number of products half as many have half the bias; two cores work on one each.
         part: this run's share of the budget.
         against: the experiment whose bulk is compared with this one's; the run's part of the budget is then spent on the
             comparison.
@@ -40,7 +40,7 @@ class LeNetExperiment:
     epochs: int = 3
     step_size: float = 0.01
     eps_root: float = 1e-8
-    width: int = 4
+    width: int = 2
     part: float = 0.15
     against: str = ""
     noise_seed: int = 1
@@ -58,7 +58,7 @@ class LeNetExperiment:
         require(0 < self.step_size < float("inf"), owner, "step_size", self.step_size, "positive and finite")
         allowed = "positive (the derivative of Adam's square root at 0 is infinite without it)"
         require(self.eps_root > 0, owner, "eps_root", self.eps_root, allowed)
-        require(self.width >= 2, owner, "width", self.width, "2 or more: one probe has no spread")
+        require(self.width >= 2, owner, "width", self.width, "2 or more: the range finder needs two probes")
         require(0 < self.part < 1, owner, "part", self.part, "between 0 and 1")
         require(self.seed >= 0, owner, "seed", self.seed, "0 or more")
 

@@ -208,11 +208,20 @@ class Run(runs.Run):
             NotRun: the other run's budget has not resolved its bulk.
             InvalidInput: the budget does not reach for the least steps.
         """
-        parts = self.lab.run(self.experiment.against).parts
+        against = self.lab.run(self.experiment.against)
+        parts, sampled = against.parts, against.spaces.counts[DELTA].inside.estimate
         keep = functools.partial(self._keep, parts=digest(vars(parts)))
         with self._spending(_contrasted) as (seconds, report):
             compared = matrix_free.compare_bulks(
-                LazyProducts(self), parts.inside, parts.outside, DELTA, seconds, confidence=CONFIDENCE, keep=keep, report=report
+                LazyProducts(self),
+                parts.inside,
+                parts.outside,
+                DELTA,
+                seconds,
+                sampled=sampled,
+                confidence=CONFIDENCE,
+                keep=keep,
+                report=report,
             )
         self.record("compared", {name: getattr(compared, name).tridiagonal() for name in ("inside", "outside")})
         return compared
