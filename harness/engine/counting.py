@@ -96,8 +96,10 @@ def _least(mean: float, sampled: int, confidence: float) -> float:
 
     Orthonormal probes in n dimensions have no larger variance together than one probe in as many times n dimensions.
     """
-    if not TINY < mean < 1 - TINY:
-        return mean if mean > 0.5 else 0.0
+    if mean <= TINY:
+        return 0.0
+    if mean >= 1 - TINY:
+        return mean
     tail = (1 - confidence) / 2
 
     def excess(p: float) -> float:

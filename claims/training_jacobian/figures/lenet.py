@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from harness.report.figures.registry import Array, Data, figure, quoted, source
 from harness.report.figures.style import BLUE, GREY, INK, LINES, judged, log_axis
 
+from ..lenet.experiments import WORLDS
+
 PAPER = "training-jacobian"
 RITZ = source("ritz weights", f"{PAPER}/lenet-5[near]", f"{PAPER}/lenet-5[very-near]")
-HORIZONS = {"images": "images", "white-noise": "white noise", "shuffled-labels": "shuffled labels"}
 HOW = (
     "From products with J, without J: each step is a Ritz value of JᵀJ with its weight in random vectors, which is an estimate of "
     "the share of singular values near it (docs/large.md). Fewer training steps than the paper's."
@@ -69,10 +70,10 @@ def lenet_distance(axes: Axes, ritz: Data, very_near: Data | None) -> str:
 )
 def lenet_horizons(axes: Axes, shares: Data, less: Data | None) -> str:
     held = shares.runs[0]
-    for (world, label), shift, (color, line, marker) in zip(HORIZONS.items(), (1, 1.04, 0.96), LINES, strict=False):
+    for world, shift, (color, line, marker) in zip(WORLDS, (1, 1.04, 0.96), LINES, strict=False):
         if (name := f"on-{world}") in held:  # beside each other, so that no interval hides another
             steps, low, middle, high = held[name].T
-            style = {"color": color, "linestyle": line, "marker": marker, "capsize": 2, "label": label}
+            style = {"color": color, "linestyle": line, "marker": marker, "capsize": 2, "label": world.replace("-", " ")}
             axes.errorbar(steps * shift, middle, [middle - low, high - middle], **style)
     axes.axhline(0.5, color=INK, linestyle="--", linewidth=0.9)
     axes.set(xlabel="training steps", ylabel="share with |σ − 1| < 0.1", ylim=(0, 1), xscale="log")
