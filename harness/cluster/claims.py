@@ -46,22 +46,30 @@ def compute(address: str, request: work.Request, workload: Workload, progress: P
 def _submitted(request: work.Request, workload: Workload, submit: Submit, devices: int) -> Tasks:
     """A run waits for the blocks of its Jacobian, a claim for its runs. The longest goes first, and runs go before claims.
 
-    All blocks are as wide as ``devices`` make them, whoever computes them.
+    All blocks of a run are as wide as ``devices`` make them here, whoever computes them.
     """
-    request = replace(request, lab={**request.lab, "devices": devices})
     tasks: Tasks = {}
     prepared = {}
     for (name, seed), (run, seconds) in workload.runs.items():
-        run.lab.devices = devices  # the run goes on from finished blocks where the cluster fails
+        width = _divided(run, devices)
         first = {"priority": int(1e6 + seconds)}
-        blocks = {submit(work.block, request, name, seed, column, **first): column for column in _blocks(run)}
+        blocks = {submit(work.block, request, name, seed, width, column, **first): column for column in _blocks(run)}
         tasks |= {future: f"{name}, seed {seed}, columns from {column}" for future, column in blocks.items()}
-        prepared[name, seed] = submit(work.prepare, request, name, seed, list(blocks), **first)
+        prepared[name, seed] = submit(work.prepare, request, name, seed, width, list(blocks), **first)
         tasks[prepared[name, seed]] = f"{name}, seed {seed}"
     for claim, (names, seconds) in workload.claims.items():
         needed = [future for (name, _), future in prepared.items() if name in names]
         tasks[submit(work.measure, request, claim, needed, priority=int(seconds))] = claim
     return tasks
+
+
+def _divided(run: Run, devices: int) -> int | None:
+    """Columns of a block, which the run keeps: it goes on from finished blocks where the cluster fails."""
+    try:
+        run.width = run.columns_of(devices)
+    except Exception:  # the run's own task meets it again, and reports it
+        return None
+    return run.width
 
 
 def _blocks(run: Run) -> Sequence[int]:

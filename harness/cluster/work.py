@@ -62,8 +62,8 @@ class TaskResult:
     problem: str = ""
 
 
-def block(request: Request, name: str, seed: int, first: int) -> TaskResult:
-    """Compute the block of columns from ``first`` on of the Jacobian of one run.
+def block(request: Request, name: str, seed: int, width: int | None, first: int) -> TaskResult:
+    """Compute the block of ``width`` columns from ``first`` on of the Jacobian of one run.
 
     An error is left to :func:`prepare`, which meets it again: one run reports it once.
     """
@@ -72,20 +72,23 @@ def block(request: Request, name: str, seed: int, first: int) -> TaskResult:
     def work(lab: Lab) -> None:
         _current.clear()
         _current[run] = lab
+        lab.run(name, seed).width = width
         lab.run(name, seed).compute_block(first)
 
     return replace(_result(request, (), work, _current.get(run)), problem="")
 
 
-def prepare(request: Request, name: str, seed: int, blocks: Sequence[TaskResult]) -> TaskResult:
+def prepare(request: Request, name: str, seed: int, width: int | None, blocks: Sequence[TaskResult]) -> TaskResult:
     """Do the long work of one run of an experiment, and of its stage records.
 
     Args:
+        width: columns of a block of its Jacobian.
         blocks: results of :func:`block` for this run.
     """
 
     def work(lab: Lab) -> None:
         run = lab.run(name, seed)
+        run.width = width
         if not run.missing:
             run.prepare()
             run.stage_records()

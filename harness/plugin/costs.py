@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.runs.experiment import CATALOGUE
+from harness.runs.experiment import CATALOGUE, of_one_seed
 from harness.suite.claim import Claim
 
 LEAST = 1.0  # seconds of the cheapest class
@@ -20,8 +20,8 @@ def values(over: str, runs: int) -> int:
 
 def runs_of(name: str, scale: str, seeds: int, every_seed: bool) -> int:
     """Number of runs of an experiment: one if its seed is fixed, else one a seed."""
-    fixed = getattr(CATALOGUE.get(name, {}).get(scale), "fixed_seed", False)
-    return 1 if fixed and not every_seed else seeds
+    experiment = CATALOGUE.get(name, {}).get(scale)
+    return 1 if experiment is not None and of_one_seed(experiment, every_seed) else seeds
 
 
 @dataclass(frozen=True)

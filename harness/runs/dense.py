@@ -42,9 +42,13 @@ class DenseRun(Run):
         """The result of training, in the store."""
         raise NotImplementedError
 
+    def columns_of(self, devices: int) -> int:
+        return layout(self._differentiated[1], self.lab.chunk, count=devices)[1]
+
     @property
     def _layout(self) -> Layout:
-        return Layout(chunk=self.lab.chunk, block=layout(self._differentiated[1], self.lab.chunk, count=self.lab.devices)[1])
+        own = layout(self._differentiated[1], self.lab.chunk)[1]
+        return Layout(chunk=self.lab.chunk, block=own if self.width is None else self.width)
 
     def blocks_left(self) -> Sequence[int]:
         if self._spectrum_kept:

@@ -55,6 +55,15 @@ def require_one_of(owner: str, name: str, got: object, allowed: Collection[str])
     require(got in allowed, owner, name, got, ", ".join(sorted(allowed)))
 
 
+def of_one_seed(experiment: AnyExperiment, every_seed: bool = False) -> bool:
+    """Whether a session runs the experiment for its own seed alone.
+
+    Args:
+        every_seed: the session makes ensembles. It draws fixed seeds anew, but for those of published initial parameters.
+    """
+    return experiment.fixed_seed and not (every_seed and getattr(experiment, "initialisation", "seed") == "seed")
+
+
 CATALOGUE: dict[str, dict[str, AnyExperiment]] = {}
 
 

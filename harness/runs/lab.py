@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import InvalidInput
 from harness.progress import Progress
 from harness.runs.bench import InMemory
-from harness.runs.experiment import find
+from harness.runs.experiment import find, of_one_seed
 from harness.runs.run import Run
 from harness.runs.store import Store
 
@@ -31,8 +31,6 @@ class Lab:
         every_seed: run fixed-seed experiments for all seeds as well (for a reference ensemble).
         chunk: columns of a Jacobian that a device works on at once; None takes as many as fit the machine.
         options: name -> value of the papers' own options, such as the place of a data set or the time that a run may take.
-        devices: number of devices of the processes that compute blocks of a Jacobian, which decides how many columns a block
-            has; None takes this process's devices.
         memory: bytes that the dense Jacobian of a user's network may take; None takes half of the free memory.
     """
 
@@ -49,14 +47,13 @@ class Lab:
         options: Mapping[str, Any] = MappingProxyType({}),
         memory: int | None = None,
         first_seed: int = 0,
-        devices: int | None = None,
     ) -> None:
         self.store: Any = InMemory() if store is None else store
         self.scale, self.seeds, self.precision, self.memory = scale, seeds, precision, memory
         self.first_seed = first_seed
         self.progress = progress or Progress()
         self.every_seed = every_seed
-        self.chunk, self.devices = chunk, devices
+        self.chunk = chunk
         self.options = options
         self._runs: dict[tuple[str, int], Any] = {}
         self._opened: list[Any] = []
@@ -65,7 +62,7 @@ class Lab:
     def run(self, name: str, seed: int = 0) -> Any:
         """The run of the named experiment with that seed; the same object each time."""
         experiment = find(name, self.scale)
-        seed = experiment.seed if self._fixed(experiment) else seed
+        seed = experiment.seed if of_one_seed(experiment, self.every_seed) else seed
         if (name, seed) not in self._runs:
             changes: dict[str, Any] = {"seed": seed}
             if self.precision is not None:
@@ -80,17 +77,12 @@ class Lab:
 
     def runs(self, name: str, seeds: int | None = None) -> list[Any]:
         """Runs of the named experiment for so many seeds, by default the session's; one run if its seed is fixed."""
-        count = 1 if self._fixed(find(name, self.scale)) else seeds or self.seeds
+        count = 1 if of_one_seed(find(name, self.scale), self.every_seed) else seeds or self.seeds
         return [self.run(name, self.first_seed + more) for more in range(count)]
 
     def opened(self) -> list[Any]:
         """Every run that was asked for, in order."""
         return list(self._opened)
-
-    def _fixed(self, experiment: Any) -> bool:
-        if not experiment.fixed_seed:
-            return False
-        return not self.every_seed or getattr(experiment, "initialisation", "seed") != "seed"
 
 
 def open_run(experiment: Any, lab: Lab) -> Run:

@@ -25,7 +25,6 @@ class Lab(Protocol):
     store: Store
     progress: Progress
     chunk: int | None
-    devices: int | None
     options: Mapping[str, Any]
 
     def run(self, name: str, seed: int = 0) -> Any: ...
@@ -66,6 +65,13 @@ class Run:
 
     def prepare(self) -> None:
         """Do the long work before claims ask for its results."""
+
+    #: Columns of a block of the Jacobian, for a run whose blocks other processes compute; None takes as many as fit this process.
+    width: int | None = None
+
+    def columns_of(self, devices: int) -> int | None:
+        """Columns of a block that so many devices compute at once; None for a run without a Jacobian."""
+        return None
 
     def blocks_left(self) -> Sequence[int]:
         """First columns of the blocks of a Jacobian that :meth:`prepare` would compute, and any process may compute before."""

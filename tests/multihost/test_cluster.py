@@ -288,14 +288,14 @@ def test_a_worker_that_does_not_see_the_store_sends_what_it_used(tmp_path: Path)
         str(papers), str(papers.parent), fit.digest(papers), PATTERNS, str(tmp_path / "gone"), "no-token", {"scale": "smoke"}
     )
     try:
-        result = work.prepare(request, "gmm-late", 0, ())
+        result = work.prepare(request, "gmm-late", 0, None, ())
         assert not result.problem
         assert any(name.startswith("one-pass-") for name in result.packed)
         again = work.measure(request, "outlier-eigenspaces/gmm-late-eigenvalues[hessian-top]", [result])
         assert not again.problem
         assert again.packed.keys().isdisjoint(result.packed)
         assert "has no claim mine/none: give it the folder" in work.measure(request, "mine/none", []).problem
-        assert "has other claims in" in work.prepare(replace(request, code="0"), "gmm-late", 0, ()).problem
+        assert "has other claims in" in work.prepare(replace(request, code="0"), "gmm-late", 0, None, ()).problem
     finally:
         shutil.rmtree(fit.folder("no-token"), ignore_errors=True)
 
@@ -307,14 +307,16 @@ def test_blocks_go_from_worker_to_worker_without_a_common_store(tmp_path: Path, 
     )
     monkeypatch.setattr("harness.engine.jacobian.BLOCK", 8)
     first, second, third = (replace(request, token=token) for token in tokens)
-    left = Lab(scale="smoke").run("digits", 0).blocks_left()
+    run = Lab(scale="smoke").run("digits", 0)
+    run.width = width = run.columns_of(1)
+    left = run.blocks_left()
     assert len(left) > 2
     try:
-        results = [work.block((first, second)[number % 2], "digits", 0, column) for number, column in enumerate(left)]
+        results = [work.block((first, second)[number % 2], "digits", 0, width, column) for number, column in enumerate(left)]
         sent = [sum(".blocks/" in name for name in result.packed) for result in results]
         assert sent == [1] * len(left), "each result has its own block"
         monkeypatch.setattr(Columns, "block", lambda *_: pytest.fail("a block was computed again"))
-        last = work.prepare(third, "digits", 0, results)
+        last = work.prepare(third, "digits", 0, width, results)
         assert not last.problem
         assert any(name.startswith("spectrum-") for name in last.packed)
     finally:

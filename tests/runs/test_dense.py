@@ -22,7 +22,7 @@ SIZE = 20
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """(folder of the store, devices of the processes that compute) -> a run of 20 parameters in blocks of 4 columns a device."""
+    """(folder of the store) -> a run of 20 parameters in blocks of 4 columns."""
     monkeypatch.setattr("harness.engine.jacobian.BLOCK", 4)
     monkeypatch.setattr(Store, "keep_compilations", lambda store: None)
     random = np.random.default_rng(0)
@@ -37,9 +37,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         batch=10,
     )
 
-    def made(folder: str, devices: int = 1) -> Any:
+    def made(folder: str) -> Any:
         found = net.run(seed=0, store=Store(tmp_path / folder))
-        found.lab.chunk, found.lab.devices = 4, devices
+        found.lab.chunk, found.width = 4, 4
         return found
 
     return made
@@ -69,7 +69,23 @@ def test_no_block_is_left_where_the_spectrum_is_kept(run):
 
 
 def test_the_devices_of_those_who_compute_decide_the_width(run):
-    assert run("shared", devices=2).blocks_left() == [0, 8, 16]
+    assert run("shared").columns_of(2) == 8
+    wide = run("shared")
+    wide.width = 8
+    assert wide.blocks_left() == [0, 8, 16]
+
+
+def test_a_process_that_works_on_fewer_columns_at_once_computes_blocks_of_the_given_width(run):
+    """As one with a smaller cache does: the run that asked for the blocks finds them all."""
+    expected = run("alone").jacobian
+    small = run("shared")
+    small.lab.chunk, small.width = 2, 8
+    for first in small.blocks_left():
+        small.compute_block(first)
+    asked = run("shared")
+    asked.width = 8
+    assert asked.blocks_left() == []
+    assert np.array_equal(asked.jacobian, expected)
 
 
 def test_a_run_that_cannot_be_divided_says_so():
