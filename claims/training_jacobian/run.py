@@ -327,7 +327,7 @@ class Run(DenseRun):
 
     def _null_dimensions(self, sigma: Any) -> Any:
         """Dimensions for the comparison: multiples of the null space's dimension without the structural directions."""
-        size = self.structural[1].shape[1]
+        size = int((~self.spectrum.structural).sum())
         null = function_jacobian.null_count(sigma) - (self.spectrum.size - size)
         return np.clip(np.round(max(null, 1) * np.array(NULL_MULTIPLES)).astype(int), 1, size)
 

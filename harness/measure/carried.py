@@ -115,12 +115,12 @@ def _points(params: Any, seed: int) -> Iterator[Any]:
 
     def normal(leaf: Any) -> Any:
         size = float(np.sqrt(np.mean(np.asarray(leaf, np.float64) ** 2))) or whole
-        return jnp.asarray(size * draw.standard_normal(leaf.shape), leaf.dtype)
+        return np.asarray(size * draw.standard_normal(leaf.shape), leaf.dtype)
 
     for _ in range(PAIRS):
         point = jax.tree.map(normal, params)
         yield point
-        yield jax.tree.map(jnp.negative, point)
+        yield jax.tree.map(np.negative, point)
 
 
 def _moved(products: TrainingProducts, seed: int) -> Any:

@@ -17,6 +17,8 @@ def from_identity(spectrum: Spectrum) -> Any:
     values come from the Gram matrix of the others: below about 1e-7 of the largest they are rounding errors.
     """
     kept = ~spectrum.structural
+    if not kept.any():
+        return np.zeros(len(kept))
     moved = spectrum.final[:, kept] * spectrum.sigma[kept] - spectrum.initial[:, kept]
     squares = linalg.eigvalsh(moved.T @ moved, overwrite_a=True, check_finite=False)[::-1]
     return np.sqrt(np.maximum(np.pad(squares, (0, len(kept) - len(squares))), 0.0))

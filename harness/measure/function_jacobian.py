@@ -25,6 +25,8 @@ from harness.progress import Progress
 
 # Images whose rows are formed at once on a device: 8 x 10 rows of N doubles are 3 MB at N = 4810.
 IMAGES = 8
+# Rows of F whose products are added at once: fewer would not run at the peak of the machine.
+ROWS = 1024
 # Singular values from F^T F, relative to the largest, below which they are rounding noise.
 ROUNDING = 1e-7
 
@@ -45,7 +47,7 @@ def squared_jacobian(apply: Apply, params: Any, x: Any, progress: Progress, labe
     with progress.stage(label, len(x)) as step:
         for rows, block in over_devices(image_rows, np.asarray(x, np.float64), IMAGES, theta):
             held.append(block.reshape(-1, theta.size))
-            if len(held) * IMAGES >= 128 or rows.stop >= len(x):  # products of a thousand rows run at the machine's peak
+            if sum(map(len, held)) >= ROWS or rows.stop >= len(x):
                 stacked = np.concatenate(held)
                 total = linalg.blas.dsyrk(1.0, stacked, trans=1, beta=1.0, c=total, overwrite_c=1)
                 held.clear()
@@ -61,6 +63,8 @@ def singular_values(gram_matrix: Any) -> Any:
     Columns of zeros, such as those of inputs that are zero in all examples, are left out of the decomposition.
     """
     moving = np.flatnonzero(gram_matrix.diagonal() != 0)
+    if not len(moving):
+        return np.zeros(len(gram_matrix))
     squares = linalg.eigvalsh(gram_matrix[np.ix_(moving, moving)], overwrite_a=True, check_finite=False)[::-1]
     return np.sqrt(np.maximum(np.pad(squares, (0, len(gram_matrix) - len(moving))), 0.0))
 

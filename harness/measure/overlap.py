@@ -16,6 +16,8 @@ from scipy import integrate, linalg
 from harness.engine.spectrum import Spectrum
 from harness.errors import InvalidInput
 
+# Largest part of a unit vector outside a space that holds it.
+HELD = 1e-6
 # The grid of k, as shares of the dimension.
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 0.95)
 
@@ -54,11 +56,14 @@ def principal_cosines(first: Any, second: Any) -> Any:
 
 
 def cosines(cross: Any) -> Any:
-    """:func:`principal_cosines` from the products of both bases, shape (k, l) with l up to k, in ascending order.
+    """:func:`principal_cosines` from the products of both bases, shape (k, l): min(k, l) of them, in ascending order.
 
     Eigenvalues of the products' squares suffice: only a cosine as small as sqrt(eps) has an error of sqrt(eps).
     """
-    return np.sqrt(np.clip(linalg.eigvalsh(cross.T @ cross), 0.0, 1.0)) if cross.size else np.zeros(0)
+    if not cross.size:
+        return np.zeros(0)
+    squares = cross.T @ cross if cross.shape[1] <= cross.shape[0] else cross @ cross.T
+    return np.sqrt(np.clip(linalg.eigvalsh(squares), 0.0, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,14 +130,27 @@ def bulk_ends(
 
     Returns:
         The first vectors, as many as the largest k up to n / 2, and the last, from the smallest k above n / 2 on, (N, vectors).
+
+    Raises:
+        InvalidInput: a structural direction of the run lies outside ``carried``.
     """
     order = spectrum.by_distance
     if size < spectrum.size:
+        _held(spectrum.initial[:, spectrum.structural], carried)
         order = order[~spectrum.structural[order]]
     few = max((k for k in dimensions if 2 * k <= size), default=0)
     many = min((k for k in dimensions if 2 * k > size), default=size)
     first, last = (turn(spectrum.initial[:, part]) for part in (order[:few], order[many:]))
     return (first, last) if size == len(order) else _outside(carried, first, last, size - many)
+
+
+def _held(directions: Any, carried: Any) -> None:
+    beyond = directions - carried @ (carried.T @ directions)
+    if (outside := int((np.linalg.norm(beyond, axis=0) > HELD).sum())) > 0:
+        raise InvalidInput(
+            f"{outside} of {directions.shape[1]} structural directions lie outside the {carried.shape[1]} carried ones, so that "
+            "the two bulks are not in one space: compare runs where the structural directions of one contain the other's"
+        )
 
 
 def _outside(carried: Any, first: Any, last: Any, left: int) -> tuple[Any, Any]:

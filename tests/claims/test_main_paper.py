@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,6 +47,11 @@ def test_departure_is_what_scipy_finds_of_j_less_the_identity(structural: int) -
     np.testing.assert_allclose(from_identity(spectrum), svdvals(jacobian - np.eye(12)), atol=1e-7)
     moved = np.linalg.norm(jacobian @ spectrum.initial - spectrum.initial, axis=0)
     np.testing.assert_allclose(along_directions(spectrum), moved, atol=1e-7)
+
+
+def test_a_training_that_carries_everything_departs_nowhere() -> None:
+    spectrum = dataclasses.replace(spectrum_of(np.ones(5)), structural=np.ones(5, bool))
+    np.testing.assert_array_equal(from_identity(spectrum), np.zeros(5))
 
 
 def test_a_turn_within_inputs_mixes_no_inputs_and_no_structure() -> None:

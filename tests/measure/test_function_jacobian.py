@@ -53,7 +53,7 @@ def test_without_a_bulk_or_anything_else_there_is_no_closeness(near: float) -> N
     np.testing.assert_allclose(found["sigma"], linalg.svdvals(function)[::-1], rtol=1e-10)
 
 
-@pytest.mark.parametrize("zero", [[], [0], [3, 4, 29]])
+@pytest.mark.parametrize("zero", [[], [0], [3, 4, 29], list(range(SIZE))])
 def test_columns_of_zeros_are_zero_singular_values(zero: Any) -> None:
     function = np.random.default_rng(2).normal(size=(50, SIZE))
     function[:, zero] = 0

@@ -10,7 +10,8 @@ import pytest
 from scipy import linalg
 
 from harness.engine.spectrum import Spectrum
-from harness.measure.overlap import bulk_ends, overlap_of_ends
+from harness.errors import InvalidInput
+from harness.measure.overlap import bulk_ends, cosines, overlap_of_ends, principal_cosines
 from harness.measure.rotation import turned, within_inputs
 from harness.measure.structural import structural_split
 
@@ -51,6 +52,21 @@ def test_the_ends_give_scipys_angles(ks: list[int], turn: bool, dead: list[int],
         angles = linalg.subspace_angles(part @ first, part @ second)
         assert abs(cosine - np.cos(angles).mean()) < 1e-7  # an angle near 0 is the root of a rounding error
         assert abs(geodesic - np.linalg.norm(angles) / (np.pi / 2 * np.sqrt(k))) < 1e-7
+
+
+def test_a_run_whose_structural_directions_lie_elsewhere_is_refused() -> None:
+    """Neither run's structural directions hold the other's: a dead input each, and another one."""
+    own, other = structure([1]), planted(structure([3]).toarray(), 2)
+    with pytest.raises(InvalidInput, match="4 of 9 structural directions lie outside the 9 carried ones"):
+        bulk_ends(other, SIZE - own.shape[1], [5], own)
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (3, 7), (4, 4), (0, 3)])
+def test_there_are_as_many_cosines_as_the_smaller_space_has_dimensions(shape: tuple[int, int]) -> None:
+    first, second = (linalg.qr(np.random.default_rng(n).normal(size=(12, 12)))[0][:, :n] for n in shape)
+    found = cosines(first.T @ second)
+    assert len(found) == min(shape)
+    np.testing.assert_allclose(found, principal_cosines(first, second)[::-1] if found.size else [], atol=1e-7)
 
 
 def nearest_one(spectrum: Spectrum, structural: bool) -> Any:
