@@ -28,7 +28,7 @@ from .. import images, networks
 from .experiments import STRIDE, Architecture, SubspaceExperiment
 
 CODE = (descent, eigenpairs, hessian, networks, measure)
-CHUNK = 2000  # examples a Hessian chunk: their linearisation stays in the cache, whatever the size of the data set
+CHUNK = 2000  # examples a Hessian chunk: products with one chunk work within the cache
 SHIFTED = 8  # chunks in place of one before convolutions, which store nine shifted copies of each image
 DRAWS = 8  # random vectors of the whole space a run
 PARTS = ("whole", "top", "next", "complement", "random")  # of the gradient, see harness.measure.hessian_subspace

@@ -1,8 +1,9 @@
 """The Hessian of a loss over a whole data set, as products only: it is never formed.
 
 The set is cut into chunks that a cache holds. One program serves all chunks: a scan over them would copy each chunk's stored
-linearisation before every use. At one theta the gradient is linearised once; every product then costs two passes over the
-inputs. :mod:`harness.engine.eigenpairs` finds eigenpairs from the products.
+linearisation before every use. At one theta the gradient is linearised once, and every product then costs two passes over the
+inputs. The linearisations of all chunks are held at once, so memory grows with the data. :mod:`harness.engine.eigenpairs`
+finds eigenpairs from the products.
 """
 
 from __future__ import annotations

@@ -81,16 +81,18 @@ class TrainingProducts:
         batches = as_floating(jax.tree.map(jnp.asarray, training.batches), theta.dtype)
         self._batches = jax.device_put(batches, self._whole)
         rule = _Rule(training, self._unravel)
-        self._remember = rule.remember
         start = jax.jit(rule.start)(theta)
         _differentiable(rule, start)
         stride = segment(self.steps)
-        self._orders = [jnp.arange(self.steps)[i : i + stride] % training.steps_an_epoch for i in range(0, self.steps, stride)]
+        self._orders = [np.arange(i, min(i + stride, self.steps)) % training.steps_an_epoch for i in range(0, self.steps, stride)]
         held = sum(leaf.nbytes for leaf in jax.tree.leaves(start)) + theta.nbytes  # the state and its gradient
         self.kept = self.steps * held * len(self._devices) <= memory  # each device has its own copy
         # the same sharding in and out, so that every segment runs one compiled program
         self._replay = jax.jit(rule.replay, out_shardings=self._whole)
-        self._push, self._pull = (jax.jit(self._sharded(f)) for f in (rule.push, rule.pull))
+        self._push, self._pull, self._begin, self._end = (
+            jax.jit(self._sharded(f)) for f in (rule.push, rule.pull, rule.memory.push, rule.memory.pull)
+        )
+        self._zeros = rule.memory.zeros
         self._train(jax.device_put(start, self._whole))
 
     def _train(self, state: State) -> None:
@@ -101,7 +103,7 @@ class TrainingProducts:
             state, states = self._replay(state, order, self._batches)
             if self.kept:
                 self._segments.append(states)
-            if not bool(jnp.isfinite(state[0]).all()):
+            if not np.isfinite(np.asarray(state[0])).all():
                 first = len(checkpoints) * len(self._orders[0])
                 raise NotFinite(f"training: a parameter is not finite by step {min(first, self.steps)}; lower the step size")
         self._checkpoints, self._final = checkpoints, state[0]
@@ -138,31 +140,31 @@ class TrainingProducts:
         """J^T W for W of shape (N, columns), float64 out."""
         return self._through(block, self._adjoint, "J^T w")
 
-    def _forward(self, block: Array) -> Array:
-        tangents = self._placed((block, self._remember.push(self._theta_0, block)))
+    def _forward(self, block: Block) -> Array:
+        tangents = self._begin(self._theta_0, self._placed(block))
         for i, order in enumerate(self._orders):
             tangents = self._push(self._states(i), tangents, order, self._batches)
         return tangents[0]
 
-    def _adjoint(self, block: Array) -> Array:
-        adjoints = self._placed((block, self._remember.zeros(self._theta_0, block.shape[-1])))
+    def _adjoint(self, block: Block) -> Array:
+        adjoints = self._placed((block, self._zeros(self._theta_0, block.shape[-1])))
         for i in reversed(range(len(self._orders))):
             adjoints = self._pull(self._states(i), adjoints, self._orders[i], self._batches)
-        return adjoints[0] + self._remember.pull(self._theta_0, adjoints[1])
+        return self._end(self._theta_0, adjoints)
 
     def _states(self, segment: int) -> Any:
         if self.kept:
             return self._segments[segment]
         return self._replay(self._checkpoints[segment], self._orders[segment], self._batches)[1]
 
-    def _through(self, block: Block, product: Callable[[Array], Array], name: str) -> Block:
+    def _through(self, block: Block, product: Callable[[Block], Array], name: str) -> Block:
         if block.ndim != 2 or block.shape[0] != self.size or not block.shape[1]:
             raise InvalidInput(f"{name}: a block of shape {block.shape}; need ({self.size}, columns), one column or more")
         columns = block.shape[1]
         # columns are sharded evenly; the added columns are zero and cost as much as any other
         with np.errstate(over="ignore"):  # an entry too large for float32 is detected in the product
             padded = np.pad(np.asarray(block, self.dtype), ((0, 0), (0, -columns % len(self._devices))))
-        found = np.asarray(product(jnp.asarray(padded)), np.float64)[:, :columns]
+        found = np.asarray(product(padded), np.float64)[:, :columns]
         self.spent += columns * self.steps
         if not np.isfinite(found).all():
             raise NotFinite(
@@ -185,14 +187,17 @@ class _Memory:
     def __init__(self, initial: Callable[[Array], list[Array]]) -> None:
         self.initial = initial
 
-    def push(self, theta: Array, block: Array) -> list[Array]:
-        return _columns(lambda v: jax.jvp(self.initial, (theta,), (v,))[1])(block)
+    def push(self, theta: Array, block: Array) -> tuple[Array, list[Array]]:
+        """Tangents of theta_0 and of the memory from those of theta_0, (N, columns)."""
+        return block, _columns(lambda v: jax.jvp(self.initial, (theta,), (v,))[1])(block)
 
-    def pull(self, theta: Array, adjoints: list[Array]) -> Array:
-        return _columns(lambda b: jax.vjp(self.initial, theta)[1](b)[0])(adjoints) if adjoints else jnp.zeros(())
+    def pull(self, theta: Array, adjoints: tuple[Array, list[Array]]) -> Array:
+        """The adjoint of theta_0, (N, columns), from those of theta_0 and of the memory."""
+        block, memory = adjoints
+        return block + _columns(lambda b: jax.vjp(self.initial, theta)[1](b)[0])(memory) if memory else block
 
-    def zeros(self, theta: Array, columns: int) -> list[Array]:
-        return [jnp.zeros((*leaf.shape, columns), leaf.dtype) for leaf in self.initial(theta)]
+    def zeros(self, theta: Array, columns: int) -> list[Block]:
+        return [np.zeros((*leaf.shape, columns), leaf.dtype) for leaf in jax.eval_shape(self.initial, theta)]
 
 
 class _Rule:
@@ -200,7 +205,7 @@ class _Rule:
 
     def __init__(self, training: Training, unravel: Any) -> None:
         self._loss, self._update, self._unravel = training.loss, training.optimiser, unravel
-        self.remember = _Memory(lambda at: floating(self.start(at)[1]))
+        self.memory = _Memory(lambda at: floating(self.start(at)[1]))
 
     def start(self, theta: Array) -> State:
         return theta, self._update.init(self._unravel(theta))
@@ -271,10 +276,11 @@ def _columns(f: Callable[..., Any]) -> Callable[..., Any]:
 def _differentiable(rule: _Rule, start: State) -> None:
     """Refuse a rule without a derivative at a point that training can reach: a parameter whose gradient was always zero."""
     theta, memory = start
-    point = (theta, floating(memory), jnp.zeros_like(theta))
-    along = (jnp.zeros_like(theta), jax.tree.map(jnp.zeros_like, point[1]), jnp.ones_like(theta))
+    zeros, ones = np.zeros(theta.shape, theta.dtype), np.ones(theta.shape, theta.dtype)
+    point = (theta, floating(memory), zeros)
+    along = (zeros, [np.zeros(leaf.shape, leaf.dtype) for leaf in point[1]], ones)
     moved = jax.jit(lambda point, along: jax.jvp(rule.at(memory), point, along)[1][0])(point, along)
-    if not bool(jnp.isfinite(moved).all()):
+    if not np.isfinite(np.asarray(moved)).all():
         raise InvalidInput(
             "the update rule has no derivative at a zero gradient, which every dead unit has: Adam divides by the square root of "
             "its second moment, whose slope at 0 is infinite; set eps_root, as in optax.adam(0.01, eps_root=1e-8)"

@@ -59,7 +59,7 @@ def parameters(params: Any) -> None:
             )
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
             raise InvalidInput(f"{where} of dtype {jnp.result_type(leaf)}; every parameter must be a floating array: {MODULE}")
-        if not isinstance(leaf, jax.core.Tracer) and not bool(jnp.isfinite(jnp.asarray(leaf)).all()):  # traced: no numbers yet
+        if not isinstance(leaf, jax.core.Tracer) and not np.isfinite(np.asarray(leaf)).all():  # traced: no numbers yet
             raise InvalidInput(f"{where}, which is not finite everywhere: check what it divides by")
 
 

@@ -119,7 +119,8 @@ class DifferentiatedRun(Shown, DenseRun):
         check_losses(np.asarray(losses), self.label)
         x, y = self.network.data[:2]
         parts = self.network.cast(examples.Batch(x, y)), self.network.test
-        ends = [float(self.network.mean_loss(final, part)) for part in parts]
+        mean_loss = jax.jit(self.network.mean_loss)
+        ends = [float(mean_loss(final, part)) for part in parts]
         if not np.isfinite(ends).all():
             raise NotFinite(f"{self.label}: after training the loss is {ends[0]}, and {ends[1]} on the test; lower the step size")
         accuracies = [self._accuracy(final, part) for part in parts]
@@ -128,7 +129,7 @@ class DifferentiatedRun(Shown, DenseRun):
     def _accuracy(self, params: Any, part: examples.Batch) -> float:
         if not self.network.classes:
             return float("nan")
-        found = self.network.functions.apply(params, part.x, None)
+        found = jax.jit(self.network.functions.apply)(params, part.x, None)
         return float((np.asarray(jax.tree.leaves(found)[0]).argmax(axis=1) == np.asarray(jax.tree.leaves(part.y)[0])).mean())
 
     @property

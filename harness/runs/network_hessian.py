@@ -15,7 +15,7 @@ from harness.engine.precision import with_exact_dtypes
 from harness.engine.streams import numpy_stream
 from harness.engine.trees import flatten, unflatten
 from harness.errors import NotRun, TooLarge
-from harness.measure.hessian_subspace import History, gradient_shares
+from harness.measure.hessian_subspace import History, cross_products, gradient_shares
 from harness.runs.examples import Batch
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def history(run: DifferentiatedRun) -> History:
             pairs.append(found)
             shares.append(gradient_shares(found.vectors, gradient))
             stage.advance()
-    cross = np.array([[first.vectors.T @ second.vectors for second in pairs] for first in pairs])
+    cross = cross_products([found.vectors for found in pairs])
     leading = np.stack([found.vectors[:, 0] for found in pairs])
     return History(steps, np.stack([found.values for found in pairs]), np.stack(shares), cross, leading)
 
