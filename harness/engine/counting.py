@@ -80,7 +80,7 @@ def share(
     """
     m = krylov.depth if depth is None else depth
     least, most = _bounds(krylov, low, high, m)
-    sampled = krylov.width * (len(krylov.blocks[0]) if dimensions is None else dimensions)
+    sampled = krylov.width * (krylov.blocks.size if dimensions is None else dimensions)
     ends = _least(least, sampled, confidence), 1 - _least(1 - most, sampled, confidence)
     return Share(
         (least + most) / 2,

@@ -13,7 +13,7 @@ deflation costs no extra products.
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ from harness.errors import InvalidInput, NotFinite
 
 Floats = NDArray[np.float64]
 Operator = Callable[[Any], Any]
+PASSES = 8  # of orthogonalisation, at most: each gains seven digits
+SHORTENED = 0.7  # length that a pass leaves of a unit column, below which another pass follows
 
 
 class Products(Protocol):
@@ -68,25 +70,72 @@ def probes(size: int, count: int, rng: np.random.Generator) -> Floats:
     return np.asarray(np.linalg.qr(drawn)[0])
 
 
-def orthogonalise(image: Floats, blocks: list[NDArray[np.float32]]) -> tuple[Floats, Floats]:
-    """Orthonormal columns that span ``image`` without its part in the span of ``blocks``, and their coefficients (b, b).
+class Basis:
+    """Orthonormal columns in blocks (N, width), by number.
 
-    A second pass removes the rounding error of the first, and corrects columns that were nearly in the span (Kahan).
+    They are kept in float32, so that restored blocks equal the blocks that were used before an interruption. All lie in one
+    array, so that a product with the whole basis is one matrix product.
     """
-    coupling = np.eye(image.shape[1])
-    for _ in range(2):
-        for block in blocks:
-            image = image - block @ (block.T.astype(np.float64) @ image)
-        image, factor = np.linalg.qr(image)
+
+    def __init__(self, size: int, width: int) -> None:
+        self.size, self.width = size, width
+        self._room = np.empty((size, 0), np.float32, order="F")
+        self._count = 0
+
+    def append(self, block: Any) -> None:
+        used = self._count * self.width
+        if used == self._room.shape[1]:
+            wider = np.empty((self.size, 2 * used + 8 * self.width), np.float32, order="F")
+            wider[:, :used] = self._room
+            self._room = wider
+        self._room[:, used : used + self.width] = block
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> NDArray[np.float32]:
+        at = range(self._count)[number] * self.width
+        return self._room[:, at : at + self.width]
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        return (self[number] for number in range(self._count))
+
+    @property
+    def columns(self) -> NDArray[np.float32]:
+        """All columns, (N, len * width)."""
+        return self._room[:, : self._count * self.width]
+
+
+def orthogonalise(image: Floats, basis: Basis) -> tuple[Floats, Floats]:
+    """Orthonormal columns that span ``image`` without its part in the span of ``basis``, and their coefficients (b, b).
+
+    A second pass removes the rounding error of the first. Passes go on while one shortens a column to less than
+    :data:`SHORTENED`: that column was nearly in the span (Daniel, Gragg, Kaufman & Stewart, Mathematics of Computation 30, 1976).
+    Products with the basis are in its own float32: like its columns, the result is orthogonal to that precision.
+
+    Raises:
+        NotFinite: the image is not finite, or is nothing but rounding errors after :data:`PASSES` passes.
+    """
+    scale = float(np.abs(image).max())
+    if scale == 0:  # any direction will do
+        return orthogonalise(np.random.default_rng(len(basis)).standard_normal(image.shape), basis)[0], np.zeros(
+            (image.shape[1],) * 2
+        )
+    image, coupling = image / scale, scale * np.eye(image.shape[1])  # so that float32 holds it
+    for again in range(PASSES):
+        part = basis.columns.T @ image.astype(np.float32, order="F")
+        image, factor = np.linalg.qr(image - basis.columns @ part)
         coupling = factor @ coupling
-    return image, coupling
+        left = np.abs(factor.diagonal()).min()
+        if again and left > SHORTENED:
+            return image, coupling
+    raise NotFinite(f"{PASSES} passes leave {left:.2g} of a column outside {len(basis)} blocks: the space is exhausted")
 
 
 @dataclass(eq=False)
 class Krylov:
     """A V = V T + V_next B E_m^T with orthonormal V that starts with the probes V_1, T block tridiagonal.
-
-    Blocks of V are kept in float32, so that restored blocks equal the blocks that were used before an interruption.
 
     Attributes:
         blocks: blocks of V and, last, V_next, each (N, b).
@@ -94,10 +143,12 @@ class Krylov:
         asymmetry: largest |V_j^T A V_j - its transpose| over the block's norm: the rounding error of the products.
     """
 
-    blocks: list[NDArray[np.float32]]
+    blocks: Basis
     diagonal: list[Floats] = field(default_factory=list)
     below: list[Floats] = field(default_factory=list)
     asymmetry: float = 0.0
+    _ends: dict[int, tuple[Floats, Floats]] = field(default_factory=dict, repr=False)
+    _enclosures: dict[tuple[float, int], tuple[Floats, Floats]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def start(cls, vectors: Floats) -> Krylov:
@@ -109,12 +160,14 @@ class Krylov:
         size, count = vectors.shape
         if not 0 < 2 * count <= size:
             raise InvalidInput(f"{count} probes of {size} dimensions: need one or more, and at most half as many as dimensions")
-        return cls([vectors.astype(np.float32)])
+        basis = Basis(size, count)
+        basis.append(vectors)
+        return cls(basis)
 
     @property
     def width(self) -> int:
         """b, the number of probes."""
-        return int(self.blocks[0].shape[1])
+        return self.blocks.width
 
     @property
     def depth(self) -> int:
@@ -124,17 +177,17 @@ class Krylov:
     @property
     def full(self) -> bool:
         """Whether the dimensions leave no room for another step."""
-        return (self.depth + 2) * self.width > len(self.blocks[0])
+        return (self.depth + 2) * self.width > self.blocks.size
 
     def extend(self, apply: Operator) -> None:
-        """One more block product, with full reorthogonalisation, twice.
+        """One more block product, with full reorthogonalisation.
 
         Raises:
             InvalidInput: there is no room for another step.
             NotFinite: the product is not finite.
         """
         if self.full:
-            raise InvalidInput(f"{self.depth} block steps of {self.width} fill {len(self.blocks[0])} dimensions: use fewer")
+            raise InvalidInput(f"{self.depth} block steps of {self.width} fill {self.blocks.size} dimensions: use fewer")
         last = self.blocks[-1]
         image = np.asarray(apply(last), np.float64)
         if not np.isfinite(image).all():
@@ -145,22 +198,23 @@ class Krylov:
         image, coupling = orthogonalise(image, self.blocks)
         self.diagonal.append((square + square.T) / 2)
         self.below.append(coupling)
-        self.blocks.append(image.astype(np.float32))
+        self.blocks.append(image)
 
     def advance(self, apply: Operator, done: MutableMapping[int, Any]) -> None:
         """:meth:`extend`, or its earlier result if ``done`` holds this step; a new step is added to ``done``."""
         step = self.depth
         if step in done:
-            held = np.asarray(done[step])
-            b = self.width
-            self.diagonal.append(held[:b].astype(np.float64))
-            self.below.append(held[b : 2 * b].astype(np.float64))
-            self.asymmetry = float(held[2 * b, 0])
-            self.blocks.append(held[2 * b + 1 :].astype(np.float32))
+            held, b = np.ascontiguousarray(done[step]), self.width
+            small = held[: -self.blocks.size].reshape(-1, 2 * b).view(np.float64)
+            self.diagonal.append(small[:b].copy())
+            self.below.append(small[b : 2 * b].copy())
+            self.asymmetry = float(small[2 * b, 0])
+            self.blocks.append(held[-self.blocks.size :])
             return
         self.extend(apply)
         error = np.full((1, self.width), self.asymmetry)
-        done[step] = np.concatenate([self.diagonal[-1], self.below[-1], error, self.blocks[-1]])
+        small = np.concatenate([self.diagonal[-1], self.below[-1], error])  # in float64, each number as two of float32
+        done[step] = np.concatenate([small.view(np.float32).reshape(-1, self.width), self.blocks[-1]])
 
     def tridiagonal(self, depth: int | None = None) -> Floats:
         """T of the first ``depth`` block steps, all by default."""
@@ -187,14 +241,18 @@ class Krylov:
         m, b = self.depth if depth is None else depth, self.width
         if not 0 < m <= self.depth:
             raise InvalidInput(f"{m} Lanczos steps asked for and {self.depth} done: need at least one")
-        inner = self.tridiagonal(m)
-        ritz, vectors = linalg.eigh(inner, driver="evd")
+        if (x, m) not in self._enclosures:
+            self._enclosures[x, m] = self._enclosed(x, m, b)
+        return self._enclosures[x, m]
+
+    def _enclosed(self, x: float, m: int, b: int) -> tuple[Floats, Floats]:
+        ritz, last = self._end(m)
         gap = ritz - x
         # with a Ritz value at x itself there is no Radau rule: a shift by rounding avoids this
         gap[gap == 0] = np.finfo(float).eps * max(1.0, float(np.abs(ritz).max()))
-        coupled = self.below[m - 1] @ vectors[-b:]
+        coupled = self.below[m - 1] @ last
         outer = np.zeros(((m + 1) * b, (m + 1) * b))
-        outer[: m * b, : m * b] = inner
+        outer[: m * b, : m * b] = self.tridiagonal(m)
         outer[m * b :, (m - 1) * b : m * b] = self.below[m - 1]
         outer[(m - 1) * b : m * b, m * b :] = self.below[m - 1].T
         outer[m * b :, m * b :] = x * np.eye(b) + (coupled / gap) @ coupled.T
@@ -204,6 +262,13 @@ class Krylov:
         below = int(np.count_nonzero(gap < 0))
         cumulative = np.cumsum(np.concatenate([np.zeros((b, 1)), weights], axis=1), axis=1)
         return cumulative[:, below], np.minimum(cumulative[:, min(below + b, (m + 1) * b)], 1.0)
+
+    def _end(self, depth: int) -> tuple[Floats, Floats]:
+        """Eigenvalues of T after so many steps, and the last b entries of their vectors."""
+        if depth not in self._ends:
+            ritz, vectors = linalg.eigh(self.tridiagonal(depth), driver="evd")
+            self._ends[depth] = ritz, vectors[-self.width :].copy()
+        return self._ends[depth]
 
     def ritz(self) -> tuple[Floats, Floats, Floats]:
         """Ritz values, descending, their vectors in coordinates of V, and residuals |A y - theta y|."""
@@ -219,7 +284,7 @@ class Krylov:
 
     def vectors(self, coordinates: Floats) -> Floats:
         """Vectors of R^N as columns from their coordinates in V, shape (depth * b, k)."""
-        found = np.zeros((len(self.blocks[0]), coordinates.shape[1]))
+        found = np.zeros((self.blocks.size, coordinates.shape[1]))
         for block, part in zip(self.blocks, np.split(coordinates, self.depth), strict=False):
             found += block @ part
         return found

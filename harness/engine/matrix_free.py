@@ -86,7 +86,7 @@ class Compared:
         """Mean squared cosines with the other run's bulk, of random vectors of the sampled run's bulk and of its complement."""
 
         def shared(krylov: Krylov, sampled: float) -> counting.Share:
-            dimensions = max(1, round(sampled * len(krylov.blocks[0])))
+            dimensions = max(1, round(sampled * krylov.blocks.size))
             return counting.within(krylov, self.delta, confidence=self.confidence, dimensions=dimensions)
 
         return shared(self.inside, self.sampled), shared(self.outside, 1 - self.sampled)

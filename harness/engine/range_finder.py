@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from harness.engine.krylov import Products, orthogonalise
+from harness.engine.krylov import Basis, Products, orthogonalise
 from harness.errors import InvalidInput
 
 Floats = NDArray[np.float64]
@@ -29,20 +29,21 @@ class RangeFinder:
     Attributes:
         size: N.
         width: columns a block.
-        range: blocks of Q, each (N, width), float32.
+        range: blocks of Q.
         rows: blocks of B^T = (J^T - I) Q, each (N, width), float32.
         missed: |(I - Q Q^T)(J - I) w|^2 of the last block's probes, for the Q before it, shape (width,): its mean is |E|_F^2.
     """
 
     size: int
     width: int
-    range: list[NDArray[np.float32]] = field(default_factory=list)
+    range: Basis = field(init=False)
     rows: list[NDArray[np.float32]] = field(default_factory=list)
     missed: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         if not 2 <= 4 * self.width <= self.size:
             raise InvalidInput(f"blocks of {self.width} in {self.size} dimensions: need 1 to a quarter of the dimensions")
+        self.range = Basis(self.size, self.width)
 
     @property
     def rank(self) -> int:
@@ -71,14 +72,14 @@ class RangeFinder:
             back = (products.adjoint(kept) - kept).astype(np.float32)
             done[step] = np.concatenate([kept, back, np.sum(factor**2, axis=0)[None, :]])
         held = np.asarray(done[step])
-        self.range.append(held[: self.size].astype(np.float32))
+        self.range.append(held[: self.size])
         self.rows.append(held[self.size : 2 * self.size].astype(np.float32))
         self.missed = held[-1].astype(np.float64)
 
     def decomposition(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Singular values of I + Q B on the span of Q and B^T, descending, (2r,); that span's basis Z (N, 2r); left and right
         singular vectors in its coordinates. Outside the span I + Q B is the identity."""
-        q, rows = np.concatenate(self.range, axis=1), np.concatenate(self.rows, axis=1)
+        q, rows = self.range.columns, np.concatenate(self.rows, axis=1)
         basis = linalg.qr(np.concatenate([q, rows], axis=1).astype(np.float64), mode="economic")[0]
         inner = np.eye(basis.shape[1]) + (basis.T @ q) @ (rows.T @ basis)
         left, sigma, right = linalg.svd(inner, lapack_driver="gesvd")

@@ -1,6 +1,7 @@
 """Counting singular values near one: bounds hold, intervals cover, and bad input is refused."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ BOUNDS = {  # by the number of steps and the point
 class Enclosures:
     """A space of six steps with four probes of ten dimensions whose bounds are given."""
 
-    width, depth, blocks = 4, 6, [np.zeros((10, 4))]
+    width, depth, blocks = 4, 6, SimpleNamespace(size=10)
     spread = np.array([-0.03, 0.01, -0.01, 0.03])
 
     def enclosure(self, x, depth):
@@ -261,6 +262,37 @@ def test_finished_steps_are_taken_up_to_the_last_bit(planted):
     whole.advance(operator, {})
     assert np.array_equal(again.tridiagonal(), whole.tridiagonal())
     assert all(np.array_equal(a, b) for a, b in zip(again.blocks, whole.blocks, strict=True))
+
+
+@pytest.mark.parametrize("width", [1, 4, 6])
+def test_a_basis_stays_orthonormal_beyond_what_the_operator_reaches(width):
+    """Of 12 eigenvalues the space is exhausted after 12 steps: all that follows is orthogonalised rounding error."""
+    values = np.repeat(np.geomspace(1e-4, 400, 12), 10)
+    turn = np.linalg.qr(np.random.default_rng(1).standard_normal((120, 120)))[0]
+    krylov = grown(lambda block: turn @ (values[:, None] * (turn.T @ block)), 120, width, 16)
+    basis = np.concatenate(list(krylov.blocks), axis=1).astype(np.float64)
+    assert basis.shape == (120, 17 * width)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(17 * width), atol=1e-6)
+    ritz = krylov.ritz()[0]
+    assert 0 < ritz[-1] < ritz[0] < 400.01
+
+
+def test_an_operator_that_moves_nothing_leaves_an_orthonormal_basis():
+    krylov = grown(np.zeros_like, 50, 2, 4)
+    basis = np.concatenate(list(krylov.blocks), axis=1).astype(np.float64)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(10), atol=1e-6)
+    assert not np.any(krylov.tridiagonal())
+    assert not np.any(krylov.below[-1])
+
+
+def test_a_product_larger_than_float32_holds_is_scaled():
+    krylov = grown(lambda block: 1e40 * np.arange(1, 51)[:, None] * block.astype(np.float64), 50, 2, 3)
+    basis = np.concatenate(list(krylov.blocks), axis=1).astype(np.float64)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(8), atol=1e-6)
+    # A V = V T + V_next B, to the float32 of V
+    moved = 1e40 * np.arange(1, 51)[:, None] * basis[:, :6]
+    expected = basis[:, :6] @ krylov.tridiagonal() + basis[:, 6:] @ np.concatenate([np.zeros((2, 4)), krylov.below[-1]], axis=1)
+    assert np.abs(moved - expected).max() < 1e-5 * np.abs(moved).max()
 
 
 def test_a_product_that_is_not_finite_is_refused():
