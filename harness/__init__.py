@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.engine.jacobian import dense_jacobian
     from harness.engine.products import TrainingProducts
     from harness.engine.spectrum import Spectrum, decompose
-    from harness.engine.training import Training
+    from harness.engine.training import HessianProduct, Training
     from harness.errors import HarnessError, InvalidInput, NotRun
     from harness.measure.measurement import Measurement
     from harness.report.verdicts import Verdicts, judge
@@ -29,6 +29,7 @@ __all__ = [
     "ANY_NETWORK",
     "Control",
     "HarnessError",
+    "HessianProduct",
     "InvalidInput",
     "Lab",
     "Measurement",
@@ -58,7 +59,7 @@ _HOMES = {
     "engine.jacobian": ("dense_jacobian",),
     "engine.products": ("TrainingProducts",),
     "engine.spectrum": ("Spectrum", "decompose"),
-    "engine.training": ("Training",),
+    "engine.training": ("HessianProduct", "Training"),
     "errors": ("HarnessError", "InvalidInput", "NotRun"),
     "measure.measurement": ("Measurement",),
     "report.verdicts": ("Verdicts", "judge"),

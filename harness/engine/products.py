@@ -6,9 +6,10 @@ rule's own derivative, which acts on each parameter alone. For the heavy ball th
 dtheta <- dtheta - eta dm, and from (a, b): b' = b - eta a, a <- a + H b', b <- mu b'. Any optax rule that can be
 differentiated will do.
 
-The state before each step is kept, or computed again between checkpoints when memory is short. Both products see the same
-states to the last bit, so that each is the transpose of the other to rounding. Vectors come in blocks with the column axis
-last. Columns are independent and sharded over the devices.
+The state before each step is kept. So is the tree that the network's own Hessian products share, if it has such products. When
+memory is short, both are computed again between checkpoints. Both products see the same states to the last bit, so that each is
+the transpose of the other to rounding. Vectors come in blocks with the column axis last. Columns are independent
+and sharded over the devices.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from harness.engine.columns_last import columns_last
 from harness.engine.precision import with_exact_dtypes
+from harness.engine.streams import numpy_stream
 from harness.engine.training import Training
 from harness.engine.trees import as_floating, floating, refloated
 from harness.errors import InvalidInput, NotFinite
@@ -53,7 +55,8 @@ class TrainingProducts:
         spent: Hessian-vector products so far.
 
     Raises:
-        InvalidInput: no step, leaves of several dtypes, or a rule that cannot be differentiated at a zero gradient.
+        InvalidInput: no step, leaves of several dtypes, a rule that cannot be differentiated at a zero gradient, or a Hessian
+            product of the network's own that is not its loss's.
         NotFinite: training diverges.
     """
 
@@ -83,9 +86,12 @@ class TrainingProducts:
         rule = _Rule(training, self._unravel)
         start = jax.jit(rule.start)(theta)
         _differentiable(rule, start)
+        if training.hessian is not None:
+            rule.check_hessian(theta, _batch(batches, 0))
         stride = segment(self.steps)
         self._orders = [np.arange(i, min(i + stride, self.steps)) % training.steps_an_epoch for i in range(0, self.steps, stride)]
-        held = sum(leaf.nbytes for leaf in jax.tree.leaves(start)) + theta.nbytes  # the state and its gradient
+        one = jax.eval_shape(rule.replay, start, self._orders[0][:1], batches)[1]
+        held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one))
         self.kept = self.steps * held * len(self._devices) <= memory  # each device has its own copy
         # the same sharding in and out, so that every segment runs one compiled program
         self._replay = jax.jit(rule.replay, out_shardings=self._whole)
@@ -204,7 +210,7 @@ class _Rule:
     """One optimiser step on flat parameters and the rule's memory, and its linear parts, scanned over a segment."""
 
     def __init__(self, training: Training, unravel: Any) -> None:
-        self._loss, self._update, self._unravel = training.loss, training.optimiser, unravel
+        self._loss, self._update, self._unravel, self._product = training.loss, training.optimiser, unravel, training.hessian
         self.memory = _Memory(lambda at: floating(self.start(at)[1]))
 
     def start(self, theta: Array) -> State:
@@ -229,25 +235,53 @@ class _Rule:
         return advance
 
     def replay(self, state: State, order: Array, batches: Any) -> tuple[State, Any]:
-        """The state after the steps of ``order``, and the states before each of them with their gradients."""
+        """The state after the steps of ``order``, and before each of them: the state, its gradient, what H's products share."""
 
         def step(state: State, i: Array) -> tuple[State, Any]:
-            gradient = self.gradient(state[0], _batch(batches, i))
-            return self.rule(*state, gradient), (state, gradient)
+            batch = _batch(batches, i)
+            gradient = self.gradient(state[0], batch)
+            shared = self._product.linearise(self._unravel(state[0]), batch) if self._product else ()
+            return self.rule(*state, gradient), (state, gradient, shared)
 
         return jax.lax.scan(step, state, order)
 
-    def _hessian(self, theta: Array, batch: Any) -> Callable[[Array], Array]:
+    def _hessian(self, theta: Array, batch: Any, shared: Any) -> Callable[[Array], Array]:
         """V -> H V at theta, for V of shape (N, columns)."""
-        return columns_last(jax.linearize(lambda t: self.gradient(t, batch), theta)[1])
+        if self._product is None:
+            return columns_last(jax.linearize(lambda t: self.gradient(t, batch), theta)[1])
+        params, along = self._unravel(theta), self._product.product
+        return _columns(lambda v: ravel_pytree(along(params, batch, shared, self._unravel(v)))[0])
+
+    def check_hessian(self, theta: Array, batch: Any) -> None:
+        """Compare the network's own Hessian product along one random vector with the derivative of the gradient.
+
+        Raises:
+            InvalidInput: they differ.
+        """
+        own = self._product
+        assert own is not None
+        along = jnp.asarray(numpy_stream(0, "hessian-check").standard_normal((theta.size, 1)), theta.dtype)
+
+        def both(theta: Array, batch: Any, along: Array) -> tuple[Array, Array]:
+            shared = own.linearise(self._unravel(theta), batch)
+            expected = jax.jvp(lambda t: self.gradient(t, batch), (theta,), (along[:, 0],))[1]
+            return self._hessian(theta, batch, shared)(along)[:, 0], expected
+
+        found, expected = (np.asarray(each, np.float64) for each in jax.jit(both)(theta, batch, along))
+        off, allowed = np.linalg.norm(found - expected) / np.linalg.norm(expected), np.finfo(theta.dtype).eps ** 0.5
+        if not off <= allowed:
+            raise InvalidInput(
+                f"the network's own Hessian product is off by {off:.2g} of its length from the derivative of its gradient, "
+                f"where rounding allows {allowed:.2g}: check HessianProduct(linearise, product), or give hessian=None"
+            )
 
     def push(self, states: Any, tangents: Any, order: Array, batches: Any) -> Any:
         """Tangents of (theta, m) from the segment's start to its end."""
 
         def step(tangents: Any, at: Any) -> tuple[Any, None]:
-            ((theta, memory), gradient), i = at
+            ((theta, memory), gradient, shared), i = at
             dtheta, dfloats = tangents
-            dgradient = self._hessian(theta, _batch(batches, i))(dtheta)
+            dgradient = self._hessian(theta, _batch(batches, i), shared)(dtheta)
             _, rule = jax.linearize(self.at(memory), theta, floating(memory), gradient)
             return columns_last(rule)(dtheta, dfloats, dgradient), None
 
@@ -257,10 +291,10 @@ class _Rule:
         """Adjoints of (theta, m) from the segment's end to its start."""
 
         def step(adjoints: Any, at: Any) -> tuple[Any, None]:
-            ((theta, memory), gradient), i = at
+            ((theta, memory), gradient, shared), i = at
             _, back = jax.vjp(self.at(memory), theta, floating(memory), gradient)
             a_theta, a_floats, a_gradient = columns_last(lambda *a: back(a))(*adjoints)
-            return (a_theta + self._hessian(theta, _batch(batches, i))(a_gradient), a_floats), None
+            return (a_theta + self._hessian(theta, _batch(batches, i), shared)(a_gradient), a_floats), None
 
         return jax.lax.scan(step, adjoints, (states, order), reverse=True)[0]
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -23,9 +22,31 @@ from harness.errors import NotFinite
 
 Apply = Callable[[Any, Any], Any]
 State = tuple[Any, Any]  # the parameters and the optimiser's memory
+Kind = TypeVar("Kind")
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("batches",), meta_fields=("loss", "optimiser", "epochs"))
+class HessianProduct(NamedTuple):
+    """Products with the Hessian of a loss by a network's own code, where it is faster than the derivative of the gradient.
+
+    The shared tree is kept for every step, on every device, as long as there is memory for it: it should be small.
+    ``HessianProduct(lambda params, batch: (), lambda params, batch, shared, v: jax.jvp(gradient_on(batch), (params,), (v,))[1])``
+    is what a training without it does.
+
+    Attributes:
+        linearise: (params, batch) -> a tree of arrays that all products at these parameters share.
+        product: (params, batch, the shared tree, v) -> H v, with v and H v trees like the parameters. H is symmetric.
+    """
+
+    linearise: Callable[[Any, Any], Any]
+    product: Callable[[Any, Any, Any, Any], Any]
+
+
+def as_tree(kind: type[Kind]) -> type[Kind]:
+    """Register a kind of :class:`Training` as a JAX tree with its batches as leaves."""
+    return jax.tree_util.register_dataclass(kind, ["batches"], ["loss", "optimiser", "epochs", "hessian"])
+
+
+@as_tree
 @dataclass(frozen=True, eq=False)
 class Training:
     """f: theta_0 -> theta_T, a function of the parameter tree that knows its own linearisation.
@@ -38,12 +59,14 @@ class Training:
         batches: a tree of arrays in their fixed order, (steps an epoch, ...); a step's batch is one index of all arrays.
             Floating arrays are cast to the dtype of the parameters.
         epochs: passes over the batches.
+        hessian: products with the Hessian of ``loss`` for :class:`.products.TrainingProducts`; None differentiates the gradient.
     """
 
     loss: Callable[[Any, Any], Array]
     optimiser: optax.GradientTransformation
     batches: Any
     epochs: int
+    hessian: HessianProduct | None = None
 
     @property
     def steps_an_epoch(self) -> int:

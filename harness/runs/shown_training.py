@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 
 from harness.engine.products import TrainingProducts
-from harness.engine.training import Training
+from harness.engine.training import Training, as_tree
 from harness.runs.shown import Shown
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("batches",), meta_fields=("loss", "optimiser", "epochs"))
+@as_tree
 class ShownTraining(Shown, Training):
     """A :class:`harness.engine.training.Training` that shows itself, and a JAX tree as well."""
 

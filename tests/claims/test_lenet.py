@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from claims.images import digits, load_mnist
+from claims.training_jacobian.lenet import hessian, test_bulk
 from claims.training_jacobian.lenet import network as lenet
-from claims.training_jacobian.lenet import test_bulk
 from claims.training_jacobian.lenet.experiments import LENET, OTHER, PARTS, LeNetExperiment, at, named
 from claims.training_jacobian.lenet.horizons import horizons, longest, near, table
 from claims.training_jacobian.lenet.run import HELD_OUT, Run
@@ -18,6 +18,7 @@ from claims.training_jacobian.lenet.worlds import noise_for_images
 from harness.engine.counting import Share
 from harness.engine.jacobian import jvp, vjp
 from harness.engine.krylov import gram
+from harness.engine.losses import cross_entropy, supervised
 from harness.errors import InvalidInput, NotRun
 from harness.runs.experiment import CATALOGUE
 from harness.runs.lab import Lab
@@ -71,6 +72,24 @@ def test_digits_are_scaled_and_mnist_is_left_alone():
         lenet.scaled(np.zeros((5, 8, 7)))
 
 
+@pytest.mark.parametrize("blank", [False, True])
+def test_its_hessian_products_are_the_derivative_of_the_gradient(blank):
+    """Also where a window has equal pixels, of which pooling selects one."""
+    params = jax.tree.map(lambda leaf: leaf + 0.1 * RNG.standard_normal(leaf.shape), lenet.init(0))
+    x = RNG.uniform(size=(5, 28, 28)) * (RNG.uniform(size=(5, 28, 28)) < 0.3)
+    if blank:
+        x[:, :, :17] = 0
+    batch = jnp.asarray(x), jnp.asarray([3, 1, 4, 1, 5])
+    vector = jax.tree.map(lambda leaf: RNG.standard_normal(leaf.shape), params)
+    gradient = jax.grad(lambda at: supervised(lenet.apply, cross_entropy)(at, batch))
+    expected = jax.jvp(gradient, (params,), (vector,))[1]
+    found = hessian.product(params, batch, hessian.linearise(params, batch), vector)
+    for own, jaxs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert np.abs(jaxs).max() > 0
+        # the same sums in another order, in float64
+        assert np.abs(own - jaxs).max() < 1e-12 * np.abs(jaxs).max()
+
+
 def run_in(folder, budget, experiment=TINY):
     return Run(experiment, Lab(Store(folder), scale="large", options={"budget": budget}))
 
@@ -96,6 +115,7 @@ def test_a_budget_is_spent_once_and_what_it_bought_is_kept(tmp_path, monkeypatch
     monkeypatch.setattr("claims.training_jacobian.lenet.run.TrainingProducts", Planted)
     first = run_in(tmp_path, 1e-3)
     spaces = first.spaces
+    assert "products" not in vars(first), "the trajectory leaves the memory with the last product"
     assert (spaces.gram.depth, spaces.displacement.depth, len(spaces.range.range)) == (2, 2, 2)
     assert "digits" in first.origin
     assert "2 steps of 64 images" in first.origin

@@ -1,5 +1,7 @@
 """Products with J against the dense J, for every kind of update rule, and refused input."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,7 @@ from claims.training_jacobian.recipe import apply, initial_parameters
 from harness.engine import jacobian
 from harness.engine.losses import cross_entropy, supervised
 from harness.engine.products import TrainingProducts, segment
-from harness.engine.training import Training
+from harness.engine.training import HessianProduct, Training
 from harness.engine.trees import cast
 from harness.errors import InvalidInput, NotFinite
 
@@ -62,6 +64,46 @@ def test_products_are_those_of_the_dense_jacobian(name):
     assert np.linalg.norm(products.forward(vectors) - dense @ vectors) < 1e-12 * scale
     assert np.linalg.norm(products.adjoint(vectors) - dense.T @ vectors) < 1e-12 * scale
     assert products.spent == 2 * 3 * 9
+
+
+def own_products(training, factor=1.0):
+    """The derivative of the gradient as a network's own products, and a list that gets an entry for each use of either part."""
+    used = []
+
+    def linearise(params, batch):
+        used.append("linearise")
+        return jax.grad(training.loss)(params, batch), batch
+
+    def product(params, batch, shared, vector):
+        used.append("product")
+        found = jax.jvp(lambda at: jax.grad(training.loss)(at, shared[1]), (params,), (vector,))[1]
+        return jax.tree.map(lambda leaf: factor * leaf, found)
+
+    return dataclasses.replace(training, hessian=HessianProduct(linearise, product)), used
+
+
+def test_a_network_may_bring_its_own_hessian_products():
+    """What it shares between products is kept with the states, or computed again with them."""
+    training, params = world(RULES["adam"])
+    own, used = own_products(training)
+    expected = TrainingProducts(training, params)
+    block = np.random.default_rng(0).standard_normal((expected.size, 3))
+    for memory, kept in ((2**31, True), (0, False)):
+        found = TrainingProducts(own, params, memory=memory)
+        assert found.kept is kept
+        used.clear()
+        np.testing.assert_allclose(found.forward(block), expected.forward(block), rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(found.adjoint(block), expected.adjoint(block), rtol=1e-10, atol=1e-12)
+        assert used.count("product") == 2  # traced once for each direction
+    room = 130_000 * len(jax.local_devices())  # nine states and gradients, but not what the products share as well
+    assert TrainingProducts(training, params, memory=room).kept
+    assert not TrainingProducts(own, params, memory=room).kept
+
+
+def test_hessian_products_of_another_loss_are_refused():
+    training, params = world(RULES["adam"])
+    with pytest.raises(InvalidInput, match=r"off by 0.01 of its length .* allows 1.5e-08"):
+        TrainingProducts(own_products(training, 1.01)[0], params)
 
 
 @pytest.mark.parametrize(("name", "precision", "eps"), [("momentum", "float64", 2.3e-16), ("adam", "float32", 1.2e-7)])

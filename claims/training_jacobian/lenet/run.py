@@ -21,7 +21,7 @@ from harness.engine.losses import cross_entropy, supervised
 from harness.engine.precision import with_exact_dtypes
 from harness.engine.products import TrainingProducts
 from harness.engine.streams import numpy_stream
-from harness.engine.training import Training
+from harness.engine.training import HessianProduct, Training
 from harness.engine.trees import cast, flatten
 from harness.errors import EmptyOutcome, InvalidInput, NotRun
 from harness.measure.influence import divergences
@@ -33,10 +33,11 @@ from harness.suite.verdict import CONFIDENCE
 
 from ... import images
 from ..experiments import EXAMPLES
-from . import network
+from . import hessian, network
 from .experiments import LeNetExperiment
 
-CODE = (matrix_free, TrainingProducts, network, images)
+CODE = (matrix_free, TrainingProducts, network, hessian, images)
+HESSIAN = HessianProduct(hessian.linearise, hessian.product)
 DELTA = 0.1
 MINUTES = 20.0  # the default budget
 HELD_OUT = {"mnist": 1_000, "digits": 200}  # the last images of either data set, on which predictions are compared
@@ -148,7 +149,7 @@ class Run(runs.Run):
         x = jnp.asarray(held.pixels[:used], e.precision).reshape(-1, e.batch, *held.pixels.shape[1:])
         y = jnp.asarray(held.labels[:used]).reshape(-1, e.batch)
         rule = optax.adam(optax.cosine_decay_schedule(e.step_size, self.steps), eps_root=e.eps_root)
-        return Training(supervised(network.apply, cross_entropy), rule, (x, y), e.epochs)
+        return Training(supervised(network.apply, cross_entropy), rule, (x, y), e.epochs, HESSIAN)
 
     @cached_property
     def spaces(self) -> matrix_free.Spaces:
@@ -231,13 +232,20 @@ class Run(runs.Run):
         """Seconds of this run's part of the budget, and a function that shows the present estimate while they are spent."""
         started, seconds = time.perf_counter(), 60 * self._minutes
         with self.lab.progress.stage(f"{self.label}: products with J") as stage:
+            noted = 0.0
 
             def report(known: Any, left: float) -> None:
+                nonlocal noted
                 stage.left(left)
-                stage.note(describe(known))
+                if seconds - left >= noted:
+                    stage.note(describe(known))
+                    noted = 1.2 * (seconds - left)  # an estimate takes longer and longer as the Krylov space grows
 
-            yield seconds, report
-        self.seconds["products"] = time.perf_counter() - started
+            try:
+                yield seconds, report
+            finally:
+                self.seconds["products"] = time.perf_counter() - started
+                self.__dict__.pop("products", None)  # the trajectory takes a gigabyte or more, and is computed again in seconds
 
     def _keep(self, name: str, **key: Any) -> Any:
         return self.lab.store.blocks(f"lenet-{name}", self._key({"data": self.images.digest, **key}), CODE)
