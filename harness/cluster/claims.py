@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness.cluster import entries, scheduler, work
 from harness.cluster.scheduler import Say, Submit, Tasks
+from harness.errors import HarnessError
 from harness.progress import Progress
 from harness.runs.run import Run
 from harness.runs.store import Store
+from harness.suite.claim import Claim
+from harness.suite.judging import groups_of
+
+RunKey = tuple[str, int]  # the name of an experiment, and a seed
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Claims with one function, which share its results.
+
+    Attributes:
+        ids: of the claims.
+        groups: the runs that the function is called on, such as one run of each seed.
+        needs: the runs that must be prepared before each call: a claim of one run may look at runs of its other experiments.
+        controls: whether a claim has controls.
+        seconds: expected for one call.
+    """
+
+    ids: tuple[str, ...]
+    groups: Sequence[Sequence[RunKey]]
+    needs: Sequence[Sequence[RunKey]]
+    controls: bool
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -19,12 +46,38 @@ class Workload:
     """The work that a run will need.
 
     Attributes:
-        runs: experiments with a seed -> (the run's own object, expected seconds to prepare it).
-        claims: ids -> (experiments that the claim is on, expected seconds to measure it).
+        runs: the run's own objects, and expected seconds to prepare them.
+        statements: claims to be measured on them.
     """
 
-    runs: Mapping[tuple[str, int], tuple[Run, float]]
-    claims: Mapping[str, tuple[Sequence[str], float]]
+    runs: Mapping[RunKey, tuple[Run, float]]
+    statements: Sequence[Statement]
+
+
+def workload(runs: Sequence[Run], claims: Sequence[Claim], expected: Callable[[str], float | None]) -> Workload:
+    """The work that claims need of their runs.
+
+    Args:
+        runs: of all the claims' experiments.
+        expected: gives the seconds of an experiment or a claim by its name or id; None where nobody knows.
+    """
+    families: dict[Any, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        families[claim.function, claim.on, claim.over].append(claim)
+    statements = []
+    for (_, on, over), members in families.items():
+        own = [run for name in on for run in runs if run.experiment.name == name]
+        with suppress(HarnessError):  # the claims meet it again, and report it
+            groups = [[_key(run) for run in group] for group in groups_of(members[0], own)]
+            needs = groups if over in ("seeds", "pairs") else [[_key(run) for run in own]] * len(groups)
+            seconds = max(expected(claim.id) or 0.0 for claim in members) / max(len(groups), 1)
+            controls = any(claim.controls for claim in members)
+            statements.append(Statement(tuple(claim.id for claim in members), groups, needs, controls, seconds))
+    return Workload({_key(run): (run, expected(run.experiment.name) or 0.0) for run in runs}, statements)
+
+
+def _key(run: Run) -> RunKey:
+    return run.experiment.name, run.experiment.seed
 
 
 def compute(address: str, request: work.Request, workload: Workload, progress: Progress, say: Say) -> None:
@@ -37,16 +90,17 @@ def compute(address: str, request: work.Request, workload: Workload, progress: P
 
     (store.root / token).touch()
     try:
-        submit = partial(_submitted, replace(request, token=token), workload)
+        submit = partial(hand_in, replace(request, token=token), workload)
         scheduler.follow(address, token, submit, take, progress, say)
     finally:
         (store.root / token).unlink(missing_ok=True)
 
 
-def _submitted(request: work.Request, workload: Workload, submit: Submit, devices: int) -> Tasks:
-    """A run waits for the blocks of its Jacobian, a claim for its runs. The longest goes first, and runs go before claims.
+def hand_in(request: work.Request, workload: Workload, submit: Submit, devices: int) -> Tasks:
+    """A run waits for the blocks of its Jacobian, a claim for its runs, and its controls for the claim on all of its runs.
 
-    All blocks of a run are as wide as ``devices`` make them here, whoever computes them.
+    The longest goes first, and runs go before claims. All blocks of a run are as wide as ``devices`` make them here, whoever
+    computes them.
     """
     tasks: Tasks = {}
     prepared = {}
@@ -57,9 +111,16 @@ def _submitted(request: work.Request, workload: Workload, submit: Submit, device
         tasks |= {future: f"{name}, seed {seed}, columns from {column}" for future, column in blocks.items()}
         prepared[name, seed] = submit(work.prepare, request, name, seed, width, list(blocks), **first)
         tasks[prepared[name, seed]] = f"{name}, seed {seed}"
-    for claim, (names, seconds) in workload.claims.items():
-        needed = [future for (name, _), future in prepared.items() if name in names]
-        tasks[submit(work.measure, request, claim, needed, priority=int(seconds))] = claim
+    for each in workload.statements:
+        soon = {"priority": int(each.seconds)}
+        measured = []
+        for group, needs in zip(each.groups, each.needs, strict=True):
+            future = submit(work.measure, request, each.ids, group, [prepared[run] for run in needs], **soon)
+            tasks[future] = f"{each.ids[0]}, {', '.join(f'{name} with seed {seed}' for name, seed in group)}"
+            measured.append(future)
+        if each.controls:
+            needed = [prepared[run] for run in dict.fromkeys(run for needs in each.needs for run in needs)]
+            tasks[submit(work.control, request, each.ids, each.groups, needed + measured, **soon)] = f"{each.ids[0]}, controls"
     return tasks
 
 

@@ -1,4 +1,4 @@
-"""The tasks of a worker: a block of a run's Jacobian, the rest of the run, or a claim with its controls. All results are kept."""
+"""The tasks of a worker: blocks of a run's Jacobian, the rest of the run, claims on runs, and controls. All results are kept."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from harness.errors import InvalidInput, NotRun
 from harness.runs.lab import Lab
 from harness.runs.store import Store
 from harness.suite import catalogue
-from harness.suite.claim import REGISTRY
-from harness.suite.judging import groups_of, run_control
+from harness.suite.claim import REGISTRY, Claim
+from harness.suite.judging import run_control
 from harness.suite.paper import home
+
+RunKeys = Sequence[tuple[str, int]]  # names of experiments, each with a seed
 
 
 @dataclass(frozen=True)
@@ -97,24 +99,55 @@ def prepare(request: Request, name: str, seed: int, width: int | None, blocks: S
     return _result(request, blocks, work)
 
 
-def measure(request: Request, claim: str, prepared: Sequence[TaskResult]) -> TaskResult:
-    """Measure a claim and its controls, for what that leaves in the store.
+def measure(request: Request, claims: Sequence[str], group: RunKeys, prepared: Sequence[TaskResult]) -> TaskResult:
+    """Measure claims on a group of runs, for what that leaves in the store.
 
     Args:
-        prepared: results of :func:`prepare` for the runs that the claim is on.
+        claims: ids of claims with one function, which share its results.
+        group: what the function is called on.
+        prepared: results of :func:`prepare` for these runs, and for others that the function looks at.
     """
 
-    def work(lab: Lab) -> None:
-        if claim not in REGISTRY:
-            raise InvalidInput(f"this worker has no claim {claim}: give it the folder {request.claims}")
-        declared = REGISTRY[claim]
-        groups = groups_of(declared, [run for name in declared.on for run in lab.runs(name)])
-        for group in groups:
-            declared.measure(*group)
-        for control in declared.controls:
-            run_control(declared, control, groups)
+    def one(claim: Claim, lab: Lab) -> None:
+        claim.measure(*(lab.run(*key) for key in group))
 
-    return _result(request, prepared, work)
+    return _result(request, prepared, lambda lab: _of_each(request, claims, lab, one))
+
+
+def control(request: Request, claims: Sequence[str], groups: Sequence[RunKeys], measured: Sequence[TaskResult]) -> TaskResult:
+    """Measure claims in the worlds of their controls, for what that leaves in the store.
+
+    Args:
+        claims: as for :func:`measure`.
+        groups: all groups of runs that the claims are judged on.
+        measured: results of :func:`prepare` and :func:`measure` for all groups.
+    """
+
+    def one(claim: Claim, lab: Lab) -> None:
+        for each in claim.controls:
+            run_control(claim, each, [tuple(lab.run(*key) for key in group) for group in groups])
+
+    return _result(request, measured, lambda lab: _of_each(request, claims, lab, one))
+
+
+def _of_each(request: Request, claims: Sequence[str], lab: Lab, work: Callable[[Claim, Lab], None]) -> None:
+    """Some work for each claim; an error leaves the other claims their turn.
+
+    Raises:
+        InvalidInput: the worker has no such claim, or the work of some claims failed.
+    """
+    problems = []
+    for id in claims:
+        if id not in REGISTRY:
+            raise InvalidInput(f"this worker has no claim {id}: give it the folder {request.claims}")
+        try:
+            work(REGISTRY[id], lab)
+        except NotRun:
+            pass
+        except Exception as error:
+            problems.append(f"{id}: {''.join(traceback.format_exception_only(error)).strip()}")
+    if problems:
+        raise InvalidInput("; ".join(problems))
 
 
 def _result(request: Request, needed: Sequence[TaskResult], work: Callable[[Lab], None], lab: Lab | None = None) -> TaskResult:

@@ -191,16 +191,15 @@ class Judging:
             )
         _usage(importlib.import_module, "harness.cluster.fit")  # says what to install where Dask is missing
         from harness.cluster import fit
-        from harness.cluster.claims import Workload, compute
+        from harness.cluster.claims import compute, workload
         from harness.cluster.work import Request
 
         s, plan = self.settings, self.progress.plan
         patterns, lab = tuple(config.getini("python_files")), lab_arguments(config, s)
         request = Request(str(s.claims), str(s.root), fit.digest(s.claims), patterns, str(s.store), "", lab)
         needed = self.runs.open(name for claim in claims for name in claim.on)
-        runs = {(run.experiment.name, run.experiment.seed): (run, plan.expected(run.experiment.name) or 0.0) for run in needed}
-        workload = Workload(runs, {claim.id: (claim.on, plan.expected(claim.id) or 0.0) for claim in claims})
-        return partial(_usage, compute, s.scheduler, request, workload, self.progress, self.progress.say)
+        todo = workload(list(needed), claims, plan.expected)
+        return partial(_usage, compute, s.scheduler, request, todo, self.progress, self.progress.say)
 
     @contextmanager
     def _warnings_said(self) -> Iterator[None]:

@@ -23,12 +23,15 @@ import pytest
 
 from claims.training_jacobian.atlas.__main__ import TABLE
 from harness.cluster import atlas, entries, fit, work
+from harness.cluster import claims as cluster
 from harness.engine.jacobian import Columns
 from harness.report import json_file
 from harness.report.atlas import command as command_line
 from harness.runs.lab import Lab
 from harness.runs.store import Store
+from harness.suite import catalogue
 from harness.suite.catalogue import PATTERNS
+from harness.suite.claim import REGISTRY, Claim
 from harness.suite.paper import home
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -291,13 +294,69 @@ def test_a_worker_that_does_not_see_the_store_sends_what_it_used(tmp_path: Path)
         result = work.prepare(request, "gmm-late", 0, None, ())
         assert not result.problem
         assert any(name.startswith("one-pass-") for name in result.packed)
-        again = work.measure(request, "outlier-eigenspaces/gmm-late-eigenvalues[hessian-top]", [result])
+        late = ["outlier-eigenspaces/gmm-late-eigenvalues[hessian-top]"]
+        again = work.measure(request, late, [("gmm-late", 0)], [result])
         assert not again.problem
         assert again.packed.keys().isdisjoint(result.packed)
-        assert "has no claim mine/none: give it the folder" in work.measure(request, "mine/none", []).problem
+        assert not work.control(request, late, [[("gmm-late", 0)]], [result, again]).problem
+        assert "has no claim mine/none: give it the folder" in work.measure(request, ["mine/none"], [], []).problem
         assert "has other claims in" in work.prepare(replace(request, code="0"), "gmm-late", 0, None, ()).problem
     finally:
         shutil.rmtree(fit.folder("no-token"), ignore_errors=True)
+
+
+def handed_in(claims: list[Claim], runs: list[Any]) -> list[tuple[Any, ...]]:
+    """The tasks of these claims, with their arguments; a future is the task's place in the list."""
+    tasks: list[tuple[Any, ...]] = []
+
+    def submit(task: Any, request: Any, *arguments: Any, priority: int) -> int:
+        tasks.append((task, *arguments))
+        return len(tasks) - 1
+
+    todo = cluster.workload(runs, claims, lambda name: 3.0)
+    labels = cluster.hand_in(work.Request("", "", "", (), "", "", {}), todo, submit, 1)
+    assert sorted(labels) == list(range(len(tasks)))
+    assert len(set(labels.values())) == len(tasks)
+    return tasks
+
+
+@pytest.mark.parametrize(("over", "groups"), [("seeds", [[0], [1], [2]]), ("pairs", [[0, 1], [0, 2], [1, 2]]), ("once", [[0]])])
+def test_claims_with_one_function_are_a_task_for_each_group_of_runs(over: str, groups: list[list[int]]) -> None:
+    """It waits for these runs alone; the controls wait for all of them."""
+    catalogue.declare_all(home(), home().parent, PATTERNS)
+    of_kind = [claim for claim in REGISTRY.values() if claim.over == over and claim.on == ("digits",) and claim.controls]
+    chosen = [claim for claim in of_kind if claim.function is of_kind[0].function]
+    seeds = 1 if over == "once" else 3
+    tasks = handed_in(chosen, Lab(scale="smoke", seeds=seeds).runs("digits"))
+    run_of = {number: rest[1] for number, (task, *rest) in enumerate(tasks) if task is work.prepare}
+    measured = {number: rest for number, (task, *rest) in enumerate(tasks) if task is work.measure}
+    assert [group for _, group, _ in measured.values()] == [[("digits", seed) for seed in group] for group in groups]
+    assert [sorted(run_of[future] for future in needed) for _, _, needed in measured.values()] == groups
+    ((ids, _, needed),) = [rest for task, *rest in tasks if task is work.control]
+    assert set(ids) == {claim.id for claim in chosen}
+    assert set(needed) == {*run_of, *measured}
+
+
+def test_a_claim_that_looks_at_other_experiments_waits_for_them() -> None:
+    catalogue.declare_all(home(), home().parent, PATTERNS)
+    claim = REGISTRY["training-jacobian/lenet-5-seed-overlap[more]"]
+    assert len(claim.on) == 2
+    lab = Lab(scale="large")
+    tasks = handed_in([claim], [run for name in claim.on for run in lab.runs(name)])
+    prepared = {number for number, (task, *_) in enumerate(tasks) if task is work.prepare}
+    ((_, group, needed),) = [rest for task, *rest in tasks if task is work.measure]
+    assert len(group) == 1
+    assert set(needed) == prepared
+    assert len(prepared) == 2
+
+
+def test_a_claim_that_cannot_be_measured_is_no_task() -> None:
+    """The run says why, in its own way: a pair of one seed, or an experiment without runs."""
+    catalogue.declare_all(home(), home().parent, PATTERNS)
+    pairs = next(claim for claim in REGISTRY.values() if claim.over == "pairs" and claim.on == ("digits",))
+    tasks = handed_in([pairs], Lab(scale="smoke", seeds=1).runs("digits"))
+    assert {task for task, *_ in tasks} == {work.block, work.prepare}
+    assert not handed_in([pairs], [])
 
 
 def test_blocks_go_from_worker_to_worker_without_a_common_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
