@@ -1,8 +1,9 @@
 """Counts without J against the dense answer, at N = 4810: truth, interval, coverage and cost of every method.
 
-    python benchmarks/validate_counts.py [--store DIR] [--seeds 8] [--first-seed 0] [--sets 1]
+    python -m benchmarks.validate_counts [--store DIR] [--seeds 8] [--first-seed 0] [--sets 1] [--small-lenet MNIST]
 
-The same is done for cosines of the bulk, and for the contrast of two seeds' bulks.
+The same is done for cosines of the bulk, and for the contrast of two seeds' bulks. With a folder of MNIST's test images the
+network is a small LeNet (``benchmarks/small_lenet.py``), with J in both precisions.
 Singular vectors and values of the digits runs come from the store, which computes missing ones. They give J, so a product costs
 nothing here. On seed 0 a product through training is timed, and compared with J.
 """
@@ -19,6 +20,7 @@ import numpy as np
 from scipy import linalg, stats
 
 import claims.training_jacobian.experiments  # noqa: F401 - names the experiments
+from benchmarks import small_lenet
 from harness.engine.counting import counts, near_one, tail, unmoved
 from harness.engine.directions import bulk_and_complement, bulk_sample
 from harness.engine.krylov import Dense, Krylov, displacement, gram, probes
@@ -48,15 +50,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--sets", type=int, default=1, help="independent sets of probes a seed")
+    parser.add_argument("--small-lenet", type=Path, metavar="MNIST", help="folder of MNIST's test images")
     given = parser.parse_args()
+    if given.small_lenet:
+        of_small_lenet(given)
+        return
     lab = Lab(Store(given.store), scale="paper", seeds=given.seeds, first_seed=given.first_seed, every_seed=True)
     runs = lab.runs("digits")
     rows: Rows = {}
     for run in runs:
-        spectrum, matrix = run.spectrum, dense(run.spectrum)
         # float32 gives squares to 1e-7 of sigma_1^2 = 400 or so: 4e-5, against delta^2 of 9e-4 or more
-        shifted = matrix - np.eye(spectrum.size, dtype=np.float32)
-        moved = np.sqrt(np.maximum(linalg.eigvalsh(shifted.T @ shifted, overwrite_a=True), 0))
+        spectrum, matrix = run.spectrum, dense(run.spectrum)
+        moved = departures(matrix)
         for number in range(given.sets):
             for width in WIDTHS:
                 add(rows, width, matrix, spectrum.sigma, moved, run.experiment.seed, number)
@@ -69,9 +74,32 @@ def main() -> None:
         through_training(runs[0])
 
 
-def dense(spectrum: Any) -> Matrix:
-    """J in float32."""
-    return (np.asarray(spectrum.final) * spectrum.sigma @ np.asarray(spectrum.initial).T).astype(np.float32)
+def of_small_lenet(given: argparse.Namespace) -> None:
+    """The table of the small LeNet, by the precision of products. Its largest singular value makes those in float32 rough.
+
+    The Krylov basis is kept in float32 in both.
+    """
+    net, rows = small_lenet.network(given.small_lenet), Rows()
+    for seed in range(given.first_seed, given.first_seed + given.seeds):
+        spectrum = net.run(seed, store=Store(given.store)).spectrum
+        print(f"seed {seed}: sigma_1 = {spectrum.sigma[0]:.4g}", flush=True)
+        matrix = dense(spectrum, np.float64)
+        moved = departures(matrix)
+        for precision, number in itertools.product((np.float32, np.float64), range(given.sets)):
+            for width in WIDTHS:
+                add(rows, width, matrix.astype(precision), spectrum.sigma, moved, seed, number, f" of J in {precision.__name__}")
+        table(rows)
+
+
+def departures(matrix: Matrix) -> Matrix:
+    """Singular values of J - I, ascending."""
+    shifted = matrix - np.eye(len(matrix), dtype=matrix.dtype)
+    return np.asarray(np.sqrt(np.maximum(linalg.eigvalsh(shifted.T @ shifted, overwrite_a=True), 0)))
+
+
+def dense(spectrum: Any, precision: type = np.float32) -> Matrix:
+    """J."""
+    return (np.asarray(spectrum.final) * spectrum.sigma @ np.asarray(spectrum.initial).T).astype(precision)
 
 
 def sampled(spectrum: Any, other: Any, seed: int) -> None:
@@ -99,7 +127,7 @@ def sampled(spectrum: Any, other: Any, seed: int) -> None:
             print(f"| {truth:.3f} | {contrast.estimate:.3f} | [{contrast.low:.3f}, {contrast.high:.3f}] | {held} |", flush=True)
 
 
-def add(rows: Rows, width: int, matrix: Matrix, sigma: Matrix, moved: Matrix, seed: int, number: int) -> None:
+def add(rows: Rows, width: int, matrix: Matrix, sigma: Matrix, moved: Matrix, seed: int, number: int, what: str = "") -> None:
     """Counts of every method on one matrix with one set of probes, beside the truth. The range finder takes two or more."""
     size, products = len(sigma), Dense(matrix)
     for name, operator in (("gram", gram(products)), ("displacement", displacement(products))):
@@ -116,7 +144,9 @@ def add(rows: Rows, width: int, matrix: Matrix, sigma: Matrix, moved: Matrix, se
                 truth = {delta: float(np.mean(moved < delta)) for delta in DELTAS}
             for delta in DELTAS:
                 found = got[delta]
-                rows.setdefault((name, width, spent, delta), []).append((truth[delta], found.estimate, found.low, found.high))
+                rows.setdefault((name + what, width, spent, delta), []).append(
+                    (truth[delta], found.estimate, found.low, found.high)
+                )
     if width < 2:
         return
     finder = RangeFinder(size, width)
@@ -127,7 +157,7 @@ def add(rows: Rows, width: int, matrix: Matrix, sigma: Matrix, moved: Matrix, se
             for delta in DELTAS:
                 estimate, least, most = (count / size for count in counts(values, size, missed, delta).inside)
                 truth_inside = float(np.mean(np.abs(sigma - 1) < delta))
-                rows.setdefault(("range", width, spent, delta), []).append((truth_inside, estimate, least, most))
+                rows.setdefault((f"range{what}", width, spent, delta), []).append((truth_inside, estimate, least, most))
 
 
 def table(rows: Rows) -> None:

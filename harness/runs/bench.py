@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,11 +45,12 @@ class InMemory:
         """Compiled programs live as long as the process."""
 
 
-def free() -> int:
-    """Bytes of free memory; 4 GiB if the system does not say."""
+def free(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Bytes of free memory, with the files that the system would give up for it; 4 GiB if the system does not say."""
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
+        fields = dict(line.split(":") for line in meminfo.read_text(encoding="ascii").splitlines())
+        return int(fields["MemAvailable"].removesuffix("kB")) * 1024
+    except (OSError, ValueError, KeyError):
         return 2**32
 
 
