@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.linalg import subspace_angles, svd, svdvals
+from scipy.sparse import csr_matrix
 
 from claims.training_jacobian import recipe
 from claims.training_jacobian.as_network import network
@@ -43,6 +44,7 @@ def planted(tmp_path: Path, seed: int) -> Run:
     basis = orthogonal(SIZE, 99)
     basis[:, ~STRUCTURAL] = basis[:, ~STRUCTURAL] @ orthogonal(SIZE - 4, seed)
     run.__dict__["spectrum"] = Spectrum(SIGMA, basis, orthogonal(SIZE, seed + 50), STRUCTURAL, 0.0, 0.0, 0.0)
+    run.__dict__["structural"] = csr_matrix(basis[:, STRUCTURAL]), csr_matrix(basis[:, ~STRUCTURAL])
     return run
 
 
