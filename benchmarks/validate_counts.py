@@ -62,9 +62,8 @@ def main() -> None:
         # float32 gives squares to 1e-7 of sigma_1^2 = 400 or so: 4e-5, against delta^2 of 9e-4 or more
         spectrum, matrix = run.spectrum, dense(run.spectrum)
         moved = departures(matrix)
-        for number in range(given.sets):
-            for width in WIDTHS:
-                add(rows, width, matrix, spectrum.sigma, moved, run.experiment.seed, number)
+        for number, width in itertools.product(range(given.sets), WIDTHS):
+            add(rows, width, matrix, spectrum.sigma, moved, run.experiment.seed, number)
         print(f"after seed {run.experiment.seed}:", flush=True)
         table(rows)
     print(SAMPLES)
@@ -79,15 +78,17 @@ def of_small_lenet(given: argparse.Namespace) -> None:
 
     The Krylov basis is kept in float32 in both.
     """
-    net, rows = small_lenet.network(given.small_lenet), Rows()
+    net = small_lenet.network(given.small_lenet)
+    rows: Rows = {}
     for seed in range(given.first_seed, given.first_seed + given.seeds):
         spectrum = net.run(seed, store=Store(given.store)).spectrum
         print(f"seed {seed}: sigma_1 = {spectrum.sigma[0]:.4g}", flush=True)
         matrix = dense(spectrum, np.float64)
         moved = departures(matrix)
-        for precision, number in itertools.product((np.float32, np.float64), range(given.sets)):
-            for width in WIDTHS:
-                add(rows, width, matrix.astype(precision), spectrum.sigma, moved, seed, number, f" of J in {precision.__name__}")
+        for precision in (np.float32, np.float64):
+            rounded, what = matrix.astype(precision), f" of J in {precision.__name__}"
+            for number, width in itertools.product(range(given.sets), WIDTHS):
+                add(rows, width, rounded, spectrum.sigma, moved, seed, number, what)
         table(rows)
 
 

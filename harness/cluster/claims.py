@@ -12,14 +12,13 @@ from typing import Any
 
 from harness.cluster import entries, scheduler, work
 from harness.cluster.scheduler import Say, Submit, Tasks
+from harness.cluster.work import RunKey
 from harness.errors import HarnessError
 from harness.progress import Progress
 from harness.runs.run import Run
 from harness.runs.store import Store
 from harness.suite.claim import Claim
 from harness.suite.judging import groups_of
-
-RunKey = tuple[str, int]  # the name of an experiment, and a seed
 
 
 @dataclass(frozen=True)

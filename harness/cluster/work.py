@@ -21,7 +21,7 @@ from harness.suite.claim import REGISTRY, Claim
 from harness.suite.judging import run_control
 from harness.suite.paper import home
 
-RunKeys = Sequence[tuple[str, int]]  # names of experiments, each with a seed
+RunKey = tuple[str, int]  # the name of an experiment, and a seed
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def prepare(request: Request, name: str, seed: int, width: int | None, blocks: S
     return _result(request, blocks, work)
 
 
-def measure(request: Request, claims: Sequence[str], group: RunKeys, prepared: Sequence[TaskResult]) -> TaskResult:
+def measure(request: Request, claims: Sequence[str], group: Sequence[RunKey], prepared: Sequence[TaskResult]) -> TaskResult:
     """Measure claims on a group of runs, for what that leaves in the store.
 
     Args:
@@ -114,7 +114,9 @@ def measure(request: Request, claims: Sequence[str], group: RunKeys, prepared: S
     return _result(request, prepared, lambda lab: _of_each(request, claims, lab, one))
 
 
-def control(request: Request, claims: Sequence[str], groups: Sequence[RunKeys], measured: Sequence[TaskResult]) -> TaskResult:
+def control(
+    request: Request, claims: Sequence[str], groups: Sequence[Sequence[RunKey]], measured: Sequence[TaskResult]
+) -> TaskResult:
     """Measure claims in the worlds of their controls, for what that leaves in the store.
 
     Args:
@@ -145,7 +147,7 @@ def _of_each(request: Request, claims: Sequence[str], lab: Lab, work: Callable[[
         except NotRun:
             pass
         except Exception as error:
-            problems.append(f"{id}: {''.join(traceback.format_exception_only(error)).strip()}")
+            problems.append(f"{id}: {_said(error)}")
     if problems:
         raise InvalidInput("; ".join(problems))
 
@@ -165,8 +167,12 @@ def _result(request: Request, needed: Sequence[TaskResult], work: Callable[[Lab]
     except NotRun:
         pass
     except Exception as error:
-        problem = "".join(traceback.format_exception_only(error)).strip()
+        problem = _said(error)
     return TaskResult({} if shared else entries.pack(store, store.used - sent), problem)
+
+
+def _said(error: Exception) -> str:
+    return "".join(traceback.format_exception_only(error)).strip()
 
 
 def _declare(request: Request) -> None:

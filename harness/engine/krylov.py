@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from harness.engine.streams import numpy_stream
 from harness.errors import InvalidInput, NotFinite
 
 Floats = NDArray[np.float64]
@@ -119,10 +120,8 @@ def orthogonalise(image: Floats, basis: Basis) -> tuple[Floats, Floats]:
     """
     scale = float(np.abs(image).max())
     if scale == 0:  # any direction will do
-        return orthogonalise(np.random.default_rng(len(basis)).standard_normal(image.shape), basis)[0], np.zeros(
-            (image.shape[1],) * 2
-        )
-    image, coupling = image / scale, scale * np.eye(image.shape[1])  # so that float32 holds it
+        image = numpy_stream(0, f"krylov-{len(basis)}").standard_normal(image.shape)
+    image, coupling = image / (scale or 1.0), scale * np.eye(image.shape[1])  # so that float32 holds it
     for again in range(PASSES):
         part = basis.columns.T @ image.astype(np.float32, order="F")
         image, factor = np.linalg.qr(image - basis.columns @ part)
@@ -238,14 +237,15 @@ class Krylov:
         Args:
             depth: use the first ``depth`` block steps only, to see how the bounds close.
         """
-        m, b = self.depth if depth is None else depth, self.width
+        m = self.depth if depth is None else depth
         if not 0 < m <= self.depth:
             raise InvalidInput(f"{m} Lanczos steps asked for and {self.depth} done: need at least one")
         if (x, m) not in self._enclosures:
-            self._enclosures[x, m] = self._enclosed(x, m, b)
+            self._enclosures[x, m] = self._enclosed(x, m)
         return self._enclosures[x, m]
 
-    def _enclosed(self, x: float, m: int, b: int) -> tuple[Floats, Floats]:
+    def _enclosed(self, x: float, m: int) -> tuple[Floats, Floats]:
+        b = self.width
         ritz, last = self._end(m)
         gap = ritz - x
         # with a Ritz value at x itself there is no Radau rule: a shift by rounding avoids this

@@ -175,12 +175,13 @@ def test_claims_without_experiments_are_judged_before_a_cluster_is_asked(begun, 
     from harness.cluster import claims
 
     def compute(address, request, workload, progress, say):
-        say(f"cluster: {address}")
+        say(f"cluster: {address}, claims {', '.join(workload)}")
         (pytester.path / "events").open("a").write("cluster ")
 
+    monkeypatch.setattr(claims, "workload", lambda runs, claims, expected: [claim.id for claim in claims])
     monkeypatch.setattr(claims, "compute", compute)
     events = begun(planted("on-nothing-known", "nowhere"), planted("free"))
     (pytester.path / "conftest.py").write_text("", encoding="utf-8")  # this project has no lab of its own
     result = judge("--claims-scheduler", "local:1")
     assert events() == ["free", "cluster"]
-    result.stdout.fnmatch_lines(["cluster: local:1"])
+    result.stdout.fnmatch_lines(["cluster: local:1, claims planted/on-nothing-known"])
