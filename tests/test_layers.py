@@ -28,7 +28,7 @@ ORDER = {
         "precision streams trees columns_last losses budget",
         "canaries devices training eigenpairs spectrum",
         "jacobian products descent hessian krylov",
-        "sharded range_finder counting directions",
+        "sharded range_finder counting directions formed",
         "matrix_free",
     ),
     "harness.closed_form": ("exact", "quadratic softmax", "problems strategies"),
