@@ -43,6 +43,8 @@ MINUTES = 20.0  # the default budget
 HELD_OUT = {"mnist": 1_000, "digits": 200}  # the last images of either data set, on which predictions are compared
 ENDS = 8  # number of chaotic and of stable directions
 STIMULI = (0.1, 1.0)
+# Block steps of two probes that gave the share within 0.1 to five points either side after 240 training steps (docs/large.md)
+ENOUGH = 400
 # The full horizon has 94 times the default's steps: with fewer minutes the run would not get beyond the first probes.
 FULL_MINUTES = 600
 
@@ -232,13 +234,17 @@ class Run(runs.Run):
         """Seconds of this run's part of the budget, and a function that shows the present estimate while they are spent."""
         started, seconds = time.perf_counter(), 60 * self._minutes
         with self.lab.progress.stage(f"{self.label}: products with J") as stage:
-            noted = 0.0
+            noted, begun = 0.0, -1
 
             def report(known: Any, left: float) -> None:
-                nonlocal noted
+                nonlocal noted, begun
                 stage.left(left)
-                if seconds - left >= noted:
-                    stage.note(describe(known))
+                if begun < 0:
+                    begun = _steps(known)
+                    stage.note(describe(known) or f"{ENOUGH} block steps gave five points either side after 240 training steps")
+                elif seconds - left >= noted and (done := _steps(known)) > begun:
+                    each = (time.perf_counter() - started) / (done - begun)
+                    stage.note(f"{describe(known)}; one takes {each:.2g} s, {left / each:.0f} more fit")
                     noted = 1.2 * (seconds - left)  # an estimate takes longer and longer as the Krylov space grows
 
             try:
@@ -353,13 +359,19 @@ def _resolved(sample: Callable[..., Any], space: Any, *rest: Any) -> Any:
         raise EmptyOutcome(str(error)) from error
 
 
+def _steps(known: matrix_free.Spaces | matrix_free.Compared) -> int:
+    """Block steps done, of the method that judges."""
+    return known.gram.depth if isinstance(known, matrix_free.Spaces) else min(known.inside.depth, known.outside.depth)
+
+
 def _counted(spaces: matrix_free.Spaces) -> str:
-    krylov = spaces.gram
-    if not krylov.depth:
+    if not _steps(spaces):
         return ""
-    return f"|sigma - 1| < {DELTA}: {counting.within(krylov, DELTA, confidence=CONFIDENCE)} after {krylov.depth} steps of {krylov.width} probes"
+    found = counting.within(spaces.gram, DELTA, confidence=CONFIDENCE)
+    return f"|sigma - 1| < {DELTA}: {found} after {_steps(spaces)} block steps of {spaces.gram.width}"
 
 
 def _contrasted(compared: matrix_free.Compared) -> str:
-    steps = min(compared.inside.depth, compared.outside.depth)
-    return f"more of the bulk than of the rest lies in this bulk by {compared.contrast} after {steps} steps each" if steps else ""
+    if not _steps(compared):
+        return ""
+    return f"more of the bulk than of the rest lies in this bulk by {compared.contrast} after {_steps(compared)} block steps each"
