@@ -29,7 +29,7 @@ from harness.suite.catalogue import declare_all
 from harness.suite.claim import REGISTRY, Claim, Control, World
 from harness.suite.ensemble import Ensembles, Reference, fingerprints, load
 from harness.suite.expectation import of_ensemble
-from harness.suite.judging import run_control
+from harness.suite.judging import contradicts, run_control
 from harness.suite.membership import FEWEST, membership
 from harness.suite.records import ControlRecord, MeasurementRecord, Report
 from harness.suite.rejudge import interval_of
@@ -75,7 +75,7 @@ def trial(claims: Mapping[str, tuple[Claim, Ensemble]], seeds: int, runs: int, r
     covered: dict[str, list[bool]] = {}
     for at, picked in enumerate(chosen):
         for id, (claim, ensemble) in claims.items():
-            run, rest = _split(ensemble, set(picked))
+            run, rest = _split(ensemble, _own(ensemble, picked))
             if not run.values or rest is None:
                 continue
             expected = of_ensemble(claim, rest)[0]
@@ -170,12 +170,13 @@ def _found(
     claim: Claim, run: MeasurementRecord, ensemble: Ensemble, rest: Ensemble, expected: Verdict, tests: int
 ) -> tuple[bool, bool]:
     """Whether the values do not belong, and whether the verdict contradicts that of the seeds that are not in the run."""
-    alarm = membership(claim.over, run, Reference(ensemble), tests).state == "alarm"
+    tested = membership(claim.over, run, Reference(ensemble), tests)
+    alarm = tested.state == "alarm"
     try:
         verdict = judge(interval_of(claim.over, run, rest), claim.accept)
     except InvalidInput:  # the shift took a proportion to where no proportion of so many trials lies
         return alarm, False
-    return alarm, {verdict, expected} == {Verdict.SUPPORTED, Verdict.REFUTED}
+    return alarm, contradicts(verdict.name, expected.name, tested)
 
 
 def _covered(claim: Claim, run: MeasurementRecord, ensemble: Ensemble, rest: Ensemble) -> bool | None:
@@ -199,6 +200,15 @@ def _covered(claim: Claim, run: MeasurementRecord, ensemble: Ensemble, rest: Ens
 
 def _logarithms(claim: Claim, ensemble: Ensemble) -> bool:
     return claim.over == "seeds" and ensemble.skewed
+
+
+def _own(ensemble: Ensemble, picked: Sequence[int]) -> set[int]:
+    """As many seeds that the ensemble has: an ensemble of fewer seeds than others has to stand for runs of the same size."""
+    own = sorted({_seed(name) for names in ensemble.runs for name in names})
+    found: set[int] = set() if set(picked) - set(own) else set(picked)
+    for seed in picked if not found else ():
+        found.add(next(own[(seed + step) % len(own)] for step in range(len(own)) if own[(seed + step) % len(own)] not in found))
+    return found
 
 
 def _split(ensemble: Ensemble, picked: set[int]) -> tuple[MeasurementRecord, Ensemble | None]:

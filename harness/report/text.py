@@ -19,8 +19,8 @@ TWO_QUESTIONS = (
     "Two questions are asked of every claim. Does it hold? The verdict says where the 95 % interval over this run's seeds lies "
     "against the accepted region. Is this run one of the reference ensemble? Its values are tested against those of other seeds; "
     "of a hundred runs with nothing wrong about one raises an alarm. A run fails when a verdict contradicts its ensemble's "
-    "(SUPPORTED against REFUTED), values do not belong to it, a control does not hold or something broke; an open verdict fails "
-    "nothing."
+    "(SUPPORTED against REFUTED, by more than chance), values do not belong to it, a control does not hold or something broke; "
+    "an open verdict fails nothing."
 )
 
 
@@ -117,11 +117,13 @@ def runner(file: str) -> str:
 
 def outcome(record: ClaimRecord) -> str:
     """``failed``, ``not run`` (declared), ``deviates`` (as listed), ``refuted`` (where nothing was expected), ``open`` (too few
-    seeds to decide) or ``passed``."""
+    seeds to decide, or to contradict the ensemble) or ``passed``."""
     if record.declared:
         return "not run"
     if not record.passed:
         return "failed"
+    if {record.verdict, record.expected} == {"SUPPORTED", "REFUTED"}:
+        return "open"
     if record.deviates or (record.verdict == "REFUTED" and record.expected):
         return "deviates"
     return {"INCONCLUSIVE": "open", "REFUTED": "refuted"}.get(record.verdict, "passed")

@@ -149,7 +149,14 @@ def _sample(over: str, values: Sequence[float], seeds: int, least: float) -> Sam
 
 
 def _grain(ensemble: Ensemble) -> float:
-    """The smallest step between two values of a counted quantity; 0 for a measured quantity."""
+    """The smallest step between two values of a counted quantity.
+
+    Values that are all integers have steps of one. Shares of an unknown number of things have the smallest step that is seen,
+    which is next to nothing for a measured quantity.
+    """
     if ensemble.trials is not None:
         return 1 / min(ensemble.trials)
-    return 1.0 if all(float(value).is_integer() for value in ensemble.values) else 0.0
+    if all(float(value).is_integer() for value in ensemble.values):
+        return 1.0
+    steps = np.diff(np.unique(ensemble.values))
+    return float(steps.min()) if len(steps) else 0.0

@@ -18,15 +18,16 @@ from scipy import stats
 
 from harness.errors import InvalidInput, NotRun
 from harness.measure.measurement import Measurement
+from harness.report import text
 from harness.runs.experiment import CATALOGUE
 from harness.suite.claim import Claim, Control, World
 from harness.suite.code import code_of
 from harness.suite.ensemble import Ensembles
 from harness.suite.expectation import Expectation
-from harness.suite.judging import Terms, groups_of, judge_claim, run_control
+from harness.suite.judging import CHANCE, Terms, contradicts, groups_of, judge_claim, run_control
 from harness.suite.membership import membership
 from harness.suite.power import power
-from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, RuleRecord
+from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, MembershipRecord, RuleRecord
 from harness.suite.verdict import LOOKS, Verdict, at_least, at_most, spent, within
 
 SIZES = tuple(np.random.default_rng(0).normal(1, 0.01, 16).tolist())
@@ -80,6 +81,35 @@ def terms(found, ensembles=None, listed=LISTED, scale="paper", **more) -> Terms:
 
 def judged(claim, found, ensembles=None, **more) -> ClaimRecord:
     return judge_claim(claim, terms(found, ensembles, **more), "node").record
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected", "p", "found"),
+    [
+        ("REFUTED", "SUPPORTED", 0.009, True),
+        ("REFUTED", "SUPPORTED", 0.011, False),
+        ("SUPPORTED", "REFUTED", None, True),
+        ("SUPPORTED", "REFUTED", 0.5, False),
+        ("INCONCLUSIVE", "SUPPORTED", 0.0, False),
+        ("SUPPORTED", "SUPPORTED", 0.0, False),
+        ("REFUTED", "", 0.0, False),
+    ],
+)
+def test_an_opposite_verdict_contradicts_unless_few_seeds_give_it_by_chance(verdict, expected, p, found):
+    assert contradicts(verdict, expected, MembershipRecord("belongs", "", p, 1e-4, 2.0, 13)) is found
+
+
+def test_without_an_ensemble_an_opposite_verdict_contradicts():
+    assert contradicts("REFUTED", "SUPPORTED", None)
+
+
+def test_an_opposite_verdict_by_chance_is_open():
+    """The ensemble's mean is within the region by two thirds of its spread; these three seeds are beyond the edge by a fifth."""
+    values = np.linspace(0.891, 0.922, 16)
+    record = judged(claim(), runs(0.8979, 0.898, 0.8981), known(tuple(values.tolist())))
+    assert (record.verdict, record.expected, record.complaints) == ("REFUTED", "SUPPORTED", [])
+    assert record.membership.p > CHANCE
+    assert text.outcome(record) == "open"
 
 
 def test_a_record_has_what_was_declared_measured_and_known():

@@ -110,6 +110,14 @@ def test_one_seed_that_counts_otherwise_is_possible_and_three_are_not(values, ex
     assert state(values, [9] * 32) == expected
 
 
+def test_a_share_that_was_seen_a_step_lower_may_be_so_again():
+    """Twenty-fourths, of which the ensemble does not know that they are counted."""
+    seen, lower = [*[1.0] * 7, 23 / 24], [*[1.0] * 7, 0.99999]
+    assert state([23 / 24], seen) == "belongs"
+    assert state([12 / 24], seen) == "alarm"
+    assert state([23 / 24], lower) == "alarm"
+
+
 def test_of_few_known_seeds_three_that_count_otherwise_are_possible():
     assert state([8, 8, 8], [9] * 8) == "belongs"
     assert state([0, 0, 0], [9] * 8) == "alarm"

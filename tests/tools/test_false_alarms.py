@@ -1,9 +1,11 @@
 """The estimate of false alarms, on ensembles with a planted truth: few for exchangeable seeds, each planted alarm counted."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from benchmarks.false_alarms import controls, describe, describe_controls, trial
+from benchmarks.false_alarms import _own, controls, describe, describe_controls, trial
 from harness.suite.claim import Claim, Control
 from harness.suite.records import ClaimRecord, ControlRecord, Report, RuleRecord
 from harness.suite.verdict import Ensemble, at_least
@@ -52,6 +54,14 @@ def test_a_verdict_that_contradicts_the_others_is_counted():
     odd = [-1.0, -1.1, -0.9, *np.random.default_rng(2).normal(0.5, 0.1, 29)]
     found = trial({"planted/odd": planted("odd", odd, 0.0)}, 3, 5000, np.random.default_rng(0))
     assert found.contradicted == 1
+
+
+def test_an_ensemble_of_few_seeds_is_tried_with_runs_of_the_full_size():
+    _, few = planted("few", range(8))
+    of_eight = Ensemble(few.values, "planted", tuple((f"it[{seed}]",) for seed in range(8, 16)))
+    assert _own(of_eight, (9, 12, 15)) == {9, 12, 15}
+    assert _own(of_eight, (0, 8, 3)) == {8, 9, 11}
+    assert all(len(_own(of_eight, picked)) == 3 for picked in itertools.combinations(range(20), 3))
 
 
 def test_a_control_that_holds_on_some_seeds_alone_is_counted():
