@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.form_lenet import load
 from harness.engine.counting import within
-from harness.engine.krylov import Krylov, Operator, probes
+from harness.engine.krylov import Krylov, probes
 from harness.engine.streams import numpy_stream
 from harness.suite.verdict import CONFIDENCE
 
@@ -38,7 +38,7 @@ def main() -> None:
     print("| method | " + " | ".join(f"{number} products" for number in PRODUCTS) + " |")
     print("|---|" + "---|" * len(PRODUCTS))
     for width in WIDTHS:
-        row(f"block Lanczos, {width} probes", lanczos(squares, width, 0))
+        row(f"block Lanczos, probes: {width}", lanczos(squares, width, 0))
     for count in DEFLATED:
         row(f"2 probes, {count} leading vectors known", lanczos(squares, 2, count))
     row("Chebyshev filter, Jackson's damping", [f"{100 * chebyshev(squares, number // 2):.1f}" for number in PRODUCTS])
@@ -52,7 +52,7 @@ def spectrum(krylov: Krylov) -> Any:
     """Eigenvalues of J^T J, descending: the record's converged Ritz values, and quantiles of the quadrature for all others."""
     first = Krylov(krylov.blocks, krylov.diagonal[:DEPTH], krylov.below[:DEPTH])
     values, vectors, residuals = first.ritz()
-    leading = int(np.argmax(residuals > CONVERGED * values))
+    leading = int(np.argmax(np.append(residuals > CONVERGED * values, True)))
     weights = np.mean(vectors[: first.width, leading:] ** 2, axis=0)
     rest = krylov.blocks.size - leading
     at = (np.cumsum(weights) - weights / 2) / weights.sum()
@@ -64,8 +64,11 @@ def lanczos(squares: Any, width: int, known: int) -> list[str]:
     """Intervals by the number of products. The ``known`` leading vectors are left out of the operator, and counted."""
     left = squares[known:]
     share = len(left) / len(squares)
-    krylov = Krylov.start(probes(len(left), width, numpy_stream(0, f"estimators-{width}-{known}")))
-    operator: Operator = lambda block: left[:, None] * block  # noqa: E731
+    krylov = Krylov.start(probes(len(left), width, numpy_stream(0, f"estimators-{width}")))
+
+    def operator(block: Any) -> Any:
+        return left[:, None] * block
+
     cells = []
     for number in PRODUCTS:
         while krylov.depth < number // (2 * width):

@@ -1,13 +1,14 @@
 """A training Jacobian formed from products, and products with it: for an accelerator that holds J in float64.
 
-A product through training costs every training step again. With J at hand it is one matrix product, and thousands of Lanczos
-steps take a minute. J is formed in float32, where each entry is right to rounding. Products with it are taken in float64.
+A product through training costs every training step again; with J at hand it is one matrix product. J is formed in float32, which
+moves its singular values by rounding alone. Products with it are taken in float64.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def form(
     products: Products,
     size: int,
     folder: Path,
+    key: Mapping[str, Any],
     *,
     width: int = WIDTH,
     report: Callable[[int], None] = lambda columns: None,
@@ -37,9 +39,17 @@ def form(
 
     Args:
         products: with J of shape (size, size).
+        key: of numbers and texts; names everything that decides J. It is kept in the folder.
         report: called with the number of columns done, after each block.
+
+    Raises:
+        InvalidInput: the folder has columns of another key, size or width.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    wanted, about = {**key, "size": size, "width": width}, folder / "key.json"
+    if about.exists() and (held := json.loads(about.read_text())) != wanted:
+        raise InvalidInput(f"{folder} has columns of {held}, and {wanted} is asked for: give another folder")
+    about.write_text(json.dumps(wanted))
     for first in range(0, size, width):
         path = folder / f"columns-{first:06}.npy"
         last = min(first + width, size)
@@ -79,7 +89,7 @@ class Formed:
     @with_exact_dtypes
     def adjoint(self, block: Any) -> NDArray[np.float64]:
         """J^T W for W of shape (size, columns)."""
-        return np.asarray(_dot(self._matrix.T, jnp.asarray(block, jnp.float64)))
+        return np.asarray(_dot_transposed(self._matrix, jnp.asarray(block, jnp.float64)))
 
 
 @partial(jax.jit, donate_argnums=0)
@@ -90,3 +100,8 @@ def _placed(matrix: jax.Array, block: Any, first: Any) -> jax.Array:
 @jax.jit
 def _dot(left: jax.Array, right: jax.Array) -> jax.Array:
     return jnp.dot(left, right, precision=lax.Precision.HIGHEST)
+
+
+@jax.jit
+def _dot_transposed(left: jax.Array, right: jax.Array) -> jax.Array:
+    return jnp.dot(left.T, right, precision=lax.Precision.HIGHEST)  # inside jit, so that no transposed copy is made

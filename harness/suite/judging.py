@@ -21,24 +21,21 @@ from harness.suite.code import code_of
 from harness.suite.ensemble import OVER, Ensembles, Reference, reference_fingerprint
 from harness.suite.evidence import pack
 from harness.suite.expectation import Expectation, of_ensemble
-from harness.suite.membership import membership
+from harness.suite.membership import CHANCE, chance, membership
 from harness.suite.power import power
 from harness.suite.records import (
     ClaimRecord,
     ControlRecord,
     EnsembleRecord,
     MeasurementRecord,
-    MembershipRecord,
     PowerRecord,
     RuleRecord,
 )
-from harness.suite.rejudge import deciding_seeds, interval_of
-from harness.suite.verdict import CONFIDENCE, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, spent
+from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_of
+from harness.suite.verdict import CONFIDENCE, DECIDED, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, spent
 
 Run = Any
 FEW = 3  # fewest seeds that have a spread of their own
-DECIDED = {Verdict.SUPPORTED.name, Verdict.REFUTED.name}
-CHANCE = 0.01  # p of the test of membership above which the opposite verdict is the chance of a few seeds
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
     if claim.portable and verdict is Verdict.SUPPORTED:
         _refuse_blind(record)
     against = complaints(claim, terms.expected, record)
-    message = "; ".join([_sentence(claim, terms, record), *against])
+    message = "; ".join([_sentence(claim, terms, record) + _by_chance(record), *against])
     record = replace(record, passed=not against, message=message, complaints=against)
     measured = sample.measured
     arrays = {f"{i}/{name}": np.asarray(array) for i, m in enumerate(measured) for name, array in m.arrays.items()}
@@ -315,7 +312,7 @@ def _blank(claim: Claim, terms: Terms, node: str) -> ClaimRecord:
 
 def complaints(claim: Claim, listed: Expectation, record: ClaimRecord) -> list[str]:
     """Why the claim fails; [] when it passes. An open verdict contradicts nothing."""
-    found = [_contradiction(record)] if contradicts(record.verdict, record.expected, record.membership) else []
+    found = [_contradiction(record)] if contradicts(record.verdict, record.expected, chance_of(record)) else []
     if record.membership is not None and record.membership.state == "alarm":
         found.append(f"these values do not belong to its reference ensemble: {record.membership.message}")
     if listed.verdict is None:
@@ -326,16 +323,22 @@ def complaints(claim: Claim, listed: Expectation, record: ClaimRecord) -> list[s
     return found + [control.message for control in record.controls if control.message]
 
 
-def contradicts(verdict: str, expected: str, tested: MembershipRecord | None) -> bool:
+def contradicts(verdict: str, expected: str, p: float | None) -> bool:
     """Whether a verdict is the opposite of the expected one by more than chance.
 
-    Where the mean over all seeds lies near the edge of the region, a few seeds decide for the other side at times. So their mean
-    must also differ from the other seeds' mean, at the level :data:`CHANCE`. Where they are not compared, opposite is opposite.
+    Where the mean over all seeds lies near the edge of the region, some of the seeds decide for the other side. So this run's
+    mean must also differ from the other seeds' mean, at the level :data:`.membership.CHANCE`.
 
     Args:
-        tested: how the run's values compare with the claim's ensemble.
+        p: of the difference (:func:`.membership.chance`); None where the means are not compared.
     """
-    return {verdict, expected} == DECIDED and (tested is None or tested.p is None or tested.p <= CHANCE)
+    return {verdict, expected} == DECIDED and (p is None or p <= CHANCE)
+
+
+def chance_of(record: ClaimRecord) -> float | None:
+    """The p of :func:`contradicts` for a judged claim."""
+    ensemble = ensemble_of(record)
+    return None if ensemble is None else chance(record.over, record.measurements[0], ensemble)
 
 
 def _contradiction(record: ClaimRecord) -> str:
@@ -345,6 +348,14 @@ def _contradiction(record: ClaimRecord) -> str:
     if record.verdict == Verdict.SUPPORTED.name:
         return f"listed as {record.expected} but no longer deviates: remove it from the deviations"
     return f"expected {record.expected}"
+
+
+def _by_chance(record: ClaimRecord) -> str:
+    """Why an opposite verdict contradicts nothing."""
+    p = chance_of(record)
+    if {record.verdict, record.expected} != DECIDED or p is None or p <= CHANCE:
+        return ""
+    return f" ({record.expected} is expected; that this run differs from the other seeds may be chance, p = {p:.2g})"
 
 
 def _remedy(claim: Claim, terms: Terms, record: ClaimRecord) -> str:

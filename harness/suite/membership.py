@@ -25,6 +25,7 @@ from harness.suite.records import MeasurementRecord, MembershipRecord
 from harness.suite.verdict import ROUNDING, Ensemble
 
 FALSE_ALARMS = 0.01  # largest share of runs with an alarm, if all runs are of the ensemble
+CHANCE = 0.01  # p above which the verdict of a run may be the opposite of its ensemble's by the chance of its seeds
 FEWEST = 3  # seeds that a spread needs
 
 
@@ -56,11 +57,7 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
     ensemble = reference.ensemble
     if ensemble is None:
         return MembershipRecord("unconfirmed" if reference.unconfirmed else "absent", reference.why)
-    here = {run for runs in measured.runs for run in runs}
-    values = [value for value in measured.values if value is not None]
-    logarithms = over == "seeds" and ensemble.skewed and min(values) > 0
-    if logarithms:
-        values, ensemble = [math.log(value) for value in values], ensemble.logarithms
+    values, ensemble, here, logarithms = _alike(over, measured, ensemble)
     others = others_of(over, ensemble, len(here), here)
     if others is None:
         known = len(_rest(ensemble, here)[1])
@@ -69,12 +66,37 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
     return _tested(values, len(here), others, FALSE_ALARMS / max(1, tests), logarithms)
 
 
-def others_of(over: str, ensemble: Ensemble, seeds: int, here: Collection[str] = ()) -> Sample | None:
-    """The ensemble without the runs ``here``, to test a run of ``seeds`` seeds against; None if too few seeds are left."""
+def chance(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> float | None:
+    """Student's p for the difference between this run's mean and that of the other seeds; None if there are too few others.
+
+    The spread is the one that was seen. :func:`membership` grants a counted quantity a step; here a quantity that never varied is
+    certain, so that no verdict against it is chance.
+    """
+    values, ensemble, here, _ = _alike(over, measured, ensemble)
+    others = others_of(over, ensemble, len(here), here, steps=False)
+    return None if others is None else student(float(np.mean(values)), len(here), others)[1]
+
+
+def _alike(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> tuple[list[float], Ensemble, set[str], bool]:
+    """The run's values and the ensemble, both as logarithms where the ensemble has a long tail; the run's seeds."""
+    here = {run for runs in measured.runs for run in runs}
+    values = [value for value in measured.values if value is not None]
+    if not (over == "seeds" and ensemble.skewed and min(values) > 0):
+        return values, ensemble, here, False
+    return [math.log(value) for value in values], ensemble.logarithms, here, True
+
+
+def others_of(over: str, ensemble: Ensemble, seeds: int, here: Collection[str] = (), *, steps: bool = True) -> Sample | None:
+    """The ensemble without the runs ``here``, to test a run of ``seeds`` seeds against; None if too few seeds are left.
+
+    Args:
+        steps: whether a counted quantity has at least the spread that a step gives.
+    """
     rest, known = _rest(ensemble, here)
     if len(known) < FEWEST:
         return None
-    return _sample(over, [ensemble.values[i] for i in rest], len(known), _least(ensemble, seeds, len(known)))
+    least = _least(ensemble, seeds, len(known)) if steps else 0.0
+    return _sample(over, [ensemble.values[i] for i in rest], len(known), least)
 
 
 def _rest(ensemble: Ensemble, here: Collection[str]) -> tuple[list[int], set[str]]:
@@ -159,4 +181,5 @@ def _grain(ensemble: Ensemble) -> float:
     if all(float(value).is_integer() for value in ensemble.values):
         return 1.0
     steps = np.diff(np.unique(ensemble.values))
+    steps = steps[steps > ROUNDING * np.abs(ensemble.values).max()]
     return float(steps.min()) if len(steps) else 0.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.engine.streams import numpy_stream
-from harness.suite.membership import FALSE_ALARMS, others_of, outside
+from harness.suite.membership import CHANCE, FALSE_ALARMS, others_of, outside
 from harness.suite.records import PowerRecord
 from harness.suite.verdict import CONFIDENCE, Ensemble, Region, on_log_scale, quantile
 
@@ -66,7 +66,10 @@ def power(
     alarm = alarm_shift(seeds, others.seeds, FALSE_ALARMS / max(1, tests))
     # verdict_shift assumes Student's interval, and those of shares and of trials are others
     verdict = None if over in ("share", "trials") else verdict_shift(scale, seeds, others.seeds, confidence)
-    seen = min((shift for shift in (alarm, verdict) if shift is not None), default=math.inf)
+    # a verdict that turns is reported if the means differ at the level CHANCE as well
+    differ = (quantile(others.seeds - 1, 1 - CHANCE) + NORMAL_SEEN) * math.sqrt(1 / seeds + 1 / others.seeds)
+    turned = None if verdict is None else max(verdict, differ)
+    seen = min((shift for shift in (alarm, turned) if shift is not None), default=math.inf)
     return PowerRecord(alarm, verdict, scale.spread, _blind(over, scale, seen))
 
 

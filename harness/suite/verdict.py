@@ -35,6 +35,9 @@ class Verdict(enum.Enum):
         raise TypeError(f"a verdict has no truth value: compare it, as in verdict is Verdict.{self.name}")
 
 
+DECIDED = {Verdict.SUPPORTED.name, Verdict.REFUTED.name}
+
+
 @dataclass(frozen=True)
 class Region:
     """The values of a measurement that support a claim: the closed interval [low, high], and why."""

@@ -1,5 +1,7 @@
 """LeNet-5: the network against JAX's own convolutions, its products, and a run that spends its budget once."""
 
+import re
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -20,6 +22,7 @@ from harness.engine.jacobian import jvp, vjp
 from harness.engine.krylov import gram
 from harness.engine.losses import cross_entropy, supervised
 from harness.errors import InvalidInput, NotRun
+from harness.progress import Progress, Step
 from harness.runs.experiment import CATALOGUE
 from harness.runs.lab import Lab
 from harness.runs.store import Store
@@ -90,6 +93,15 @@ def test_its_hessian_products_are_the_derivative_of_the_gradient(blank):
         assert np.abs(own - jaxs).max() < 1e-12 * np.abs(jaxs).max()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_patches_have_one_sum_on_every_device(dtype):
+    """A CPU adds them in place, an accelerator at once; the order of the sum is the same."""
+    patches = jnp.asarray(RNG.standard_normal((5, 5, 3, 4, 4, 2, 6)), dtype)
+    in_place, at_once = (jax.vmap(f, -1, -1)(patches) for f in (hessian._summed_in_place, hessian._summed_at_once))
+    assert in_place.dtype == at_once.dtype == dtype
+    assert np.array_equal(in_place, at_once)
+
+
 def run_in(folder, budget, experiment=TINY):
     return Run(experiment, Lab(Store(folder), scale="large", options={"budget": budget}))
 
@@ -131,6 +143,34 @@ def test_a_budget_is_spent_once_and_what_it_bought_is_kept(tmp_path, monkeypatch
     assert 0 <= found.inside.low <= found.inside.estimate <= found.inside.high <= 1
     # J - I has rank one: only two singular values of J are not one, and the range finder knows it
     assert again.spaces.low_rank[0.1].inside[0] >= lenet.SIZE - 2
+
+
+class Noted(Progress):
+    """Progress that keeps what stages note."""
+
+    def __init__(self):
+        self.notes = []
+
+    @contextmanager
+    def stage(self, label, total=1):
+        step = Step()
+        step.note = self.notes.append
+        yield step
+
+
+def test_a_run_says_what_is_needed_and_what_fits(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.engine.matrix_free._price", lambda *_: 0.0)
+    monkeypatch.setattr("claims.training_jacobian.lenet.run.TrainingProducts", Planted)
+    for again in (False, True):
+        noted = Noted()
+        run = Run(TINY, Lab(Store(tmp_path), scale="large", options={"budget": 0.05 * (1 + again)}, progress=noted))
+        assert run.spaces.gram.depth >= 2
+        first, *later = noted.notes
+        assert first.startswith("|sigma - 1| < 0.1: " if again else "400 block steps gave the share within 0.1 to five points")
+        assert later
+        assert all(
+            re.fullmatch(r"\|sigma - 1\| < 0.1: .* after \d+ block steps of 2; one in .* s, \d+ more fit", note) for note in later
+        )
 
 
 def test_two_seeds_are_compared_by_samples_that_stay(tmp_path, monkeypatch):

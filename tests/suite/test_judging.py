@@ -24,10 +24,10 @@ from harness.suite.claim import Claim, Control, World
 from harness.suite.code import code_of
 from harness.suite.ensemble import Ensembles
 from harness.suite.expectation import Expectation
-from harness.suite.judging import CHANCE, Terms, contradicts, groups_of, judge_claim, run_control
-from harness.suite.membership import membership
+from harness.suite.judging import Terms, chance_of, contradicts, groups_of, judge_claim, run_control
+from harness.suite.membership import CHANCE, membership
 from harness.suite.power import power
-from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, MembershipRecord, RuleRecord
+from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, RuleRecord
 from harness.suite.verdict import LOOKS, Verdict, at_least, at_most, spent, within
 
 SIZES = tuple(np.random.default_rng(0).normal(1, 0.01, 16).tolist())
@@ -96,11 +96,21 @@ def judged(claim, found, ensembles=None, **more) -> ClaimRecord:
     ],
 )
 def test_an_opposite_verdict_contradicts_unless_few_seeds_give_it_by_chance(verdict, expected, p, found):
-    assert contradicts(verdict, expected, MembershipRecord("belongs", "", p, 1e-4, 2.0, 13)) is found
+    assert contradicts(verdict, expected, p) is found
 
 
 def test_without_an_ensemble_an_opposite_verdict_contradicts():
-    assert contradicts("REFUTED", "SUPPORTED", None)
+    record = judged(claim(), runs(0.5, 0.51, 0.52), listed=Expectation())
+    assert (record.verdict, record.expected, record.complaints[0]) == ("REFUTED", "SUPPORTED", "expected SUPPORTED")
+
+
+@pytest.mark.parametrize("seeds", [8, 16])
+@pytest.mark.parametrize("values", [(0.5, 0.52, 0.49), (0.0,)])
+def test_against_a_quantity_that_never_varied_no_verdict_is_chance(seeds, values):
+    """A share that is 1 on every seed: as a count it might be a step away, which is its whole range."""
+    record = judged(claim(region=at_least(0.8, reason="most"), bounds=(0, 1)), runs(*values), known((1.0,) * seeds))
+    assert (record.verdict, record.expected, record.passed) == ("REFUTED", "SUPPORTED", False)
+    assert record.complaints[0].startswith("expected SUPPORTED")
 
 
 def test_an_opposite_verdict_by_chance_is_open():
@@ -108,7 +118,8 @@ def test_an_opposite_verdict_by_chance_is_open():
     values = np.linspace(0.891, 0.922, 16)
     record = judged(claim(), runs(0.8979, 0.898, 0.8981), known(tuple(values.tolist())))
     assert (record.verdict, record.expected, record.complaints) == ("REFUTED", "SUPPORTED", [])
-    assert record.membership.p > CHANCE
+    assert chance_of(record) > CHANCE
+    assert record.message.endswith(" (SUPPORTED is expected; that this run differs from the other seeds may be chance, p = 0.19)")
     assert text.outcome(record) == "open"
 
 

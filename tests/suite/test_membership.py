@@ -113,7 +113,7 @@ def test_one_seed_that_counts_otherwise_is_possible_and_three_are_not(values, ex
 def test_a_share_that_was_seen_a_step_lower_may_be_so_again():
     """Twenty-fourths, of which the ensemble does not know that they are counted."""
     seen, lower = [*[1.0] * 7, 23 / 24], [*[1.0] * 7, 0.99999]
-    assert state([23 / 24], seen) == "belongs"
+    assert state([23 / 24], seen) == state([23 / 24], [*seen, 1 - 1e-16]) == "belongs"
     assert state([12 / 24], seen) == "alarm"
     assert state([23 / 24], lower) == "alarm"
 

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import estimators
 from benchmarks.form_lenet import load, table
 from harness.engine.streams import numpy_stream
+from harness.errors import InvalidInput
 
 RECORD = Path(__file__).resolve().parents[2] / "benchmarks" / "records" / "lenet-5-240.npz"
 SQUARED_LENGTH = 2_943_276  # of J as a vector, summed over its entries on the device
@@ -19,6 +20,11 @@ def test_the_record_is_a_krylov_space_of_lenet_5(capsys):
     table(load(RECORD), [100])
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.startswith("| 100 | 45.6 [0.0, 91.")
+
+
+def test_more_steps_than_the_record_has_are_refused():
+    with pytest.raises(InvalidInput, match="--depths 6000: the record has 5454 block steps"):
+        table(load(RECORD), [100, 6000])
 
 
 def test_the_spectrum_has_the_length_of_the_matrix(monkeypatch):
