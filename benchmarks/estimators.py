@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.form_lenet import load
+from benchmarks.form_lenet import first_steps, load
 from harness.engine.counting import within
 from harness.engine.krylov import Krylov, probes
 from harness.engine.streams import numpy_stream
@@ -50,7 +50,7 @@ def row(name: str, cells: list[str]) -> None:
 
 def spectrum(krylov: Krylov) -> Any:
     """Eigenvalues of J^T J, descending: the record's converged Ritz values, and quantiles of the quadrature for all others."""
-    first = Krylov(krylov.blocks, krylov.diagonal[:DEPTH], krylov.below[:DEPTH])
+    first = first_steps(krylov, DEPTH)
     values, vectors, residuals = first.ritz()
     leading = int(np.argmax(np.append(residuals > CONVERGED * values, True)))
     weights = np.mean(vectors[: first.width, leading:] ** 2, axis=0)

@@ -89,19 +89,23 @@ def load(record: Path) -> Krylov:
         return Krylov(Basis(size, held["below"].shape[1]), list(held["diagonal"]), list(held["below"]))
 
 
-def table(krylov: Krylov, depths: list[int]) -> None:
-    """Shares of singular values of J by the number of Lanczos steps, in per cent.
+def first_steps(krylov: Krylov, depth: int) -> Krylov:
+    """The space after its first ``depth`` block steps.
 
     Raises:
-        InvalidInput: more steps than there are.
+        InvalidInput: it has fewer.
     """
-    if (most := max(depths)) > krylov.depth:
-        raise InvalidInput(f"--depths {most}: the record has {krylov.depth} block steps")
+    if depth > krylov.depth:
+        raise InvalidInput(f"--depths {depth}: the record has {krylov.depth} block steps")
+    return Krylov(krylov.blocks, krylov.diagonal[:depth], krylov.below[:depth])
+
+
+def table(krylov: Krylov, depths: list[int]) -> None:
+    """Shares of singular values of J by the number of Lanczos steps, in per cent."""
     print("| block steps | " + " | ".join(f"within {delta} | above | below" for delta in SHOWN) + " |")
     print("|---|" + "---|" * 3 * len(SHOWN))
     for depth in depths:
-        first = Krylov(krylov.blocks, krylov.diagonal[:depth], krylov.below[:depth])
-        found = near_one(first, SHOWN, confidence=CONFIDENCE)
+        found = near_one(first_steps(krylov, depth), SHOWN, confidence=CONFIDENCE)
         cells = [
             f"{100 * s.estimate:.1f} [{100 * s.low:.1f}, {100 * s.high:.1f}]" for c in found for s in (c.inside, c.above, c.below)
         ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.suite.claim import Claim
 from harness.suite.paper import home
 from harness.suite.records import ClaimRecord, PowerRecord, Report
-from harness.suite.verdict import DECIDED
+from harness.suite.verdict import opposite
 
 WORST_FIRST = ("failed", "deviates", "refuted", "open", "passed", "not run")
 SIGNS = {"SUPPORTED": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "NOT_RUN": "∅"}
@@ -123,7 +123,7 @@ def outcome(record: ClaimRecord) -> str:
         return "not run"
     if not record.passed:
         return "failed"
-    if {record.verdict, record.expected} == DECIDED:
+    if opposite(record.verdict, record.expected):
         return "open"
     if record.deviates or (record.verdict == "REFUTED" and record.expected):
         return "deviates"

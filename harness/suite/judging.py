@@ -23,16 +23,9 @@ from harness.suite.evidence import pack
 from harness.suite.expectation import Expectation, of_ensemble
 from harness.suite.membership import CHANCE, chance, membership
 from harness.suite.power import power
-from harness.suite.records import (
-    ClaimRecord,
-    ControlRecord,
-    EnsembleRecord,
-    MeasurementRecord,
-    PowerRecord,
-    RuleRecord,
-)
+from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, PowerRecord, RuleRecord
 from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_of
-from harness.suite.verdict import CONFIDENCE, DECIDED, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, spent
+from harness.suite.verdict import CONFIDENCE, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, opposite, spent
 
 Run = Any
 FEW = 3  # fewest seeds that have a spread of their own
@@ -332,7 +325,7 @@ def contradicts(verdict: str, expected: str, p: float | None) -> bool:
     Args:
         p: of the difference (:func:`.membership.chance`); None where the means are not compared.
     """
-    return {verdict, expected} == DECIDED and (p is None or p <= CHANCE)
+    return opposite(verdict, expected) and (p is None or p <= CHANCE)
 
 
 def chance_of(record: ClaimRecord) -> float | None:
@@ -353,7 +346,7 @@ def _contradiction(record: ClaimRecord) -> str:
 def _by_chance(record: ClaimRecord) -> str:
     """Why an opposite verdict contradicts nothing."""
     p = chance_of(record)
-    if {record.verdict, record.expected} != DECIDED or p is None or p <= CHANCE:
+    if not opposite(record.verdict, record.expected) or contradicts(record.verdict, record.expected, p):
         return ""
     return f" ({record.expected} is expected; that this run differs from the other seeds may be chance, p = {p:.2g})"
 

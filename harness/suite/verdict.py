@@ -35,7 +35,9 @@ class Verdict(enum.Enum):
         raise TypeError(f"a verdict has no truth value: compare it, as in verdict is Verdict.{self.name}")
 
 
-DECIDED = {Verdict.SUPPORTED.name, Verdict.REFUTED.name}
+def opposite(verdict: str, other: str) -> bool:
+    """Whether one is SUPPORTED and the other REFUTED, by their names."""
+    return {verdict, other} == {Verdict.SUPPORTED.name, Verdict.REFUTED.name}
 
 
 @dataclass(frozen=True)

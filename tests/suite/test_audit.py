@@ -281,6 +281,8 @@ def test_passing_is_decided_again():
     assert changed(membership=None) == ["its values are said to be 'untested' by their ensemble, and are 'belongs'"]
     assert changed("paper/open", membership=alarm)[0] == "its values are said to be 'alarm' by their ensemble, and are 'untested'"
     assert changed(verdict="REFUTED") == []  # values that belong may decide otherwise by chance; rejudging finds another verdict
+    near = {"verdict": "REFUTED", **measured("paper/size", values=[1.014, 1.015, 1.015, 1.016])}  # more than chance
+    assert changed(**near) == ["it is REFUTED where SUPPORTED is expected, and the report has it passed"]
     moved = changed(**measured("paper/size", values=[1.5, 1.6, 1.7, 1.8]))
     assert moved == [
         "its values are said to be 'belongs' by their ensemble, and are 'alarm'",
