@@ -34,6 +34,7 @@ from harness.suite.expectation import (
     Expectation,
     disagreements,
     expected,
+    missing_control,
     read_ledger,
     unknown_id,
 )
@@ -169,9 +170,12 @@ def make_ensemble(options: argparse.Namespace) -> int:
 
 
 def check_expected(options: argparse.Namespace) -> int:
-    """Hold the deviations against the ensembles: a line where prose and ensemble say different things."""
+    """Hold the deviations against the ensembles and the controls: a line for each claim whose deviation does not fit them."""
     deviations = declare_folder(options.claims)
-    said, missing = 0, []
+    listed = [(claim, scale, expected(claim, scale, deviations)) for claim in REGISTRY.values() for scale in claim.scales]
+    lacking = [f"{scale}: {claim.id}: {line}" for claim, scale, one in listed for line in missing_control(claim, one)]
+    print("\n".join(lacking), end="\n" if lacking else "")
+    said, missing = len(lacking), []
     for scale, precision in itertools.product(SCALES, PRECISIONS):
         known = ensemble.load(options.ensembles, scale, precision)
         if known.path is None:
@@ -305,7 +309,9 @@ def _parser() -> argparse.ArgumentParser:
         help="after a change of code: keep the ensembles of claims whose values, on two of their seeds or more, did not move",
     )
     making.set_defaults(command=make_ensemble)
-    expecting = commands.add_parser("expected", help="where the deviations and the reference ensembles disagree; 1 if they do")
+    expecting = commands.add_parser(
+        "expected", help="where the deviations disagree with the reference ensembles or the controls; 1 if they do"
+    )
     expecting.add_argument(
         "--ensembles", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s"
     )

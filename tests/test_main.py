@@ -237,8 +237,10 @@ def test_expected_and_power_end_with_what_has_no_ensemble(report, capsys):
     assert main(["ensemble", "report.json", "--accept"]) == 0
     capsys.readouterr()
     last = "paper, float32: 0 claims have an outdated ensemble and 1 none; `nox -s ensembles -- paper` measures them"
-    main(["expected"])
-    assert capsys.readouterr().out.splitlines()[-1] == last
+    assert main(["expected"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "paper: paper/size[strict]: a claim expected REFUTED needs a control expected SUPPORTED and has none"
+    assert said[-1] == last
     assert main(["power"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert [part.strip() for part in shown[0].split("  ") if part] == [

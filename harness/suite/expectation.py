@@ -101,6 +101,17 @@ def _disagreement(claim: Claim, ensemble: Ensemble, listed: Expectation | None) 
     return ""
 
 
+def missing_control(claim: Claim, listed: Expectation) -> list[str]:
+    """What is wrong with the controls of a claim of the papers; [] if one of them must come out unlike the claim.
+
+    A claim that is expected to fail proves something only if it can hold somewhere, and the reverse.
+    """
+    needed = Verdict.SUPPORTED if listed.verdict is Verdict.REFUTED else Verdict.REFUTED
+    if listed.verdict is None or claim.portable or any(control.expect is needed for control in claim.controls):
+        return []
+    return [f"a claim expected {listed.name} needs a control expected {needed.name} and has none"]
+
+
 def read_ledger(path: Path) -> list[LedgerEntry]:
     """The sentences of papers that no claim judges; an absent file lists nothing.
 

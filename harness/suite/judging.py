@@ -20,7 +20,7 @@ from harness.suite.claim import Claim, Control, World
 from harness.suite.code import code_of
 from harness.suite.ensemble import OVER, Ensembles, Reference, reference_fingerprint
 from harness.suite.evidence import pack
-from harness.suite.expectation import Expectation, of_ensemble
+from harness.suite.expectation import Expectation, missing_control, of_ensemble
 from harness.suite.membership import CHANCE, chance, membership
 from harness.suite.power import power
 from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, PowerRecord, RuleRecord
@@ -310,10 +310,7 @@ def complaints(claim: Claim, listed: Expectation, record: ClaimRecord) -> list[s
         found.append(f"these values do not belong to its reference ensemble: {record.membership.message}")
     if listed.verdict is None:
         return found
-    needed = Verdict.SUPPORTED if listed.verdict is Verdict.REFUTED else Verdict.REFUTED
-    if not claim.portable and not any(control.expect is needed for control in claim.controls):
-        found.append(f"a claim expected {listed.name} needs a control expected {needed.name} and has none")
-    return found + [control.message for control in record.controls if control.message]
+    return found + missing_control(claim, listed) + [control.message for control in record.controls if control.message]
 
 
 def contradicts(verdict: str, expected: str, p: float | None) -> bool:

@@ -16,7 +16,7 @@ from claims.training_jacobian.lenet import network as lenet
 from claims.training_jacobian.lenet.experiments import LENET, OTHER, PARTS, LeNetExperiment, at, named
 from claims.training_jacobian.lenet.horizons import horizons, longest, near, table
 from claims.training_jacobian.lenet.run import HELD_OUT, Run
-from claims.training_jacobian.lenet.worlds import noise_for_images
+from claims.training_jacobian.lenet.worlds import gaussian_on_noise, noise_for_images
 from harness.engine.counting import Share
 from harness.engine.jacobian import jvp, vjp
 from harness.engine.krylov import gram
@@ -287,6 +287,8 @@ def test_a_horizon_beyond_the_digits_asks_for_mnist():
 class Shares:
     """A run with the intervals of each horizon of a world; those that are left out have no data, or too small a budget."""
 
+    size = lenet.SIZE
+
     def __init__(self, world, intervals):
         self.held = {named(world, steps): (steps, interval) for steps, interval in intervals.items()}
 
@@ -297,8 +299,9 @@ class Shares:
         if low > high:
             raise InvalidInput(f"too few minutes for {name}")
         share = Share((low + high) / 2, low, high, (high - low) / 2, 0.0, 0.0)
-        spaces = SimpleNamespace(counts={0.1: SimpleNamespace(inside=share)}, gram=SimpleNamespace(depth=steps))
-        return SimpleNamespace(steps=steps, spaces=spaces, size=lenet.SIZE, origin=f"{steps} steps")
+        spaces = SimpleNamespace(counts={0.1: SimpleNamespace(inside=share)})
+        spaces.gram = spaces.displacement = spaces.range = SimpleNamespace(depth=steps)
+        return SimpleNamespace(steps=steps, spaces=spaces, size=self.size, origin=f"{steps} steps")
 
 
 @pytest.mark.parametrize(
@@ -331,3 +334,11 @@ def test_noise_with_as_large_a_bulk_has_no_fewer():
     assert set(found.arrays) == {"on-images", "on-white-noise"}
     control = test_bulk.test_fewer_on_noise(noise_for_images.world(run))
     assert (control.value, control.interval[:2]) == (pytest.approx(0), pytest.approx((-0.1, 0.1)))
+
+
+def test_images_have_a_larger_bulk_than_a_gaussian_matrix():
+    """A Gaussian matrix of the same size has 11 % of its singular values within a tenth of one, at whatever horizon."""
+    run = Shares("images", {30: (0.7, 0.9), 120: (0.6, 0.7)})
+    run.held |= Shares("white-noise", {30: (0.7, 0.9), 120: (0.6, 0.7)}).held
+    control = test_bulk.test_fewer_on_noise(gaussian_on_noise.world(run))
+    assert control.interval[:2] == pytest.approx((0.6 - 0.11, 0.7 - 0.11), abs=0.002)

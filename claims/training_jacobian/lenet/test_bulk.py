@@ -13,7 +13,7 @@ from harness.suite.verdict import at_least, at_most
 from ..sentences import NOISE
 from .experiments import at
 from .horizons import horizons, longest, near, table
-from .worlds import gaussian_matrix, large_gaussian, measured, noise_for_images
+from .worlds import gaussian_matrix, gaussian_on_noise, large_gaussian, measured, noise_for_images
 
 HALF, VERY_FEW, A_TENTH = 0.5, 0.05, 0.1
 MOST = "'most' is more than half"
@@ -83,7 +83,7 @@ def test_noise_no_bulk(run):
     says="trained on white noise, LeNet-5 has a smaller bulk than trained on images",
     reading="share of |sigma - 1| < 0.1 on images less that on white noise, at the longest horizon of both that decides, is at least 0.1",
     accept=at_least(A_TENTH, reason="a tenth of all directions; our reading of a bulk beside very few"),
-    controls=[noise_for_images],
+    controls=[noise_for_images, gaussian_on_noise],
     on=(*IMAGES, *ON_NOISE, *SHUFFLED),
     over="interval",
     scales=("large",),

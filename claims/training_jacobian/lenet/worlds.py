@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from harness.measure.measurement import Measurement
 from harness.suite.claim import Control, World
 from harness.suite.verdict import Verdict, mean_interval
 
-from .experiments import PARTS, named
+from .experiments import PARTS, at, named
 
 METHOD = "95 %: Student t over probes of the bounds that Lanczos leaves open"
 
@@ -55,8 +56,12 @@ def quarter_circle(low: float, high: float) -> float:
     return float(below(high) - below(low))
 
 
-def _gaussian(run: Any, times: float = 1.0) -> World:
-    """J and J - I of independent Gaussian entries: a quarter circle of radius 2 ``times``, and almost nothing of J - I near zero."""
+def _gaussian(run: Any, times: float = 1.0, names: Collection[str] | None = None) -> World:
+    """J and J - I of independent Gaussian entries: a quarter circle of radius 2 ``times``, and almost nothing of J - I near zero.
+
+    Args:
+        names: of the runs that have these matrices; all runs if None.
+    """
     shares = {delta: exactly(quarter_circle((1 - delta) / times, (1 + delta) / times)) for delta in DELTAS}
     counts = {delta: SimpleNamespace(inside=share) for delta, share in shares.items()}
     moved = {delta: exactly(quarter_circle(0, delta)) for delta in DELTAS}
@@ -66,7 +71,11 @@ def _gaussian(run: Any, times: float = 1.0) -> World:
         held = {name: getattr(other.spaces, name) for name in ("gram", "displacement", "range")}
         return World(other, spaces=SimpleNamespace(counts=counts, unmoved=moved, low_rank=low_rank, **held))
 
-    return World(run, sibling=lambda name: in_place_of(run.sibling(name)))
+    def sibling(name: str) -> Any:
+        other = run.sibling(name)
+        return in_place_of(other) if names is None or name in names else other
+
+    return World(run, sibling=sibling)
 
 
 def _noise_for_images(run: Any) -> World:
@@ -131,3 +140,8 @@ linear_training = Control("training that is its own linearisation", _linear, Ver
 noise_for_images = Control("white noise in place of the images", _noise_for_images)
 gaussian_matrix = Control("a Gaussian random matrix in place of J", _gaussian)
 large_gaussian = Control("a Gaussian random matrix, three times as large", lambda run: _gaussian(run, 3.0), Verdict.SUPPORTED)
+gaussian_on_noise = Control(
+    "a Gaussian random matrix in place of J on white noise",
+    lambda run: _gaussian(run, names=at("white-noise")),
+    Verdict.SUPPORTED,
+)
