@@ -176,7 +176,7 @@ def _found(
         verdict = judge(interval_of(claim.over, run, rest), claim.accept)
     except InvalidInput:  # the shift took a proportion to where no proportion of so many trials lies
         return alarm, False
-    return alarm, contradicts(verdict.name, expected.name, chance(claim.over, run, ensemble))
+    return alarm, contradicts(verdict.name, expected.name, chance(claim.over, run, rest))
 
 
 def _covered(claim: Claim, run: MeasurementRecord, ensemble: Ensemble, rest: Ensemble) -> bool | None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from harness.suite.ensemble import Ensembles, content, entries
+from harness.suite.membership import moved, unnoticed
 from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.rejudge import bounds_of, ensemble_interval, region_of
-from harness.suite.verdict import ROUNDING, Ensemble, judge
+from harness.suite.verdict import Ensemble, judge
 
-UNNOTICED = 0.01  # standard deviations between seeds: code that moves no value by more than this keeps the ensemble
 REPLAYED = 2  # seeds that must be measured again to confirm an ensemble
 NOTABLE = 0.5  # standard deviations between seeds: a mean that moved further is named
 
@@ -32,7 +32,7 @@ def confirmed(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
     """Confirm known ensembles by a report that newer code measured.
 
     The report confirms an ensemble if it measured two or more of its seeds again and no value moved too far. The limit is
-    :data:`UNNOTICED` standard deviations between seeds, or rounding where that is larger.
+    :data:`.membership.UNNOTICED` standard deviations between seeds, or rounding where that is larger.
 
     Returns:
         The content of the ensemble file with the confirmed ensembles, and a line for each ensemble that is not confirmed.
@@ -101,21 +101,16 @@ def _joined(before: Json, entry: Json) -> Json:
 
 def _unlike(record: ClaimRecord, entry: Json) -> str:
     """Why the values do not confirm the ensemble; "" if they do."""
-    before = {tuple(runs): value for runs, value in zip(entry["runs"], entry["values"], strict=True)}
-    measured = record.measurements[0]
-    now = {tuple(runs): value for runs, value in zip(measured.runs, measured.values, strict=True)}
-    both = [(before[runs], value) for runs, value in now.items() if runs in before and value is not None]
-    if len({run for runs in now if runs in before for run in runs}) < REPLAYED:
+    measured, known = record.measurements[0], {tuple(runs) for runs in entry["runs"]}
+    if len({run for runs in measured.runs if tuple(runs) in known for run in runs}) < REPLAYED:
         return f"fewer than {REPLAYED} seeds of its ensemble were measured again"
-    spread = float(np.std(entry["values"], ddof=1))
-    rounding = ROUNDING * max(abs(value) for value in entry["values"])
-    moved = max(abs(one - other) for one, other in both)
-    if moved <= max(UNNOTICED * spread, rounding):
+    far, spread = max(moved(measured, entry["runs"], entry["values"])), float(np.std(entry["values"], ddof=1))
+    if far <= unnoticed(entry["values"]):
         return ""
     return (
-        f"a value moved by {moved:.2g}, {moved / spread:.2g} standard deviations: measure it anew"
+        f"a value moved by {far:.2g}, {far / spread:.2g} standard deviations: measure it anew"
         if spread
-        else f"moved by {moved:.2g}"
+        else f"moved by {far:.2g}"
     )
 
 

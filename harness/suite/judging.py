@@ -21,7 +21,7 @@ from harness.suite.code import code_of
 from harness.suite.ensemble import OVER, Ensembles, Reference, reference_fingerprint
 from harness.suite.evidence import pack
 from harness.suite.expectation import Expectation, missing_control, of_ensemble
-from harness.suite.membership import CHANCE, chance, membership
+from harness.suite.membership import CHANCE, chance, membership, reproduced
 from harness.suite.power import power
 from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, PowerRecord, RuleRecord
 from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_of
@@ -317,7 +317,8 @@ def contradicts(verdict: str, expected: str, p: float | None) -> bool:
     """Whether a verdict is the opposite of the expected one by more than chance.
 
     Where the mean over all seeds lies near the edge of the region, some of the seeds decide for the other side. So this run's
-    mean must also differ from the other seeds' mean, at the level :data:`.membership.CHANCE`.
+    mean must also differ from the other seeds' mean, at the level :data:`.membership.CHANCE`. A run that gives the ensemble's own
+    values contradicts nothing: the choice of its seeds alone makes the difference.
 
     Args:
         p: of the difference (:func:`.membership.chance`); None where the means are not compared.
@@ -345,7 +346,11 @@ def _by_chance(record: ClaimRecord) -> str:
     p = chance_of(record)
     if not opposite(record.verdict, record.expected) or contradicts(record.verdict, record.expected, p):
         return ""
-    return f" ({record.expected} is expected; that this run differs from the other seeds may be chance, p = {p:.2g})"
+    held = ensemble_of(record)
+    known = held is not None and reproduced(record.measurements[0], held)
+    differs = f"that this run differs from the other seeds may be chance, p = {p:.2g}"
+    why = "its ensemble holds these values of these seeds, and others that decide otherwise" if known else differs
+    return f" ({record.expected} is expected; {why})"
 
 
 def _remedy(claim: Claim, terms: Terms, record: ClaimRecord) -> str:

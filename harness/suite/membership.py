@@ -15,7 +15,7 @@ An alarm needs two things together.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from harness.suite.records import MeasurementRecord, MembershipRecord
 from harness.suite.verdict import ROUNDING, Ensemble
 
 FALSE_ALARMS = 0.01  # largest share of runs with an alarm, if all runs are of the ensemble
+UNNOTICED = 0.01  # standard deviations between seeds: a value of a seed that moved by no more is the same value
 CHANCE = 0.01  # p above which the verdict of a run may be the opposite of its ensemble's by the chance of its seeds
 FEWEST = 3  # seeds that a spread needs
 
@@ -69,12 +70,34 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
 def chance(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> float | None:
     """Student's p for the difference between this run's mean and that of the other seeds; None if there are too few others.
 
+    It is one where the ensemble already holds the run's values: then the choice of seeds alone makes the difference.
+
     The spread is the one that was seen. :func:`membership` grants a counted quantity a step; here a quantity that never varied is
     certain, so that no verdict against it is chance.
     """
+    if reproduced(measured, ensemble):
+        return 1.0
     values, ensemble, here, _ = _alike(over, measured, ensemble)
     others = others_of(over, ensemble, len(here), here, steps=False)
     return None if others is None else student(float(np.mean(values)), len(here), others)[1]
+
+
+def reproduced(measured: MeasurementRecord, ensemble: Ensemble) -> bool:
+    """Whether the ensemble holds each value of the run, for the same seeds."""
+    far = moved(measured, ensemble.runs, ensemble.values)
+    return len(far) == len(measured.values) and max(far) <= unnoticed(ensemble.values)
+
+
+def moved(measured: MeasurementRecord, runs: Iterable[Sequence[str]], values: Sequence[float]) -> list[float]:
+    """How far the values of an ensemble's seeds moved: |now - before| of each value whose seeds the ensemble has."""
+    before = dict(zip(map(tuple, runs), values, strict=False))
+    now = [(before.get(tuple(run)), value) for run, value in zip(measured.runs, measured.values, strict=True)]
+    return [abs(one - other) for one, other in now if one is not None and other is not None]
+
+
+def unnoticed(values: Sequence[float]) -> float:
+    """How far a value of an ensemble may move and be the same: :data:`UNNOTICED` standard deviations, or rounding if larger."""
+    return max(UNNOTICED * float(np.std(values, ddof=1)), ROUNDING * max(map(abs, values)))
 
 
 def _alike(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> tuple[list[float], Ensemble, set[str], bool]:

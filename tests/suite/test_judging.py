@@ -123,6 +123,17 @@ def test_an_opposite_verdict_by_chance_is_open():
     assert text.outcome(record) == "open"
 
 
+@pytest.mark.parametrize(("off", "passed"), [(0, True), (0.0005, False)])
+def test_seeds_that_give_their_own_values_again_contradict_nothing(off, passed):
+    """Seeds 0 to 2 decide otherwise than the other 13, by more than chance; only other values of theirs are a change."""
+    own = (0.8979, 0.898, 0.8981)
+    ensemble = known((*own, *np.linspace(0.905, 0.93, 13).tolist()))
+    record = judged(claim(), runs(*(value - off for value in own), first=0), ensemble, tests=100)
+    assert (record.verdict, record.expected, record.passed) == ("REFUTED", "SUPPORTED", passed)
+    held = "its ensemble holds these values of these seeds, and others that decide otherwise"
+    assert (held in record.message) is passed
+
+
 def test_a_record_has_what_was_declared_measured_and_known():
     names = {"given": {"of": 2}, "unit": "ft", "published": 1.5, "bounds": (0, math.inf), "quotes": "its own words"}
     asked = claim(lambda run, of: measured(run), controls=(DOUBLED,), **names, derived=True, calibrated=True)
