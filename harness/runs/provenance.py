@@ -258,7 +258,20 @@ def _installed(top: str, importer: str, optional: bool) -> bool:
         return True
     spec = _found(top, importer)
     places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or [])
-    return any({"site-packages", "dist-packages"} & set(Path(place).parts) for place in places)
+    return any({"site-packages", "dist-packages"} & set(Path(place).parts) or _recorded(top, Path(place)) for place in places)
+
+
+def _recorded(top: str, place: Path) -> bool:
+    """Whether an installer recorded the package in the folder where it lies, as ``pip install --target`` does."""
+    folder = next((parent.parent for parent in (place, *place.parents) if parent.stem == top), None)
+    return folder is not None and top in _recorded_in(folder)
+
+
+@functools.cache
+def _recorded_in(folder: Path) -> frozenset[str]:
+    """The top-level names in the records of what was installed into a folder."""
+    distributions = importlib.metadata.distributions(path=[str(folder)])
+    return frozenset(Path(file.parts[0]).stem for found in distributions for file in found.files or ())
 
 
 def _spec(name: str) -> ModuleSpec | None:

@@ -112,6 +112,23 @@ def test_libraries_are_left_to_their_versions(own):
     assert "pytest" not in provenance.versions()
 
 
+@pytest.mark.parametrize(("files", "top"), [({"aside/__init__.py": ""}, "aside"), ({"alone.py": ""}, "alone")])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_library_in_a_folder_of_its_own_is_told_by_its_record(own, tmp_path, monkeypatch, files, top, recorded):
+    """As pip install --target leaves it. Without a record the package is the user's own code."""
+    folder = tmp_path / "target"
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    if recorded:
+        (folder / "planted-1.0.dist-info").mkdir()
+        (folder / "planted-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
+        (folder / "planted-1.0.dist-info" / "RECORD").write_text("".join(f"{name},,\n" for name in files))
+    monkeypatch.syspath_prepend(str(folder))
+    module = own("mynet", mynet=f"import {top}\n")
+    assert set(provenance._closure([module]).sources) == ({"mynet"} if recorded else {"mynet", top})
+
+
 def test_another_name_of_the_package_gives_the_same_hash(own):
     """Also where the order of the names changes against that of what it imports."""
     sources = {"net": "from . import layers\nimport harness.errors\nimport harness.suite.verdict\n", "layers": "slope = 0.1\n"}
