@@ -117,7 +117,7 @@ def _claim(report: Report, record: ClaimRecord, claim: Claim, known: Known, test
         return
     yield from _runs(report, record, claim)
     yield from _experiments(report, record, claim)
-    reference = known.ensembles.of(claim, record.experiments, record.code) if claim.over in OVER else Reference()
+    reference = known.ensembles.of(claim, record.experiments) if claim.over in OVER else Reference()
     yield from _ensemble(record, reference)
     yield from _controls(record, claim)
     yield from _passing(record, claim, listed, reference, tests)

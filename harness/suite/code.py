@@ -68,8 +68,12 @@ def _module(module: ModuleType) -> tuple[Mapping[str, list[ast.stmt]], Mapping[s
     for node in _statements(tree.body):
         for name in _defines(node):
             definitions.setdefault(name, []).append(node)
-    package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
-    return definitions, dict(_imports(tree, package))
+    return definitions, dict(_imports(tree, _package(module)))
+
+
+def _package(module: ModuleType) -> str:
+    """What the module's relative imports start from."""
+    return module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -92,7 +96,7 @@ def _used(module: ModuleType, start: str, given: Iterable[str] = ()) -> tuple[li
         if name in definitions:
             for body in (_body(node, name == start) for node in definitions[name]):
                 todo += [node.id for node in ast.walk(body) if isinstance(node, ast.Name)]
-                modules |= {found for _, found in _imports(body, module.__name__.rpartition(".")[0])}
+                modules |= {found for _, found in _imports(body, _package(module))}
         else:
             modules.add(imports[name])
     parts = [dump(_body(node, name == start)) for name in sorted(seen & definitions.keys()) for node in definitions[name]]

@@ -65,7 +65,7 @@ CLAIMS = {
         doubled(declared("paper/size")),
         doubled(declared("paper/pairs", middle, "pairs")),
         declared("paper/won", won, "trials", 0.5),
-        declared("paper/open", held, "interval", 0.5),
+        declared("paper/open", held, "interval", 0.5, bounds=None),
         declared("paper/large", scales=("large",)),
         doubled(declared("paper/share", lambda size: size < 1.5, "share", 0.5)),
     )
@@ -293,6 +293,24 @@ def test_passing_is_decided_again():
     ]
 
 
+def test_the_ensemble_decides_what_is_expected_whatever_is_listed():
+    other = {("paper/size", "smoke"): Expectation(Verdict.INCONCLUSIVE)}
+    assert audit(BASE, replace(KNOWN, deviations={**DEVIATIONS, **other})) == []
+
+
+def test_a_report_that_expects_otherwise_is_wrong_in_that_alone():
+    """Without an ensemble an opposite verdict fails; the audit holds it against what is expected in truth."""
+    assert changed("paper/pairs", expected="REFUTED") == ["what is expected of it is SUPPORTED, and the report says REFUTED"]
+
+
+def test_of_a_claim_on_a_network_of_ones_own_nothing_is_expected():
+    own = replace(KNOWN, claims={**CLAIMS, "paper/pairs": replace(CLAIMS["paper/pairs"], portable=True)})
+    assert changed("paper/pairs", own, expected="") == []
+    assert changed("paper/pairs", own) == ["what is expected of it is nothing, and the report says SUPPORTED"]
+    failed = changed("paper/pairs", own, expected="", passed=False)
+    assert failed == ["it is SUPPORTED where nothing is expected, and the report has it failed"]
+
+
 def test_the_claims_of_the_report_are_the_declared_ones():
     gone = "is declared and not in the report, which calls itself whole"
     left = replace(BASE, claims=[one for one in BASE.claims if one.id not in ("paper/open", "paper/pairs")])
@@ -312,6 +330,9 @@ def test_the_level_is_shared_by_the_selected_claims_of_the_scale_that_have_an_en
     partial = replace(BASE, claims=won, partial=True)
     (line,) = audit(partial, KNOWN)
     assert line == "1 claims of this run share its false alarms, each at a level of 0.01, and the report has 0.005"
+    own = [replace(one, membership=one.membership and replace(one.membership, level=0.01)) for one in won[:1]]
+    (line,) = audit(replace(partial, claims=[*own, *won[1:]]), KNOWN)
+    assert line.endswith("and the report has 0.005, 0.01")
     assert audit(replace(partial, unreached=["paper/size", "paper/large", "paper/gone"]), KNOWN) == []
     none = replace(BASE, claims=[replace(one, membership=None) for one in won if one.id == "paper/open"], partial=True)
     assert audit(none, KNOWN) == []

@@ -17,6 +17,8 @@ PLANTED = '''
 """What is planted."""
 
 from planted_claims.helpers import squared
+
+from . import offsets
 from harness.suite.claim import claim
 
 FACTOR = 2
@@ -38,41 +40,52 @@ def unchanged(f):
 @unchanged
 def doubled(x):
     """Twice x."""
-    return SIGN * TABLE[1] * FACTOR * SCALE * x  # a comment
+    from .late import later
+
+    return later(SIGN * TABLE[1] * FACTOR * SCALE * x)  # a comment
+
+
+def tripled(x):
+    return 3 * x
 
 
 @claim("x")
 def test_it(x):
-    return squared(doubled(x))
+    return squared(doubled(x)) + offsets.START
 
 
 def test_another(x):
     return OTHER * x
 '''
-HELPERS = "def squared(x):\n    return x * x\n"
+SOURCES = {
+    "__init__": "START = 4\n\n\ndef begin():\n    from .late import later\n\n    return later(START)\n",
+    "helpers": "def squared(x):\n    return x * x\n",
+    "late": "def later(x):\n    return x + 7\n",
+    "offsets": "START = 11\n",
+    "planted": PLANTED.replace("@claim", "@(lambda id: lambda f: f)"),
+}
 
 
 @pytest.fixture
 def hashed(tmp_path, monkeypatch):
-    """The hash of ``test_it``, its modules written anew with replacements in either of them."""
+    """The hash of ``test_it``, its modules written anew with replacements in any of them.
+
+    ``named`` is a function of its module that is a static argument."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     folder = tmp_path / "planted_claims"
     folder.mkdir()
 
-    def write(old: str = "", new: str = "", given: dict | None = None) -> str:
-        for name, text in (
-            ("__init__", ""),
-            ("helpers", HELPERS),
-            ("planted", PLANTED.replace("@claim", "@(lambda id: lambda f: f)")),
-        ):
+    def write(old: str = "", new: str = "", given: dict | None = None, named: str = "") -> str:
+        for name, text in SOURCES.items():
             (folder / f"{name}.py").write_text(text.replace(old, new) if old else text)
         for name in [name for name in sys.modules if name.partition(".")[0] == "planted_claims"]:
             del sys.modules[name]
         importlib.invalidate_caches()
         code._closure_hash.cache_clear()
-        function = importlib.import_module("planted_claims.planted").test_it
-        return code.code_of(Claim("a/b", "", "", "", at_least(0, reason="planted"), function, (), given=given or {}), [])
+        planted = importlib.import_module("planted_claims.planted")
+        given = {"of": getattr(planted, named)} if named else given or {}
+        return code.code_of(Claim("a/b", "", "", "", at_least(0, reason="planted"), planted.test_it, (), given=given), [])
 
     yield write
     for name in [name for name in sys.modules if name.partition(".")[0] == "planted_claims"]:
@@ -95,11 +108,13 @@ def hashed(tmp_path, monkeypatch):
         ("in (2, 3)", "in (1, 3)"),
         ("return f\n", "return lambda x: -f(x)\n"),
         ("@unchanged\n", ""),
+        ("x + 7", "x + 8"),
+        ("START = 11", "START = 12"),
     ],
     ids=[
         *("a helper", "a constant", "another module", "the claim itself", "what is added to a constant", "below an if"),
         *("a constant that is multiplied", "a constant with a type", "a loop", "what a loop goes through"),
-        *("the decorator of a helper", "a helper without it"),
+        *("the decorator of a helper", "a helper without it", "what a helper imports when it is called", "what the package has"),
     ],
 )
 def test_whatever_can_move_a_value_moves_the_hash(hashed, old, new):
@@ -115,8 +130,17 @@ def test_whatever_can_move_a_value_moves_the_hash(hashed, old, new):
         ("OTHER * x", "OTHER + x"),
         ('lambda f: f)("x")', 'lambda f: f)("y")'),
         ("What is planted.", "What was planted."),
+        ("3 * x", "x * 3"),
     ],
-    ids=["a docstring", "a comment", "what another claim uses", "another claim", "what is declared", "the module's docstring"],
+    ids=[
+        "a docstring",
+        "a comment",
+        "what another claim uses",
+        "another claim",
+        "what is declared",
+        "the module's docstring",
+        "unused",
+    ],
 )
 def test_nothing_else_moves_it(hashed, old, new):
     before = hashed()
@@ -148,6 +172,24 @@ def test_a_function_among_them_counts_by_its_name_in_every_process(hashed):
     assert code._static(test_static_arguments_count) == "tests.suite.test_code.test_static_arguments_count"
 
 
+def test_a_function_of_the_claims_module_among_them_counts_with_its_code(hashed):
+    assert hashed(named="tripled") != hashed("3 * x", "x * 3", named="tripled")
+    assert hashed(named="tripled") == hashed("OTHER * x", "OTHER + x", named="tripled")
+
+
+def test_code_that_judges_does_not_count_wherever_it_is_used(hashed):
+    hashed("def squared(x):", "import harness.suite.verdict\n\n\ndef squared(x):")
+    helpers = importlib.import_module("planted_claims.helpers")
+    found = code._closure_hash(("planted_claims.helpers",))
+    assert found == provenance.meaning_hash([helpers], without=code.JUDGING) != provenance.meaning_hash([helpers])
+
+
+def test_a_package_imports_from_itself(hashed):
+    hashed()
+    parts, modules = code._used(importlib.import_module("planted_claims"), "begin")
+    assert (len(parts), modules) == (2, {"planted_claims.late"})
+
+
 def test_a_function_inside_of_another_value_counts_by_its_name(hashed):
     first, second = (hashed(given={"of": functools.partial(lambda x: x, 1)}) for _ in range(2))  # two functions, one name
     assert first == second != hashed(given={"of": functools.partial(sorted, 1)})
@@ -169,6 +211,7 @@ def test_modules_are_the_projects_own_or_the_harnesss():
 def test_imported_names_are_modules_or_come_from_them():
     text = """
 import harness.errors
+import jax.numpy.linalg
 import numpy.linalg as la
 from . import claim, nothing_of_that_name
 from .claim import Claim as Declared
@@ -179,6 +222,7 @@ if True:
 """
     assert dict(code._imports(ast.parse(text), "harness.suite")) == {
         "harness": "harness.errors",
+        "jax": "jax.numpy.linalg",
         "la": "numpy.linalg",
         "claim": "harness.suite.claim",
         "nothing_of_that_name": "harness.suite",

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from harness.suite.ensemble import Reference
-from harness.suite.membership import FALSE_ALARMS, Sample, membership, others_of, outside, student
+from harness.suite.membership import FALSE_ALARMS, Sample, chance, membership, moved, others_of, outside, student, unnoticed
 from harness.suite.records import MeasurementRecord, MembershipRecord
 from harness.suite.verdict import Ensemble
 
@@ -323,3 +323,49 @@ class TestFormulas:
                 True,
                 True,
             )
+
+
+class TestChance:
+    """Whether the seeds alone may make a verdict the opposite of the ensemble's."""
+
+    def test_it_is_students_p_for_the_seen_spread(self):
+        of = np.random.default_rng(4).normal(1, 0.1, 12)
+        expected = stats.t.sf(abs(1.3 - of.mean()) / (of.std(ddof=1) * math.sqrt(1 / 2 + 1 / 12)), 11) * 2
+        assert chance("seeds", run([1.2, 1.4]), ensemble(of)) == pytest.approx(expected)
+
+    def test_a_long_tail_is_compared_by_its_logarithms(self):
+        of = np.exp(np.random.default_rng(5).standard_t(3, 16))
+        assert ensemble(of).skewed
+        logs = np.log(of)
+        expected = stats.t.sf(abs(4 - logs.mean()) / (logs.std(ddof=1) * math.sqrt(1 + 1 / 16)), 15) * 2
+        assert chance("seeds", run([math.exp(4)]), ensemble(of)) == pytest.approx(expected)
+
+    def test_pairs_are_worth_the_seeds_behind_them(self):
+        pairs = list(combinations(range(6), 2))
+        values = np.random.default_rng(6).normal(0, 1, len(pairs))
+        of = Ensemble(tuple(values), "planted", tuple((f"it[{a}]", f"it[{b}]") for a, b in pairs))
+        new = MeasurementRecord("it", "", "", [["it[7]", "it[8]"]], [4.0])
+        spread = values.std(ddof=1) * math.sqrt(2 * 7 / 5)
+        expected = stats.t.sf((4 - values.mean()) / (spread * math.sqrt(1 / 2 + 1 / 6)), 5) * 2
+        assert chance("pairs", new, of) == pytest.approx(expected)
+
+    def test_of_two_other_seeds_nothing_is_known(self):
+        known = ensemble(np.arange(8.0))
+        assert chance("seeds", run([*range(1, 6), 7], first=0), known) is None
+        assert chance("seeds", run([*range(1, 6)], first=0), known) is not None
+
+    @pytest.mark.parametrize("known", [[0.0] * 8, [5.0, *np.linspace(0, 1, 7)]])
+    def test_values_that_the_ensemble_holds_are_certain(self, known):
+        assert chance("seeds", run(known[:1], first=0), ensemble(known)) == 1.0
+        assert chance("seeds", run([known[0] + 0.1], first=0), ensemble(known)) < 0.01
+
+    def test_an_ensemble_whose_runs_are_not_known_holds_none(self):
+        assert moved(run([1.0, 2.0], first=0), (), (1.0, 2.0)) == []
+
+    def test_only_seeds_that_both_have_can_move(self):
+        new = MeasurementRecord("it", "", "", [["it[0]"], ["it[1]"], ["it[9]"]], [1.5, None, 3.0])
+        assert moved(new, [["it[0]"], ["it[1]"], ["it[2]"]], [1.0, 2.0, 3.0]) == [0.5]
+
+    def test_a_hundredth_of_the_spread_is_not_noticed(self):
+        assert unnoticed([1.0, 2.0, 3.0]) == pytest.approx(0.01)
+        assert unnoticed([2.0, 2.0]) == pytest.approx(2e-6)
