@@ -137,6 +137,7 @@ class TestErosion:
         bare = [report(environment={"system": name}) for name in ("Linux x86_64", "Darwin arm64")]
         assert len(history.tracks(bare)) == 2
         assert len(history.tracks([report(environment={}), report(environment={"load": "1"})])) == 1
+        assert history.platform(report(environment={})).endswith(", ?, ?, jax ?")
 
 
 class TestTable:

@@ -198,7 +198,9 @@ class TestWhole:
             assert f"| {line} |" in whole
         assert "| cpu | planted | a \\| b |" in whole
         assert "| load | 1.0 | 9 |" in whole
-        assert "**Note**: the baseline is incomplete." in whole
+        head = [f"{line(self._whole())}." for line in (text.headline, text.stages_line, text.chance_line)]
+        first = ["# Comparison with the baseline", *head, "**Note**: the baseline is incomplete."]
+        assert whole.startswith("\n\n".join([*first, "## What the machines differ in", "|  | baseline | new |"]))
         assert [line for line in whole.splitlines() if line.startswith("## ")] == [
             "## What the machines differ in",
             "## Claims",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -132,6 +133,25 @@ def test_seeds_that_give_their_own_values_again_contradict_nothing(off, passed):
     assert (record.verdict, record.expected, record.passed) == ("REFUTED", "SUPPORTED", passed)
     held = "its ensemble holds these values of these seeds, and others that decide otherwise"
     assert (held in record.message) is passed
+
+
+def test_the_means_of_pairs_are_compared_as_pairs():
+    """The other seeds' spread follows from that of their pairs, and is larger."""
+    values = np.random.default_rng(8).normal(0.96, 0.03, 28).tolist()
+    ensemble = known(
+        values, "pairs", names=tuple((f"planted[{a}]", f"planted[{b}]") for a, b in itertools.combinations(range(8), 2))
+    )
+    record = judged(claim(lambda a, b: (a.size + b.size) / 2, "pairs", controls=()), runs(0.85, 0.86, 0.87), ensemble)
+    spread = np.std(values, ddof=1) * math.sqrt(2 * 9 / 7)
+    t = (np.mean(values) - 0.86) / spread / math.sqrt(1 / 3 + 1 / 8)
+    assert chance_of(record) == pytest.approx(2 * stats.t.sf(t, 7))
+
+
+def test_each_experiments_runs_are_asked_for_by_its_name():
+    held = {"planted": runs(1.0, 1.01, 0.99), "other": runs(1.02, 1.0, 0.98, name="other")}
+    asked = claim(on=("planted", "other"))
+    record = judge_claim(asked, Terms("paper", Expectation(), Ensembles(), held.__getitem__), "node").record
+    assert [names for (names,) in record.measurements[0].runs] == [f"{name}[{seed}]" for name in held for seed in (100, 101, 102)]
 
 
 def test_a_record_has_what_was_declared_measured_and_known():
