@@ -218,7 +218,7 @@ def run_control(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]
     Three or more values that differ give an interval; fewer values, or equal ones, give a point. A crash proves nothing."""
     blank = ControlRecord(control.name, control.expect.name, None, None)
     try:
-        found = [_finite_measurement(world, claim) for world in _worlds(claim, control, groups)]
+        found = [_finite_measurement(world, claim) for world in _worlds(control, groups)]
         interval = _control_interval(claim, found, groups)
     except Exception as error:
         return replace(blank, message=f"control '{control.name}' crashed, which proves nothing: {_cause(error)}")
@@ -233,7 +233,7 @@ def run_control(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]
     return replace(blank, verdict=verdict.name, value=value, message="" if held else blind, values=values, interval=own)
 
 
-def _worlds(claim: Claim, control: Control, groups: Sequence[tuple[Run, ...]]) -> Iterator[Any]:
+def _worlds(control: Control, groups: Sequence[tuple[Run, ...]]) -> Iterator[Any]:
     """The world of each seed (or pair), one after the other. A run that is the world of several seeds comes once."""
     seen: list[tuple[Any, ...]] = []
     for group in groups:

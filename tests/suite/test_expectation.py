@@ -1,16 +1,18 @@
 """What is expected of a claim: the listed deviations, the ensembles that contradict them, the ledger, and ids that are close."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from harness.errors import InvalidInput
-from harness.suite.claim import Claim
+from harness.suite.claim import Claim, Control
 from harness.suite.ensemble import Ensembles
 from harness.suite.expectation import (
     Expectation,
     disagreements,
     expected,
+    missing_control,
     of_ensemble,
     read_deviations,
     read_ledger,
@@ -184,3 +186,28 @@ class TestDisagreements:
         assert self.lines(claim(region=refuted), None, now="1") == []
         assert self.lines(claim(region=refuted), None, ids=("paper/other",)) == []
         assert len(self.lines(claim(region=REGIONS["SUPPORTED"]), "REFUTED", scale="paper")) == 0
+
+
+class TestMissingControl:
+    """A claim that is expected to hold needs a world in which it does not, and one that is not expected to needs the reverse."""
+
+    HELD, FAILED = (Control(name, id, expect) for name, expect in (("held", Verdict.SUPPORTED), ("failed", Verdict.REFUTED)))
+
+    @pytest.mark.parametrize(
+        ("listed", "control", "lacks"),
+        [
+            (Verdict.SUPPORTED, HELD, "SUPPORTED needs a control expected REFUTED"),
+            (Verdict.INCONCLUSIVE, HELD, "INCONCLUSIVE needs a control expected REFUTED"),
+            (Verdict.REFUTED, FAILED, "REFUTED needs a control expected SUPPORTED"),
+            (Verdict.SUPPORTED, FAILED, ""),
+            (Verdict.INCONCLUSIVE, FAILED, ""),
+            (Verdict.REFUTED, HELD, ""),
+            (None, HELD, ""),
+            (None, FAILED, ""),
+        ],
+    )
+    def test_it_is_named(self, listed, control, lacks):
+        one = replace(claim(), controls=(control,))
+        expected = [f"a claim expected {lacks} and has none"] if lacks else []
+        assert missing_control(one, Expectation(listed)) == expected
+        assert missing_control(replace(one, portable=True), Expectation(listed)) == []

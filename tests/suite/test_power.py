@@ -184,6 +184,17 @@ class TestBlind:
         known = ensemble(values - values.mean() + mean)
         assert (power("seeds", at_least(low, reason="planted"), known, 3, CLAIMS).blind != "") is blind
 
+    @pytest.mark.parametrize("seeds", [1, 2])
+    @pytest.mark.parametrize(("times", "blind"), [(0.99, True), (1.01, False)])
+    def test_a_verdict_that_turns_is_seen_from_where_the_means_differ(self, seeds, times, blind):
+        """Just inside the edge a verdict turns sooner than an opposite verdict counts, and than an alarm."""
+        differ = (stats.t.ppf(0.995, 15) + stats.norm.ppf(SEEN)) * math.sqrt(1 / seeds + 1 / 16)
+        z = np.linspace(-1, 1, 16)
+        mean = times * differ / 2  # in standard deviations; half of what is absurd
+        found = power("seeds", at_least(mean - 0.01, reason="planted"), ensemble(mean + z / z.std(ddof=1)), seeds, CLAIMS)
+        assert found.verdict < differ < found.alarm
+        assert (found.blind != "") is blind
+
     def test_what_nothing_shows_is_blind(self):
         """Three known seeds of eight, and so many claims that no shift is an alarm; the region is too narrow for a verdict."""
         here = {f"it[{seed}]" for seed in range(5)}
