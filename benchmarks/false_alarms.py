@@ -31,7 +31,7 @@ from harness.suite.claim import REGISTRY, Claim, Control, World
 from harness.suite.ensemble import Ensembles, Reference, fingerprints, load
 from harness.suite.expectation import of_ensemble
 from harness.suite.judging import contradicts, run_control
-from harness.suite.membership import FEWEST, chance, membership
+from harness.suite.membership import FEWEST, difference, membership
 from harness.suite.records import ControlRecord, MeasurementRecord, Report
 from harness.suite.rejudge import interval_of
 from harness.suite.verdict import Ensemble, Verdict, judge, mean_interval, proportion_interval
@@ -176,7 +176,7 @@ def _found(
         verdict = judge(interval_of(claim.over, run, rest), claim.accept)
     except InvalidInput:  # the shift took a proportion to where no proportion of so many trials lies
         return alarm, False
-    return alarm, contradicts(verdict.name, expected.name, chance(claim.over, run, rest))
+    return alarm, contradicts(verdict.name, expected.name, difference(claim.over, run, ensemble))
 
 
 def _covered(claim: Claim, run: MeasurementRecord, ensemble: Ensemble, rest: Ensemble) -> bool | None:

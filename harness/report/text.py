@@ -118,7 +118,7 @@ def runner(file: str) -> str:
 
 def outcome(record: ClaimRecord) -> str:
     """``failed``, ``not run`` (declared), ``deviates`` (as listed), ``refuted`` (where nothing was expected), ``open`` (too few
-    seeds to decide, or to contradict the ensemble) or ``passed``."""
+    seeds to decide, or an opposite verdict that their choice explains) or ``passed``."""
     if record.declared:
         return "not run"
     if not record.passed:

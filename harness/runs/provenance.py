@@ -263,15 +263,23 @@ def _installed(top: str, importer: str, optional: bool) -> bool:
 
 def _recorded(top: str, place: Path) -> bool:
     """Whether an installer recorded the package in the folder where it lies, as ``pip install --target`` does."""
-    folder = next((parent.parent for parent in (place, *place.parents) if parent.stem == top), None)
+    folder = next((parent.parent for parent in (place, *place.parents) if _top(parent.name) == top), None)
     return folder is not None and top in _recorded_in(folder)
 
 
 @functools.cache
 def _recorded_in(folder: Path) -> frozenset[str]:
-    """The top-level names in the records of what was installed into a folder."""
-    distributions = importlib.metadata.distributions(path=[str(folder)])
-    return frozenset(Path(file.parts[0]).stem for found in distributions for file in found.files or ())
+    """The top-level names of what was installed into a folder.
+
+    Only an installer writes a RECORD. The ``egg-info`` of a project under work lists its sources, which are no library.
+    """
+    installed = [found for found in importlib.metadata.distributions(path=[str(folder)]) if found.read_text("RECORD")]
+    return frozenset(_top(file.parts[0]) for found in installed for file in found.files or ())
+
+
+def _top(name: str) -> str:
+    """The top-level name of a file or folder: ``alone`` of ``alone.cpython-311-x86_64-linux-gnu.so``."""
+    return name.partition(".")[0]
 
 
 def _spec(name: str) -> ModuleSpec | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.suite.ensemble import Ensembles, content, entries
-from harness.suite.membership import moved, unnoticed
+from harness.suite.membership import distances, tolerance
 from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.rejudge import bounds_of, ensemble_interval, region_of
 from harness.suite.verdict import Ensemble, judge
@@ -102,11 +102,13 @@ def _joined(before: Json, entry: Json) -> Json:
 def _unlike(record: ClaimRecord, entry: Json) -> str:
     """Why the values do not confirm the ensemble; "" if they do."""
     measured, known = record.measurements[0], {tuple(runs) for runs in entry["runs"]}
-    if len({run for runs in measured.runs if tuple(runs) in known for run in runs}) < REPLAYED:
+    both = zip(measured.runs, measured.values, strict=True)
+    if len({run for runs, value in both if value is not None and tuple(runs) in known for run in runs}) < REPLAYED:
         return f"fewer than {REPLAYED} seeds of its ensemble were measured again"
-    far, spread = max(moved(measured, entry["runs"], entry["values"])), float(np.std(entry["values"], ddof=1))
-    if far <= unnoticed(entry["values"]):
+    far = max(distances(measured.runs, measured.values, entry["runs"], entry["values"]))
+    if far <= tolerance(entry["values"]):
         return ""
+    spread = float(np.std(entry["values"], ddof=1))
     return (
         f"a value moved by {far:.2g}, {far / spread:.2g} standard deviations: measure it anew"
         if spread

@@ -21,7 +21,7 @@ from harness.suite.code import code_of
 from harness.suite.ensemble import OVER, Ensembles, Reference, reference_fingerprint
 from harness.suite.evidence import pack
 from harness.suite.expectation import Expectation, missing_control, of_ensemble
-from harness.suite.membership import CHANCE, chance, membership, reproduced
+from harness.suite.membership import CHANCE, chance, holds, membership
 from harness.suite.power import power
 from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, PowerRecord, RuleRecord
 from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_of
@@ -347,9 +347,9 @@ def _by_chance(record: ClaimRecord) -> str:
     if not opposite(record.verdict, record.expected) or contradicts(record.verdict, record.expected, p):
         return ""
     held = ensemble_of(record)
-    known = held is not None and reproduced(record.measurements[0], held)
+    known = held is not None and holds(record.over, record.measurements[0], held)
     differs = f"that this run differs from the other seeds may be chance, p = {p:.2g}"
-    why = "its ensemble holds these values of these seeds, and others that decide otherwise" if known else differs
+    why = "the ensemble has the same values for these seeds; its other seeds decide otherwise" if known else differs
     return f" ({record.expected} is expected; {why})"
 
 

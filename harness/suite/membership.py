@@ -15,7 +15,7 @@ An alarm needs two things together.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,34 +68,46 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
 
 
 def chance(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> float | None:
-    """Student's p for the difference between this run's mean and that of the other seeds; None if there are too few others.
+    """The chance that the choice of seeds makes this run's mean differ from that of the other seeds.
 
-    It is one where the ensemble already holds the run's values: then the choice of seeds alone makes the difference.
+    It is one where the ensemble has the same values for the run's seeds; else it is that of :func:`difference`.
+    """
+    return 1.0 if holds(over, measured, ensemble) else difference(over, measured, ensemble)
+
+
+def difference(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> float | None:
+    """Student's p for the difference between this run's mean and that of the other seeds; None if there are too few others.
 
     The spread is the one that was seen. :func:`membership` grants a counted quantity a step; here a quantity that never varied is
     certain, so that no verdict against it is chance.
     """
-    if reproduced(measured, ensemble):
-        return 1.0
     values, ensemble, here, _ = _alike(over, measured, ensemble)
     others = others_of(over, ensemble, len(here), here, steps=False)
     return None if others is None else student(float(np.mean(values)), len(here), others)[1]
 
 
-def reproduced(measured: MeasurementRecord, ensemble: Ensemble) -> bool:
-    """Whether the ensemble holds each value of the run, for the same seeds."""
-    far = moved(measured, ensemble.runs, ensemble.values)
-    return len(far) == len(measured.values) and max(far) <= unnoticed(ensemble.values)
+def holds(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> bool:
+    """Whether the ensemble has the same value for the same seeds, for each value of the run."""
+    if None in measured.values:
+        return False
+    values, ensemble, _, _ = _alike(over, measured, ensemble)
+    far = distances(measured.runs, values, ensemble.runs, ensemble.values)
+    return len(far) == len(measured.values) and max(far) <= tolerance(ensemble.values)
 
 
-def moved(measured: MeasurementRecord, runs: Iterable[Sequence[str]], values: Sequence[float]) -> list[float]:
-    """How far the values of an ensemble's seeds moved: |now - before| of each value whose seeds the ensemble has."""
-    before = dict(zip(map(tuple, runs), values, strict=False))
-    now = [(before.get(tuple(run)), value) for run, value in zip(measured.runs, measured.values, strict=True)]
-    return [abs(one - other) for one, other in now if one is not None and other is not None]
+def distances(
+    runs: Sequence[Sequence[str]],
+    values: Sequence[float | None],
+    known_runs: Sequence[Sequence[str]],
+    known_values: Sequence[float],
+) -> list[float]:
+    """How far each value lies from the known value of the same seeds. Values without a known one, and None, are left out."""
+    known = dict(zip(map(tuple, known_runs), known_values, strict=True)) if known_runs else {}
+    pairs = [(known.get(tuple(run)), value) for run, value in zip(runs, values, strict=True)]
+    return [abs(value - before) for before, value in pairs if before is not None and value is not None]
 
 
-def unnoticed(values: Sequence[float]) -> float:
+def tolerance(values: Sequence[float]) -> float:
     """How far a value of an ensemble may move and be the same: :data:`UNNOTICED` standard deviations, or rounding if larger."""
     return max(UNNOTICED * float(np.std(values, ddof=1)), ROUNDING * max(map(abs, values)))
 

@@ -26,6 +26,8 @@ from harness.measure.restricted import Restricted, loss_at
 from harness.measure.rotation import turned, within_inputs
 from harness.measure.structural import structural_split
 from harness.suite.claim import REGISTRY, World
+from harness.suite.judging import run_control
+from harness.suite.verdict import Verdict
 
 SIZES, DEAD = (5, 4, 3), [1, 3]
 
@@ -164,6 +166,15 @@ def test_the_plotted_direction_is_held_against_its_line(monkeypatch: pytest.Monk
     run = SimpleNamespace(spectrum=spectrum_of(np.ones(3)))
     assert as_published.test_plotted_direction(run, lambda _: 0, 1.0).value == pytest.approx(off)
     assert as_published.test_plotted_direction_is_surgical(run, lambda _: 0, 1.0).value == pytest.approx(0.2 / np.hypot(1, 0.2))
+
+
+@pytest.mark.parametrize(("bend", "there"), [(0.03, True), (0.11, True), (0.5, False), (0.005, False)])
+def test_training_that_is_linear_seven_times_as_far_leaves_where_the_paper_says(bend: float, there: bool) -> None:
+    """The constant response falls 20 % short at 1.25 times the bend: from 0.03 and from 0.11 the paper's range is reached."""
+    declared = REGISTRY["training-jacobian/nonlinear-top[leaves]"]
+    (further,) = (one for one in declared.controls if one.expect is Verdict.SUPPORTED)
+    group = (SimpleNamespace(top_responses=planted_responses(bend / 1.25)),)
+    assert (run_control(declared, further, [group]).message == "") is there
 
 
 def test_the_better_sign_of_the_top_direction_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,20 +113,28 @@ def test_libraries_are_left_to_their_versions(own):
 
 
 @pytest.mark.parametrize(("files", "top"), [({"aside/__init__.py": ""}, "aside"), ({"alone.py": ""}, "alone")])
-@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("recorded", ["by an installer", "as sources", ""])
 def test_a_library_in_a_folder_of_its_own_is_told_by_its_record(own, tmp_path, monkeypatch, files, top, recorded):
-    """As pip install --target leaves it. Without a record the package is the user's own code."""
+    """As pip install --target leaves it. Without that record the package is the user's own code, also in a project under work."""
     folder = tmp_path / "target"
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    if recorded:
+    if recorded == "as sources":
+        (folder / "planted.egg-info").mkdir()
+        (folder / "planted.egg-info" / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
+        (folder / "planted.egg-info" / "SOURCES.txt").write_text("\n".join(files))
+    elif recorded:
         (folder / "planted-1.0.dist-info").mkdir()
         (folder / "planted-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
         (folder / "planted-1.0.dist-info" / "RECORD").write_text("".join(f"{name},,\n" for name in files))
     monkeypatch.syspath_prepend(str(folder))
     module = own("mynet", mynet=f"import {top}\n")
-    assert set(provenance._closure([module]).sources) == ({"mynet"} if recorded else {"mynet", top})
+    assert set(provenance._closure([module]).sources) == ({"mynet"} if recorded == "by an installer" else {"mynet", top})
+
+
+def test_the_name_of_a_compiled_module_is_its_first_part():
+    assert provenance._top("alone.cpython-311-x86_64-linux-gnu.so") == provenance._top("alone.py") == provenance._top("alone")
 
 
 def test_another_name_of_the_package_gives_the_same_hash(own):

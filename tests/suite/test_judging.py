@@ -131,7 +131,7 @@ def test_seeds_that_give_their_own_values_again_contradict_nothing(off, passed):
     ensemble = known((*own, *np.linspace(0.905, 0.93, 13).tolist()))
     record = judged(claim(), runs(*(value - off for value in own), first=0), ensemble, tests=100)
     assert (record.verdict, record.expected, record.passed) == ("REFUTED", "SUPPORTED", passed)
-    held = "its ensemble holds these values of these seeds, and others that decide otherwise"
+    held = "the ensemble has the same values for these seeds; its other seeds decide otherwise"
     assert (held in record.message) is passed
 
 

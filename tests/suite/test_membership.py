@@ -8,7 +8,18 @@ import pytest
 from scipy import stats
 
 from harness.suite.ensemble import Reference
-from harness.suite.membership import FALSE_ALARMS, Sample, chance, membership, moved, others_of, outside, student, unnoticed
+from harness.suite.membership import (
+    FALSE_ALARMS,
+    Sample,
+    chance,
+    distances,
+    holds,
+    membership,
+    others_of,
+    outside,
+    student,
+    tolerance,
+)
 from harness.suite.records import MeasurementRecord, MembershipRecord
 from harness.suite.verdict import Ensemble
 
@@ -355,17 +366,41 @@ class TestChance:
         assert chance("seeds", run([*range(1, 6)], first=0), known) is not None
 
     @pytest.mark.parametrize("known", [[0.0] * 8, [5.0, *np.linspace(0, 1, 7)]])
-    def test_values_that_the_ensemble_holds_are_certain(self, known):
+    def test_values_that_the_ensemble_has_contradict_nothing(self, known):
         assert chance("seeds", run(known[:1], first=0), ensemble(known)) == 1.0
         assert chance("seeds", run([known[0] + 0.1], first=0), ensemble(known)) < 0.01
 
-    def test_an_ensemble_whose_runs_are_not_known_holds_none(self):
-        assert moved(run([1.0, 2.0], first=0), (), (1.0, 2.0)) == []
+    def test_one_value_that_it_has_excuses_no_other(self):
+        known = [*np.linspace(0, 1, 16)]
+        new = MeasurementRecord("it", "", "", [["it[0]"], ["it[40]"]], [0.0, 50.0])
+        assert chance("seeds", new, ensemble(known)) < 0.01
+        none = MeasurementRecord("it", "", "", [["it[0]"], ["it[1]"]], [0.0, None])
+        assert not holds("seeds", none, ensemble(known))
+
+    def test_one_pair_that_it_has_excuses_no_other(self):
+        pairs = list(combinations(range(8), 2))
+        known = Ensemble(tuple(np.linspace(0, 1, 28)), "planted", tuple((f"it[{a}]", f"it[{b}]") for a, b in pairs))
+        names = [["it[0]", "it[1]"], ["it[0]", "it[2]"], ["it[1]", "it[2]"]]
+        same = [known.values[pairs.index(pair)] for pair in ((0, 1), (0, 2), (1, 2))]
+        assert holds("pairs", MeasurementRecord("it", "", "", names, same), known)
+        assert not holds("pairs", MeasurementRecord("it", "", "", names, [*same[:2], 9.0]), known)
+
+    def test_a_small_value_of_a_long_tail_moves_by_its_own_size(self):
+        """A tenth of the smallest of 16 values is far less than a hundredth of their spread, which the largest ones decide."""
+        known = np.exp(np.random.default_rng(5).standard_t(3, 16))
+        least = int(np.argmin(known))
+        assert ensemble(known).skewed
+        assert 0.1 * known[least] < 0.01 * known.std(ddof=1)
+        assert holds("seeds", run([known[least]], first=least), ensemble(known))
+        assert not holds("seeds", run([1.1 * known[least]], first=least), ensemble(known))
+
+    def test_an_ensemble_whose_runs_are_not_known_has_none(self):
+        assert distances([["it[0]"], ["it[1]"]], [1.0, 2.0], (), (1.0, 2.0)) == []
 
     def test_only_seeds_that_both_have_can_move(self):
-        new = MeasurementRecord("it", "", "", [["it[0]"], ["it[1]"], ["it[9]"]], [1.5, None, 3.0])
-        assert moved(new, [["it[0]"], ["it[1]"], ["it[2]"]], [1.0, 2.0, 3.0]) == [0.5]
+        runs = [["it[0]"], ["it[1]"], ["it[9]"]]
+        assert distances(runs, [1.5, None, 3.0], [["it[0]"], ["it[1]"], ["it[2]"]], [1.0, 2.0, 3.0]) == [0.5]
 
-    def test_a_hundredth_of_the_spread_is_not_noticed(self):
-        assert unnoticed([1.0, 2.0, 3.0]) == pytest.approx(0.01)
-        assert unnoticed([2.0, 2.0]) == pytest.approx(2e-6)
+    def test_a_hundredth_of_the_spread_is_the_same(self):
+        assert tolerance([1.0, 2.0, 3.0]) == pytest.approx(0.01)
+        assert tolerance([2.0, 2.0]) == pytest.approx(2e-6)
