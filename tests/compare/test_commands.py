@@ -164,9 +164,10 @@ class TestRejudge:
         assert "--values-alone" in capsys.readouterr().err
         assert self._again("called") == Exit.SAME
 
-    def test_claims_regions_and_ensembles_are_those_of_the_given_folders(self, stored):
+    def test_claims_regions_and_ensembles_are_those_of_the_given_folders(self, stored, capsys):
         put(stored / "wider", report(dataclasses.replace(SIZE, rule=RuleRecord([0.8, 1.2], "wider"))))
         assert self._again("wider", values_alone=False) == Exit.UNREADABLE
+        assert "2 line(s) of the report are not as measured or declared; first: paper/" in capsys.readouterr().err
         assert self._again("base", values_alone=False) == Exit.SAME
         assert self._again("base/report.json", values_alone=False) == Exit.SAME
 
