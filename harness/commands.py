@@ -170,9 +170,13 @@ def make_ensemble(options: argparse.Namespace) -> int:
 
 
 def check_expected(options: argparse.Namespace) -> int:
-    """Hold the deviations against the ensembles and the controls: a line for each claim whose deviation does not fit them."""
+    """Hold the deviations against the ensembles and the controls: a line for each claim that does not fit."""
     deviations = declare_folder(options.claims)
-    listed = [(claim, scale, expected(claim, scale, deviations)) for claim in REGISTRY.values() for scale in claim.scales]
+    listed = [
+        (claim, scale, expected(claim, scale, deviations))
+        for claim in declared(options.claims).values()
+        for scale in claim.scales
+    ]
     lacking = [f"{scale}: {claim.id}: {line}" for claim, scale, one in listed for line in missing_control(claim, one)]
     print("\n".join(lacking), end="\n" if lacking else "")
     said, missing = len(lacking), []

@@ -264,7 +264,8 @@ def _installed(top: str, importer: str, optional: bool) -> bool:
 def _recorded(top: str, place: Path) -> bool:
     """Whether an installer recorded the package in the folder where it lies, as ``pip install --target`` does."""
     folder = next((parent.parent for parent in (place, *place.parents) if _top(parent.name) == top), None)
-    return folder is not None and top in _recorded_in(folder)
+    # without its distribution it has no version, which tells stored numbers of two versions apart
+    return folder is not None and top in _recorded_in(folder) and top in _distributions()
 
 
 @functools.cache

@@ -88,11 +88,18 @@ def difference(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> fl
 
 def holds(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> bool:
     """Whether the ensemble has the same value for the same seeds, for each value of the run."""
-    if None in measured.values:
+    if None in measured.values or not _same_trials(measured, ensemble):
         return False
     values, ensemble, _, _ = _alike(over, measured, ensemble)
     far = distances(measured.runs, values, ensemble.runs, ensemble.values)
     return len(far) == len(measured.values) and max(far) <= tolerance(ensemble.values)
+
+
+def _same_trials(measured: MeasurementRecord, ensemble: Ensemble) -> bool:
+    """Whether proportions are of as many trials as those of the same seeds."""
+    known = dict(zip(ensemble.runs, ensemble.trials or (), strict=False))
+    there = [known.get(tuple(run)) for run in measured.runs]
+    return ensemble.trials is None or measured.trials is None or there == list(measured.trials)
 
 
 def distances(

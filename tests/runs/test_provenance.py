@@ -129,8 +129,12 @@ def test_a_library_in_a_folder_of_its_own_is_told_by_its_record(own, tmp_path, m
         (folder / "planted-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
         (folder / "planted-1.0.dist-info" / "RECORD").write_text("".join(f"{name},,\n" for name in files))
     monkeypatch.syspath_prepend(str(folder))
+    provenance._distributions.cache_clear()
     module = own("mynet", mynet=f"import {top}\n")
     assert set(provenance._closure([module]).sources) == ({"mynet"} if recorded == "by an installer" else {"mynet", top})
+    assert provenance.versions([module]).get("planted") == ("1.0" if recorded == "by an installer" else None)
+    provenance._distributions.cache_clear()
+    provenance.version.cache_clear()
 
 
 def test_the_name_of_a_compiled_module_is_its_first_part():

@@ -377,6 +377,11 @@ class TestChance:
         none = MeasurementRecord("it", "", "", [["it[0]"], ["it[1]"]], [0.0, None])
         assert not holds("seeds", none, ensemble(known))
 
+    @pytest.mark.parametrize(("trials", "same"), [(10, True), (1000, False)])
+    def test_a_proportion_of_other_trials_is_another_value(self, trials, same):
+        new = MeasurementRecord("it", "", "", [["it[0]"]], [0.9], [trials])
+        assert holds("trials", new, ensemble([0.9, *[0.5] * 9], (10,) * 10)) is same
+
     def test_one_pair_that_it_has_excuses_no_other(self):
         pairs = list(combinations(range(8), 2))
         known = Ensemble(tuple(np.linspace(0, 1, 28)), "planted", tuple((f"it[{a}]", f"it[{b}]") for a, b in pairs))

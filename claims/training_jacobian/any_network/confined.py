@@ -89,7 +89,7 @@ def _later(run):
 def _works_from(run, region):
     """log10 of the smallest k at which training in the region works; log10 N if it never works.
 
-    On small data training overfits in many dimensions, so that the test loss rises again with k. The least loss up to k does not.
+    On small data training overfits in many dimensions, so that the test loss rises again with k. The least loss up to k never rises.
     """
     held = run.restricted
     threshold = run.initial_test_loss - WORKS * _fall(run)
