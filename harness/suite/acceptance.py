@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness.suite.ensemble import Ensembles, content, entries
-from harness.suite.membership import distances, tolerance
+from harness.suite.membership import distances, holds
 from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.rejudge import bounds_of, ensemble_interval, region_of
 from harness.suite.verdict import Ensemble, judge
@@ -101,13 +102,15 @@ def _joined(before: Json, entry: Json) -> Json:
 
 def _unlike(record: ClaimRecord, entry: Json) -> str:
     """Why the values do not confirm the ensemble; "" if they do."""
-    measured, known = record.measurements[0], {tuple(runs) for runs in entry["runs"]}
-    both = zip(measured.runs, measured.values, strict=True)
-    if len({run for runs, value in both if value is not None and tuple(runs) in known for run in runs}) < REPLAYED:
+    measured, ensemble = record.measurements[0], _ensemble(entry)
+    both = zip(measured.runs, measured.values, measured.trials or measured.values, strict=True)
+    again = [one for one in both if tuple(one[0]) in ensemble.runs and one[1] is not None]
+    if len({run for runs, *_ in again for run in runs}) < REPLAYED:
         return f"fewer than {REPLAYED} seeds of its ensemble were measured again"
-    far = max(distances(measured.runs, measured.values, entry["runs"], entry["values"]))
-    if far <= tolerance(entry["values"]):
+    runs, values, trials = map(list, zip(*again, strict=True))
+    if holds(record.over, replace(measured, runs=runs, values=values, trials=measured.trials and trials), ensemble):
         return ""
+    far = max(distances(runs, values, ensemble.runs, ensemble.values))
     spread = float(np.std(entry["values"], ddof=1))
     return (
         f"a value moved by {far:.2g}, {far / spread:.2g} standard deviations: measure it anew"
@@ -132,6 +135,9 @@ def _changes(record: ClaimRecord, before: Json | None, after: Json) -> Iterator[
 
 
 def _verdict(record: ClaimRecord, entry: Any) -> str:
+    return judge(ensemble_interval(record.over, _ensemble(entry)).within(bounds_of(record)), region_of(record)).name
+
+
+def _ensemble(entry: Any) -> Ensemble:
     trials = None if entry["trials"] is None else tuple(entry["trials"])
-    found = Ensemble(tuple(entry["values"]), "", tuple(tuple(runs) for runs in entry["runs"]), trials)
-    return judge(ensemble_interval(record.over, found).within(bounds_of(record)), region_of(record)).name
+    return Ensemble(tuple(entry["values"]), "", tuple(tuple(runs) for runs in entry["runs"]), trials)

@@ -59,6 +59,20 @@ def ensembles(*claims) -> Ensembles:
     return Ensembles(None, content["runs"], content["claims"])
 
 
+def test_a_long_tail_is_confirmed_by_its_logarithms():
+    """A tenth of the smallest value is less than a hundredth of the spread, which the largest values decide."""
+    values = np.sort(np.exp(np.random.default_rng(5).standard_t(3, 16)))
+    assert 0.1 * values[0] < 0.01 * values.std(ddof=1)
+    for factor, count in ((1.0, 0), (1.1, 1)):
+        _, lines = confirmed(report(record([factor * values[0], values[1]], code="new")), ensembles(record(values)))
+        assert len(lines) == count
+
+
+def test_two_seeds_without_a_value_confirm_nothing(known):
+    _, (line,) = confirmed(report(record([None, None, 0.9], code="new")), known)
+    assert "fewer than 2 seeds" in line
+
+
 def test_each_claim_of_a_report_is_confirmed_alone():
     """Claims before it may be unknown, of the same code, of another rule, moved, not judged, or of unknown code."""
     known = ensembles(*(record(VALUES, id=f"a/{name}") for name in ("same", "rule", "moved", "open", "nameless", "last")))
