@@ -97,9 +97,9 @@ def holds(over: str, measured: MeasurementRecord, ensemble: Ensemble) -> bool:
 
 def _same_trials(measured: MeasurementRecord, ensemble: Ensemble) -> bool:
     """Whether proportions are of as many trials as those of the same seeds."""
-    known = dict(zip(ensemble.runs, ensemble.trials or (), strict=False))
-    there = [known.get(tuple(run)) for run in measured.runs]
-    return ensemble.trials is None or measured.trials is None or there == list(measured.trials)
+    if ensemble.trials is None or measured.trials is None:
+        return True
+    return not any(distances(measured.runs, measured.trials, ensemble.runs, ensemble.trials))
 
 
 def distances(
