@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
+import numpy as np
+
 from harness.suite.ensemble import HELD
 
-PRIOR = 20.0  # seconds of cost that the earlier run's pace weighs against the tasks done here
-OWN = 10.0  # a task that takes more than so many times its cost does another task's work too, which says nothing of the pace
+PRIOR = 10.0  # seconds of cost that the earlier run's pace weighs against the tasks done here
+OWN = 10.0  # a task that takes more than so many times the expected time does the work of other tasks too
 
 
 class Plan:
     """The tasks of a run, each of some kind: an experiment's name (one task a seed) or a claim's id.
 
+    Claims share work, such as confined trainings, and the first claim that needs it does it. Which one is first depends on the
+    order of a run. So a claim's surplus is taken off the claims that depend on the same experiments.
+
     Args:
-        costs: seconds that a task of each kind took in an earlier run. Kinds without a cost take the mean of such tasks here.
+        costs: seconds that a task of each kind took in an earlier run. Kinds without a cost take the median of such tasks here.
         needs: the kinds of task that a kind depends on, such as a claim's experiments.
     """
 
@@ -23,6 +28,7 @@ class Plan:
         self._costs, self._needs = costs, needs or {}
         self._todo: Counter[str] = Counter()
         self._took: dict[str, list[float]] = {}
+        self._ahead: Counter[str] = Counter()  # seconds of a kind's work that another task did
 
     def add(self, kinds: Iterable[str]) -> None:
         """Add one task for each named kind."""
@@ -31,8 +37,20 @@ class Plan:
     def done(self, kind: str, seconds: float) -> None:
         """Record that a task is over."""
         if self._todo[kind] > 0:
+            expected = self.expected(kind)
             self._todo[kind] -= 1
             self._took.setdefault(kind, []).append(seconds)
+            if expected is not None and seconds > OWN * expected:
+                self._share(kind, seconds - expected)
+
+    def _share(self, kind: str, surplus: float) -> None:
+        """Take a task's surplus off the kinds that depend on the same experiments, those with most left first."""
+        own = set(self._needs.get(kind, ()))
+        left = {other: seconds for other, seconds in self._left().items() if own & set(self._needs.get(other, ()))}
+        for other in sorted(left, key=left.__getitem__, reverse=True):
+            taken = min(surplus, left[other])
+            self._ahead[other] += taken
+            surplus -= taken
 
     def drop(self, kind: str) -> None:
         """Remove the remaining tasks of this kind, and those that depend on it."""
@@ -51,21 +69,29 @@ class Plan:
 
     @property
     def pace(self) -> float:
-        """Seconds here for a second of the earlier run, from the tasks that were computed, or from all if none was."""
-        computed = self._computed or self._pairs
-        return (PRIOR + sum(min(took, OWN * cost) for cost, took in computed)) / (PRIOR + sum(cost for cost, _ in computed))
+        """Seconds here for a second of the earlier run, from the tasks that were computed, or from all if none was.
+
+        It is their median, each weighted by its cost. A task with the work of others says nothing of the pace.
+        """
+        told = [(cost, took) for cost, took in self._computed or self._pairs if took <= OWN * cost]
+        weights, took = np.array([(PRIOR, PRIOR), *told]).T
+        order = np.argsort(took / weights)
+        middles = np.cumsum(weights[order]) - weights[order] / 2
+        return float(np.interp(weights.sum() / 2, middles, (took / weights)[order]))
 
     def left(self, running: str = "", elapsed: float = 0.0) -> float | None:
         """Seconds that the tasks still take, including the running task; None where no task's time is known.
 
         A task that takes longer than expected is expected to end now.
         """
+        left = self._left()
+        return max(0.0, sum(left.values()) - min(elapsed, self.expected(running) or 0.0)) if left else None
+
+    def _left(self) -> dict[str, float]:
+        """Seconds that the tasks of each kind still take, where it is known."""
         pace, unknown, all_held = self.pace, self._unknown(), not self._computed
-        costs = {kind: self._expected(kind, pace, unknown, all_held) for kind, count in self._todo.items() if count}
-        if not costs or all(cost is None for cost in costs.values()):
-            return None
-        left = sum(self._todo[kind] * (cost or 0.0) for kind, cost in costs.items())
-        return max(0.0, left - min(elapsed, costs.get(running) or 0.0))
+        each = {kind: self._expected(kind, pace, unknown, all_held) for kind, count in self._todo.items() if count}
+        return {kind: max(0.0, self._todo[kind] * cost - self._ahead[kind]) for kind, cost in each.items() if cost is not None}
 
     def expected(self, kind: str) -> float | None:
         """Seconds that a task of this kind should take on this machine; None where nothing is known."""
@@ -80,4 +106,4 @@ class Plan:
 
     def _unknown(self) -> float | None:
         took = [seconds for kind, each in self._took.items() if kind not in self._costs for seconds in each]
-        return sum(took) / len(took) if took else None
+        return float(np.median(took)) if took else None

