@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import HarnessError, InvalidInput, NotRun
+from harness.errors import EmptyOutcome, HarnessError, InvalidInput, NotRun, TooLarge
 from harness.measure.measurement import Measurement
 from harness.suite.claim import Claim, Control, World
 from harness.suite.code import code_of
@@ -106,7 +106,7 @@ def _judged(claim: Claim, terms: Terms, blank: ClaimRecord) -> Outcome:
         experiments=sample.fingerprints,
         code=sample.code,
     )
-    if claim.portable and verdict is Verdict.SUPPORTED:
+    if claim.portable and verdict is Verdict.SUPPORTED and ensemble is None:
         _refuse_blind(record)
     against = complaints(claim, terms.expected, record)
     message = "; ".join([_sentence(claim, terms, record) + _by_chance(record), *against])
@@ -141,10 +141,10 @@ def _sample(claim: Claim, terms: Terms, seeds: int | None = None) -> _Sample:
     runs = [run for found in opened for run in found]
     fingerprints = {run.experiment.name: reference_fingerprint(run.experiment) for run in runs}
     groups = groups_of(claim, runs)
-    measured = [_measurement(claim.measure(*group)) for group in groups]
-    records = _records(claim, groups, measured)
     code = code_of(claim, runs) if claim.over in OVER else ""
     reference = terms.ensembles.of(claim, fingerprints, code) if claim.over in OVER else Reference()
+    measured = _measured(claim, groups, reference)
+    records = _records(claim, groups, measured)
     if claim.over in ("seeds", "pairs") and len(runs) < FEW and reference.ensemble is None:
         remedy = f"ask for more ({_more_seeds(claim, terms, FEW)})"
         raise NotRun(f"fewer than {FEW} seeds give no spread, and {reference.why}: {remedy}")
@@ -153,6 +153,24 @@ def _sample(claim: Claim, terms: Terms, seeds: int | None = None) -> _Sample:
     if seeds is not None:
         interval = replace(interval, method=f"{interval.method}, {confidence:.4g} at each of {len(LOOKS)} looks")
     return _Sample(groups, measured, records, fingerprints, code, reference, interval, seeds is not None)
+
+
+def _measured(claim: Claim, groups: Sequence[tuple[Run, ...]], reference: Reference) -> list[Measurement]:
+    """What the claim measures on each group of runs.
+
+    Raises:
+        NotRun: it does not apply here.
+        EmptyOutcome: it does not apply here, and yet applied to every seed of its ensemble.
+    """
+    try:
+        return [_measurement(claim.measure(*group)) for group in groups]
+    except TooLarge:
+        raise
+    except NotRun as reason:
+        if reference.ensemble is None or any(getattr(run, "missing", "") for group in groups for run in group):
+            raise
+        values = f"its reference ensemble has {len(reference.ensemble.values)} values"
+        raise EmptyOutcome(f"{reason}; {values}: find out what left nothing to measure") from reason
 
 
 def _more(terms: Terms) -> Callable[[str, int], Sequence[Run]]:
@@ -190,7 +208,7 @@ def _power(claim: Claim, terms: Terms, ensemble: Ensemble, sample: _Sample) -> P
 
 
 def _refuse_blind(record: ClaimRecord) -> None:
-    """Raise NotRun where a paper's claim holds on a network of one's own and in its control as well."""
+    """Raise NotRun where a paper's claim holds on a network without an ensemble, and in its control as well."""
     blind = [control.name for control in record.controls if control.message and control.expect == Verdict.REFUTED.name]
     if blind:
         raise NotRun(f"on this network it comes out no different in its control: {'; '.join(blind)}")
@@ -308,7 +326,7 @@ def complaints(claim: Claim, listed: Expectation, record: ClaimRecord) -> list[s
     found = [_contradiction(record)] if contradicts(record.verdict, record.expected, chance_of(record)) else []
     if record.membership is not None and record.membership.state == "alarm":
         found.append(f"these values do not belong to its reference ensemble: {record.membership.message}")
-    if listed.verdict is None:
+    if listed.verdict is None and record.ensemble is None:  # a network of one's own, on which a control may be blind
         return found
     return found + missing_control(claim, listed) + [control.message for control in record.controls if control.message]
 

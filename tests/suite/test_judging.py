@@ -10,14 +10,14 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from harness.errors import InvalidInput, NotRun
+from harness.errors import InvalidInput, NotRun, TooLarge
 from harness.measure.measurement import Measurement
 from harness.report import text
 from harness.runs.experiment import CATALOGUE
@@ -258,6 +258,43 @@ def test_a_mistake_comes_with_its_traceback_and_a_refusal_does_not():
     for outcome, cause in zip(outcomes, ("ZeroDivisionError: by nothing", "no such size"), strict=True):
         assert (outcome.record.verdict, outcome.record.passed, outcome.record.declared) == ("NOT_RUN", False, False)
         assert outcome.record.message.endswith(f"NOT_RUN by failure: {cause}")
+
+
+def absent(size):
+    raise NotRun("no singular value lies in the bulk")
+
+
+def test_a_claim_with_an_ensemble_that_no_longer_applies_is_broken():
+    record = judged(claim(absent), runs(1.0, 1.1, 1.2), known())
+    assert (record.verdict, record.passed, record.declared) == ("NOT_RUN", False, False)
+    assert "no singular value lies in the bulk; its reference ensemble has 16 values" in record.message
+
+
+@pytest.mark.parametrize("ensembles", [None, known(over="pairs", values=(1.0,) * 28)], ids=["none", "outdated"])
+def test_a_claim_without_an_ensemble_may_not_apply(ensembles):
+    record = judged(claim(absent), runs(1.0, 1.1, 1.2), ensembles)
+    assert (record.verdict, record.declared) == ("NOT_RUN", True)
+
+
+def test_a_run_without_its_data_and_one_without_memory_are_not_judged_whatever_the_ensemble():
+    without = [SimpleNamespace(**vars(run), missing="MNIST is not here") for run in runs(1.0, 1.1, 1.2)]
+    assert judged(claim(absent), without, known()).declared
+
+    def large(size):
+        raise TooLarge("its Jacobian would take 40 GiB")
+
+    assert judged(claim(large), runs(1.0, 1.1, 1.2), known()).declared
+
+
+@pytest.mark.parametrize(("ensembles", "says"), [(known(), "cannot tell 'the same' from its own world"), (None, "")])
+def test_on_another_network_controls_count_where_there_is_an_ensemble(ensembles, says):
+    same = Control("the same", lambda run: run)
+    asked = claim(region=at_most(0.5, reason="half"), controls=(Control("the same", lambda run: run, Verdict.SUPPORTED),))
+    record = judged(replace(asked, portable=True), runs(1.0, 1.01, 1.03), ensembles, listed=Expectation(None))
+    assert record.verdict == "REFUTED"
+    assert [says in one for one in record.complaints] == ([True] if says else [])
+    held = judged(replace(claim(controls=(same,)), portable=True), runs(1.0, 1.01, 1.03), ensembles, listed=Expectation(None))
+    assert (held.verdict, held.declared, held.passed) == (("SUPPORTED", False, False) if says else ("NOT_RUN", True, False))
 
 
 def test_another_scale_is_declared_and_names_both():
