@@ -11,7 +11,7 @@ from harness.compare.differences import State
 from harness.compare.exchange import ALPHA, Exchange, corrected
 from harness.compare.identity import Change, identity_changes, incidental_changes
 from harness.compare.localise import RunChange, localise
-from harness.compare.measurements import Shift, beside, exchangeable, margin, shift_between
+from harness.compare.measurements import Shift, beside, exchangeable, margin, shift_between, widened
 from harness.errors import Incomparable
 from harness.runs.experiment import PRECISIONS
 from harness.suite.records import ClaimRecord, Report
@@ -33,8 +33,8 @@ MEANING = {
     Exit.SAME: "no verdict changed",
     Exit.VERDICT: "a claim changed its verdict",
     Exit.USAGE: "a command line that makes no sense",
-    Exit.MOVED: "with --strict: every verdict is the same, but a stage, a value, an interval or a control moved beyond "
-    "rounding, or a stage's own rounding error grew",
+    Exit.MOVED: "every verdict is the same, but an estimate's interval is wider than before; with --strict also: a stage, a value, "
+    "an interval or a control moved beyond rounding, or a stage's own rounding error grew",
     Exit.INCOMPARABLE: "nothing could be compared (another scale, or no claim judged in both)",
     Exit.UNREADABLE: "a report, baseline or evidence file is missing, cut short, of another schema, or not as it was written",
     Exit.PARTLY: "with --strict: what was compared is the same, but claims of the baseline were not judged here",
@@ -64,6 +64,11 @@ class ClaimChange:
     @property
     def turned(self) -> bool:
         return self.before.verdict != self.after.verdict
+
+    @property
+    def widened(self) -> str:
+        """A line if the interval of an estimate is wider than before, so that it decides less; else ""."""
+        return widened(self.before, self.after)
 
     @property
     def margin_lost(self) -> float | None:
@@ -100,6 +105,11 @@ class Comparison:
         return [claim for claim in self.claims if claim.turned]
 
     @property
+    def widened(self) -> list[ClaimChange]:
+        """Claims whose estimate became worse, whatever their verdict."""
+        return [claim for claim in self.claims if claim.widened]
+
+    @property
     def moved(self) -> list[ClaimChange]:
         return [claim for claim in self.claims if claim.shift.state is State.MOVED]
 
@@ -126,7 +136,7 @@ class Comparison:
         """The exit code."""
         if self.turned:
             return Exit.VERDICT
-        if strict and (self.moved or self.moved_runs or self.wider_runs or self.changed_beside):
+        if self.widened or strict and (self.moved or self.moved_runs or self.wider_runs or self.changed_beside):
             return Exit.MOVED
         return Exit.PARTLY if strict and self.lost else Exit.SAME
 

@@ -70,18 +70,23 @@ def beside(before: ClaimRecord, after: ClaimRecord, shift: Shift, precision: str
     """What differs beside the values: a line for an interval that the values do not explain, for its method, for each control."""
     if before.over != after.over:
         return ()
-    return (*_width(before, after), *_intervals(before, after, shift, precision), *_controls(before, after, precision))
+    width = widened(before, after)
+    others = (*_intervals(before, after, shift, precision), *_controls(before, after, precision))
+    return (width, *others) if width else others
 
 
-def _width(before: ClaimRecord, after: ClaimRecord) -> Iterator[str]:
-    """A line if an estimate's interval is wider than the same budget gave before."""
+def widened(before: ClaimRecord, after: ClaimRecord) -> str:
+    """A line if an estimate's interval is wider than the same budget gave before, else ""."""
+    if not before.over == after.over == "interval" or not after.measurements:
+        return ""
     was, now = before.measurements[0].interval, after.measurements[0].interval
-    if before.over != "interval" or was is None:
-        return
+    if was is None:
+        return ""
     if now is None:
-        yield "an estimate without the interval that it had before"
-    elif now[1] - now[0] > WIDER * (was[1] - was[0]):
-        yield f"an interval {now[1] - now[0]:.3g} wide, where the same budget gave one of {was[1] - was[0]:.3g} before"
+        return "an estimate without the interval that it had before"
+    if now[1] - now[0] > WIDER * (was[1] - was[0]):
+        return f"an interval {now[1] - now[0]:.3g} wide, where the same budget gave one of {was[1] - was[0]:.3g} before"
+    return ""
 
 
 def _scale(record: ClaimRecord, *values: float) -> float:

@@ -45,7 +45,7 @@ class Reporting:
         self.canaries: CanariesRecord | None = None
         self.report: Report | None = None
         self.versus: list[str] = []  # what the comparison with the baseline says
-        self.turned = False  # whether a verdict differs from the baseline's, or no verdict could be compared
+        self.turned = False  # whether a verdict differs from the baseline's, an estimate is worse, or nothing could be compared
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -168,8 +168,9 @@ class Reporting:
             return f"# Comparison with the baseline\n\n{self.versus[0]}\n"
         lines = [text.headline(found), text.stages_line(found), text.chance_line(found)]
         turned = [f"{claim.before.id}: {text.verdict(claim)}, first {claim.first or '?'}" for claim in found.turned]
-        said = [f"  {line}" for line in [*found.warnings, *lines, *turned]]
-        self.versus, self.turned = [f"baseline {_short(path)}", *said], bool(turned)
+        wider = [f"{claim.before.id}: {claim.widened}" for claim in found.widened]
+        said = [f"  {line}" for line in [*found.warnings, *lines, *turned, *wider]]
+        self.versus, self.turned = [f"baseline {_short(path)}", *said], bool(turned or wider)
         if folder is not None:
             commands.write(found, folder)
         return text.markdown(found)

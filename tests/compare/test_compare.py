@@ -320,6 +320,7 @@ class TestBesideTheValues:
         found = compare(estimated(0.7, [0.6, 0.8]), estimated(0.71, interval))
         assert found.claims[0].beside[:1] == ((says,) if says else ())
         assert found.code(strict=True) is Exit.MOVED
+        assert found.code() is (Exit.MOVED if says else Exit.SAME)
 
     def test_claims_that_measure_rounding_say_so(self):
         path = Path(__file__).parents[2] / "fixtures/baselines/smoke-float32-linux-x86_64-cpu.json.gz"
