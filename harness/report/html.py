@@ -27,6 +27,7 @@ from harness.report.text import (
     others_of,
     outcome,
     reason,
+    to_decide,
 )
 from harness.suite.evidence import slug
 from harness.suite.paper import title
@@ -100,6 +101,7 @@ def render(report: Report, folder: Path) -> str:
         forest=forest,
         detects=detects,
         others_of=others_of,
+        to_decide=to_decide,
         **{f.__name__: f for f in functions},
     )
     return page.replace(" %", "\N{NO-BREAK SPACE}%")

@@ -111,8 +111,12 @@ def _details(report: Report) -> str:
     lines = [f"- {_story(record, report)}" for record in worst_first(report.claims) if outcome(record) != "passed"]
     lent = [(record.id, record.ensemble) for record in report.claims if record.ensemble is not None and record.ensemble.spread]
     lines += [f"- {text(id)}: spread from {text(ensemble.provenance)}" for id, ensemble in lent]
-    unconfirmed = [(record.id, record.membership) for record in report.claims if record.membership is not None]
-    lines += [f"- {text(id)}: unconfirmed, {text(found.message)}" for id, found in unconfirmed if found.state == "unconfirmed"]
+    asked = [(record.id, record.membership) for record in report.claims if record.membership is not None]
+    lines += [f"- {text(id)}: not tested, {text(found.message)}" for id, found in asked if found.state == "outdated"]
+    unconfirmed = [text(record.id) for record in report.claims if record.ensemble is not None and record.ensemble.unconfirmed]
+    lines += [f"- Unconfirmed, their ensembles were measured by other code: {', '.join(unconfirmed)}"] if unconfirmed else []
+    blind = [text(record.id) for record in report.claims if record.power is not None and record.power.blind]
+    lines += [f"- Only an absurdly large change of these would be seen: {', '.join(blind)}"] if blind else []
     return "\n".join(["## What to know", "", *lines]) if lines else ""
 
 

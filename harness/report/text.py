@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.suite.claim import Claim
 from harness.suite.paper import home
 from harness.suite.records import ClaimRecord, PowerRecord, Report
+from harness.suite.rejudge import side_of
 from harness.suite.verdict import opposite
 
 WORST_FIRST = ("failed", "deviates", "refuted", "open", "passed", "not run")
@@ -19,7 +20,7 @@ DEFAULTS = {"scale": "paper", "precision": "float32", "seeds": 3, "first_seed": 
 TWO_QUESTIONS = (
     "Two questions are asked of every claim. Does it hold? The verdict says where the 95 % interval over this run's seeds lies "
     "against the accepted region. Is this run one of the reference ensemble? Its values are tested against those of other seeds; "
-    "of a hundred runs with nothing wrong about one raises an alarm. A run fails when a verdict contradicts its ensemble's "
+    "of a hundred runs with nothing wrong one or two raise an alarm. A run fails when a verdict contradicts its ensemble's "
     "(SUPPORTED against REFUTED, by more than chance), values do not belong to it, a control does not hold or something broke; "
     "an open verdict fails nothing."
 )
@@ -176,16 +177,16 @@ def _count(records: Sequence[ClaimRecord]) -> str:
 def belonging(report: Report) -> str:
     """The second question in one line: are these values of the tracked ensembles? "" if no claim was asked."""
     found = [record for record in report.claims if record.membership is not None]
-    by = {state: [record.id for record in found if _state(record) == state] for state in ("belongs", "alarm", "unconfirmed")}
+    by = {state: [record.id for record in found if _state(record) == state] for state in ("belongs", "alarm", "outdated")}
     tested = len(by["belongs"]) + len(by["alarm"])
     if not found:
         return ""
     alarms = f": {', '.join(by['alarm'])}" if by["alarm"] else ""
     parts = [f"{tested} claims tested against their reference ensembles, {len(by['alarm'])} do not belong{alarms}"]
-    old = f", {len(by['unconfirmed'])} of them one of another version (unconfirmed)" if by["unconfirmed"] else ""
+    old = f", {len(by['outdated'])} of them an outdated one" if by["outdated"] else ""
     parts.append(f"{len(found) - tested} have no ensemble to be tested against{old}")
     if other := sum(record.ensemble is not None and bool(record.ensemble.unconfirmed) for record in found):
-        parts.append(f"{other} ensembles were measured by other code (unconfirmed)")
+        parts.append(f"{other} ensembles are unconfirmed: other code measured them")
     if fixed := sum(record.judged for record in report.claims) - sum(record.judged for record in found):
         parts.append(f"{fixed} measure nothing that is random over seeds")
     return "; ".join(parts)
@@ -200,6 +201,13 @@ def others_of(record: ClaimRecord) -> str:
     return f"{others} of its {there} seeds: those of this run are left out"
 
 
+def to_decide(record: ClaimRecord) -> str:
+    """What would decide an open claim, and how; "" where no number of seeds is known to."""
+    if not record.seeds_to_decide:
+        return ""
+    return f"{record.seeds_to_decide} seeds: {side_of(record).name}, if mean and spread stay"
+
+
 def detects(power: PowerRecord) -> str:
     """The smallest shifts that a run of so many seeds detects, in one line."""
     if power.alarm is None:
@@ -210,9 +218,10 @@ def detects(power: PowerRecord) -> str:
 
 
 def power_table(records: Sequence[tuple[str, PowerRecord]]) -> list[str]:
-    """What is detected of each claim, as aligned lines under a heading. The end of a line says why a claim is blind."""
+    """What is detected of each claim, as aligned lines under a heading; last the blind ones, with the reason."""
     header = ("claim", "shift seen 4 times in 5", "shift that turns the verdict", "one standard deviation", "")
-    cells = [[id, _far(one.alarm), _far(one.verdict), f"{one.spread:.2g}", one.blind] for id, one in records]
+    last = sorted(records, key=lambda found: bool(found[1].blind))
+    cells = [[id, _far(one.alarm), _far(one.verdict), f"{one.spread:.2g}", one.blind] for id, one in last]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *cells)]
 

@@ -22,6 +22,7 @@ from harness.suite.ensemble import Ensembles
 from harness.suite.expectation import Expectation
 from harness.suite.judging import Outcome, Terms, judge_claim
 from harness.suite.records import ClaimRecord, ExperimentRecord, Report, plain
+from harness.suite.rejudge import side_of
 from harness.suite.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def _open(record: ClaimRecord) -> list[str]:
     if record.verdict != Verdict.INCONCLUSIVE.name:
         return []
     across = ["the interval lies across the edge"] if record.measurements[0].interval else []
-    enough = [f"seeds={record.seeds_to_decide} would decide if mean and spread stay"] if record.seeds_to_decide else []
+    n = record.seeds_to_decide
+    enough = [f"seeds={n} would decide: {side_of(record).name}, if mean and spread stay"] if n else []
     return [", ".join([*across, *enough])] if across or enough else []
 
 

@@ -46,16 +46,18 @@ class Reference:
 
     Attributes:
         ensemble: None unless it was measured on the experiments that run now, by the claim's rule.
-        unconfirmed: why an existing ensemble does not count, or a note that other code measured it; else "".
+        outdated: why an existing ensemble does not count; else "".
+        unconfirmed: a note if other code measured the ensemble; else "". It counts all the same.
     """
 
     ensemble: Ensemble | None = None
+    outdated: str = ""
     unconfirmed: str = ""
 
     @property
     def why(self) -> str:
         """Why there is no ensemble."""
-        return self.unconfirmed or "there is no reference ensemble for it"
+        return self.outdated or "there is no reference ensemble for it"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Ensembles:
             return Reference(None, f"its ensemble in {self._where} was measured on another version of {', '.join(stale)}")
         provenance = f"{self._where}: " + "; ".join(f"created {time}, {_described(self.runs[time])}" for time in entry["created"])
         other = bool(code) and entry["code"] != code
-        return Reference(Ensemble(entry["values"], provenance, entry["runs"], entry["trials"]), OTHER_CODE if other else "")
+        return Reference(Ensemble(entry["values"], provenance, entry["runs"], entry["trials"]), "", OTHER_CODE if other else "")
 
     @property
     def _where(self) -> str:

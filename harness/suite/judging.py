@@ -24,7 +24,7 @@ from harness.suite.expectation import Expectation, missing_control, of_ensemble
 from harness.suite.membership import CHANCE, chance, holds, membership
 from harness.suite.power import power
 from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, PowerRecord, RuleRecord
-from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_of
+from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_of, side_of
 from harness.suite.verdict import CONFIDENCE, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, opposite, spent
 
 Run = Any
@@ -379,9 +379,7 @@ def _remedy(claim: Claim, terms: Terms, record: ClaimRecord) -> str:
     if seeds is None:
         unknown = claim.over == "pairs" and len(record.measurements[0].values) < FEW
         return "" if unknown else " (more seeds would not decide: the mean is at the edge)"
-    mean = float(np.mean([value for value in record.measurements[0].values if value is not None]))
-    side = judge(exact(mean), claim.accept).name
-    return f" ({_more_seeds(claim, terms, seeds)} would decide: {side}, if mean and spread stay)"
+    return f" ({_more_seeds(claim, terms, seeds)} would decide: {side_of(record).name}, if mean and spread stay)"
 
 
 def _more_seeds(claim: Claim, terms: Terms, seeds: int) -> str:

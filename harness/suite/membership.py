@@ -57,7 +57,7 @@ def membership(over: str, measured: MeasurementRecord, reference: Reference, tes
     """
     ensemble = reference.ensemble
     if ensemble is None:
-        return MembershipRecord("unconfirmed" if reference.unconfirmed else "absent", reference.why)
+        return MembershipRecord("outdated" if reference.outdated else "absent", reference.why)
     values, ensemble, here, logarithms = _alike(over, measured, ensemble)
     others = others_of(over, ensemble, len(here), here)
     if others is None:

@@ -55,7 +55,7 @@ class EnsembleRecord:
 class MembershipRecord:
     """Whether the values of this run belong to the claim's reference ensemble.
 
-    ``state`` is ``belongs``, ``alarm``, or why there was no test: ``unconfirmed`` (the ensemble is of another version of the
+    ``state`` is ``belongs``, ``alarm``, or why there was no test: ``outdated`` (the ensemble is of another version of the
     experiment or of the rule), ``absent`` (the claim has none), ``few`` (too few of its seeds are outside this run).
     ``p`` is compared with ``level``, the claim's part of the run's error. ``shift`` is in standard deviations
     between seeds; ``others`` is the number of the ensemble's seeds that this run does not have.

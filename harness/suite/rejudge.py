@@ -140,6 +140,15 @@ def deciding_seeds(over: str, measured: MeasurementRecord, region: Region, ensem
     return None
 
 
+def side_of(record: ClaimRecord) -> Verdict:
+    """The verdict that enough seeds would give if mean and spread stayed: that of the mean, on the scale that is judged."""
+    measured, region, ensemble = record.measurements[0], region_of(record), ensemble_of(record)
+    values = np.array([value for value in measured.values if value is not None])
+    if record.over == "seeds" and ensemble is not None and ensemble.skewed and values.min() > 0:
+        values, region = np.log(values), on_log_scale(region)
+    return judge(exact(float(values.mean())), region)
+
+
 def finite_values(measured: MeasurementRecord) -> list[float]:
     """The judged values.
 

@@ -212,7 +212,7 @@ def with_another_deviation(data):
 
 def of_another_experiment(data):
     data.update(experiments={"planted": "f" * 64}, ensemble=None, power=None, expected="")
-    data["membership"] = {"state": "unconfirmed", "message": "of another version"}
+    data["membership"] = {"state": "outdated", "message": "of another version"}
 
 
 def of_no_experiment(data):

@@ -50,7 +50,7 @@ class TestEnsembles:
         assert record(pytester, "planted/fixed", folder="partial").verdict == "INCONCLUSIVE"
         assert result.ret == 0
 
-    def test_an_ensemble_of_another_experiment_is_unconfirmed_and_not_used(self, ensemble, judge, pytester):
+    def test_an_ensemble_of_another_experiment_is_outdated_and_not_used(self, ensemble, judge, pytester):
         data = json.loads(ensemble.read_text())
         for id, name in (("planted/fixed", "fixed"), ("planted/truth", "steady")):
             data["claims"][id]["fingerprint"][name] = "0" * 64
@@ -60,14 +60,12 @@ class TestEnsembles:
         result.assert_outcomes(passed=1, skipped=1)
         version = "was measured on another version of"
         result.stdout.fnmatch_lines([f"SKIPPED*give no spread, and its ensemble in * {version} fixed: ask for more *"])
-        result.stdout.fnmatch_lines(
-            ["0 claims tested *; 1 have no ensemble *, 1 of them", "  one of another version (unconfirmed)"]
-        )
+        result.stdout.fnmatch_lines(["0 claims tested *; 1 have no ensemble *, 1 of them", "  an outdated one"])
         claim = record(pytester, "planted/truth")
         assert (claim.verdict, claim.expected, claim.ensemble) == ("SUPPORTED", "SUPPORTED", None)
-        assert claim.membership.state == "unconfirmed"
+        assert claim.membership.state == "outdated"
         page = (pytester.path / "reports/latest/report.md").read_text(encoding="utf-8")
-        assert f"planted/truth: unconfirmed, its ensemble in fixtures/ensembles/paper-float32.json {version} steady" in page
+        assert f"planted/truth: not tested, its ensemble in fixtures/ensembles/paper-float32.json {version} steady" in page
 
     def test_a_run_of_other_seeds_of_the_same_kind_passes(self, ensemble, judge, pytester):
         result = judge("--claims-first-seed", "20", "--claims-ensemble")

@@ -22,6 +22,8 @@ from harness.suite.records import (
     ExperimentRecord,
     LedgerEntry,
     MeasurementRecord,
+    MembershipRecord,
+    PowerRecord,
     RedCanary,
     Report,
     RuleRecord,
@@ -367,3 +369,19 @@ def test_the_environment_is_text_and_names_what_moves_numbers():
     assert all(isinstance(value, str) for value in found.values())
     assert found["precision"] == "float64"
     assert all(found[name] for name in ("python", "jax", "jaxlib", "numpy", "scipy", "optax", "sklearn", "blas", "cpu", "cores"))
+
+
+def test_a_summary_names_unconfirmed_outdated_and_blind_claims():
+    known = EnsembleRecord([1.0] * 8, "then", [[f"d[{seed}]"] for seed in range(8)], spread=False, verdict="SUPPORTED")
+    old = MembershipRecord("outdated", "its ensemble was measured on another version of digits")
+    blind = PowerRecord(4.0, None, 1.0, "a change of twice the value would pass")
+    claims = [
+        dataclasses.replace(HELD, id="paper/old", membership=old),
+        dataclasses.replace(HELD, id="paper/other", ensemble=dataclasses.replace(known, unconfirmed="by other code")),
+        dataclasses.replace(HELD, id="paper/blind", ensemble=known, power=blind),
+        dataclasses.replace(HELD, id="paper/sharp", ensemble=known, power=PowerRecord(4.0, None, 1.0)),
+    ]
+    page = markdown.render(dataclasses.replace(REPORT, claims=claims))
+    assert "- paper/old: not tested, its ensemble was measured on another version of digits\n" in page
+    assert "- Unconfirmed, their ensembles were measured by other code: paper/other\n" in page
+    assert "- Only an absurdly large change of these would be seen: paper/blind\n" in page

@@ -80,7 +80,7 @@ def test_a_line_says_what_the_claim_says_and_why_it_is_open():
         "SUPPORTED     x is about one: measured [0.95, 1.05] ells; accepted: [0.9, 1.1]",
         "REFUTED       x is about one: measured [0.95, 1.05] ells; accepted: <= 0.5",
         "INCONCLUSIVE  x is about one: measured [0.95, 1.05] ells; accepted: <= 0.5; the interval lies across the edge, "
-        "seeds=9 would decide if mean and spread stay",
+        "seeds=9 would decide: REFUTED, if mean and spread stay",
         "INCONCLUSIVE  x is about one: 3 equal seeds; accepted: <= 0.5",
         "NOT_RUN       x is about one: MNIST is not there",
     ]

@@ -198,7 +198,7 @@ def test_so_many_values_lie_outside_of_all_others_in_one_of_a_hundred_runs(seeds
 def test_without_seeds_to_compare_with_there_is_no_test_and_a_reason():
     assert membership("seeds", run([1.0]), Reference(), 1).state == "absent"
     old = membership("seeds", run([1.0]), Reference(None, "it was measured on another version of it"), 1)
-    assert (old.state, old.message) == ("unconfirmed", "it was measured on another version of it")
+    assert (old.state, old.message) == ("outdated", "it was measured on another version of it")
     same = membership("seeds", run(range(8), 0), Reference(ensemble(range(8))), 1)
     assert same.state == "few"
     assert "only 0 of its ensemble's seeds are not in this run, 3 are needed" in same.message

@@ -20,6 +20,7 @@ from harness.suite.rejudge import (
     pseudo_values,
     region_of,
     rejudge,
+    side_of,
 )
 from harness.suite.verdict import CONFIDENCE, Ensemble, Interval, Region, Verdict, at_least, spent, within
 
@@ -269,3 +270,15 @@ class TestDecidingSeeds:
     @pytest.mark.parametrize("over", ["trials", "once", "interval"])
     def test_of_other_kinds_no_number_is_known(self, over):
         assert deciding_seeds(over, measured([0.9, 1.0, 1.1], trials=[10] * 3), at_least(0.95, reason="planted")) is None
+
+
+def test_the_side_that_more_seeds_would_decide_for_is_that_of_the_mean_on_the_judged_scale():
+    """0.5, 0.6 and 9 have the mean 3.4 and the geometric mean 1.4; a long tail is judged by its logarithms."""
+    held = EnsembleRecord(list(LONG.values), "planted", [[f"it[{i}]"] for i in range(32)])
+    rule = RuleRecord([None, 2.0], "planted")
+    values = measured([0.5, 0.6, 9.0])
+    assert side_of(record(values, rule=rule)) is Verdict.REFUTED
+    assert side_of(record(values, rule=rule, ensemble=held)) is Verdict.SUPPORTED
+    flat = dataclasses.replace(held, values=list(NORMAL.values), runs=held.runs[:12])
+    assert side_of(record(values, rule=rule, ensemble=flat)) is Verdict.REFUTED
+    assert side_of(record(measured([-0.5, 0.6, 9.0]), rule=rule, ensemble=held)) is Verdict.REFUTED
