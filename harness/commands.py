@@ -25,7 +25,7 @@ from harness.report.story import filled, story
 from harness.report.text import power_table, reason, runner, said
 from harness.runs.experiment import CATALOGUE, PRECISIONS, SCALES
 from harness.suite import ensemble
-from harness.suite.acceptance import changes, confirmed, extended
+from harness.suite.acceptance import changes, confirmed, extended, unsettled
 from harness.suite.catalogue import base, declare_folder, declare_papers, declared, node_id
 from harness.suite.claim import REGISTRY, Claim
 from harness.suite.evidence import slug
@@ -145,6 +145,8 @@ def make_ensemble(options: argparse.Namespace) -> int:
     known = ensemble.load(options.into, report.scale, report.precision)
     if options.confirm:
         content, lines = confirmed(report, known)
+        if options.left:
+            options.left.write_text("".join(f"{id}\n" for id in unsettled(report, content)), encoding="utf-8")
     elif options.extend:
         content, lines = extended(report, known)
         lines += changes(report, known, content)
@@ -316,9 +318,10 @@ def _parser() -> argparse.ArgumentParser:
     making = commands.add_parser(
         "ensemble",
         help="show what new reference ensembles would change, and accept them: they say what to expect of a claim",
-        description="First run: pytest claims --claims-seeds 8 --claims-ensemble. Then give this command its report.",
+        description="First run: pytest claims --claims-seeds 16 --claims-ensemble (32 at scale smoke; 8 at least). Then give "
+        "this command its report.",
     )
-    making.add_argument("report", type=Path, metavar="REPORT", help="folder of a report with 8 seeds or more")
+    making.add_argument("report", type=Path, metavar="REPORT", help="folder of a report; with --confirm two seeds are enough")
     making.add_argument("--into", type=Path, default=Path("fixtures/ensembles"), metavar="DIR", help="default: %(default)s")
     making.add_argument("--accept", action="store_true", help="write it; without, the difference is shown")
     kept = making.add_mutually_exclusive_group()
@@ -327,6 +330,12 @@ def _parser() -> argparse.ArgumentParser:
         "--confirm",
         action="store_true",
         help="after a change of code: keep the ensembles of claims whose values, on two of their seeds or more, did not move",
+    )
+    making.add_argument(
+        "--left",
+        type=Path,
+        metavar="FILE",
+        help="with --confirm: write the ids of claims to be measured anew, one a line",
     )
     making.set_defaults(command=make_ensemble)
     expecting = commands.add_parser(

@@ -250,6 +250,15 @@ def test_expected_and_power_end_with_what_has_no_ensemble(report, capsys):
     assert shown[-1] == last
 
 
+def test_confirming_writes_the_claims_that_are_left(report, capsys):
+    Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert main(["ensemble", "report.json", "--confirm", "--left", "left.txt"]) == 0
+    assert Path("left.txt").read_text(encoding="utf-8") == "paper/size[strict]\n"
+    assert main(["ensemble", "report.json", "--accept"]) == 0
+    assert main(["ensemble", "report.json", "--confirm", "--left", "left.txt"]) == 0
+    assert Path("left.txt").read_text(encoding="utf-8") == ""
+
+
 def test_an_ensemble_keeps_what_another_report_measured(report, capsys):
     made = {}
     for id, created in (("paper/size[strict]", "2025"), ("paper/weight", "2026"), ("paper/size[strict]", "2027")):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.suite.ensemble import Ensembles, content, entries
+from harness.suite.ensemble import OVER, Ensembles, content, entries
 from harness.suite.membership import distances, holds
 from harness.suite.records import ClaimRecord, Json, Report
 from harness.suite.rejudge import bounds_of, ensemble_interval, region_of
@@ -48,6 +48,16 @@ def confirmed(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
             continue
         claims[record.id] = {**entry, "code": record.code}
     return content(report, known, claims), lines
+
+
+def unsettled(report: Report, known: Json) -> list[str]:
+    """Ids of the report's claims over random seeds without an ensemble that the report's own code measured, or confirms.
+
+    Args:
+        known: the content of an ensemble file, such as :func:`confirmed` gives.
+    """
+    random = [record for record in report.claims if record.judged and record.over in OVER]
+    return [record.id for record in random if known["claims"].get(record.id, {}).get("code") != record.code]
 
 
 def extended(report: Report, known: Ensembles) -> tuple[Json, list[str]]:

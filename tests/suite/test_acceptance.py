@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from harness.suite.acceptance import changes, confirmed, extended
+from harness.suite.acceptance import changes, confirmed, extended, unsettled
 from harness.suite.ensemble import Ensembles, load, make, needs_of
 from harness.suite.records import ClaimRecord, MeasurementRecord, Report, RuleRecord
 
@@ -117,6 +117,18 @@ def test_the_file_of_confirmed_ensembles_can_be_loaded(known, tmp_path):
     (tmp_path / "smoke-float32.json").write_text(json.dumps(content), encoding="utf-8")
     assert (content["scale"], content["precision"]) == ("smoke", "float32")
     assert load(tmp_path, "smoke", "float32").runs == known.runs
+
+
+def test_what_is_not_confirmed_has_to_be_measured_anew():
+    known = ensembles(record(VALUES), record(VALUES, id="a/moved"))
+    again = [
+        record(VALUES[:3], "new"),
+        record((2.0, *VALUES[1:3]), "new", "a/moved"),
+        record(VALUES[:3], "new", "a/absent"),
+        record((1.0,), "new", "a/fixed", over="once"),
+        dataclasses.replace(record(VALUES[:3], "new", "a/broken"), verdict="NOT_RUN", measurements=[]),
+    ]
+    assert unsettled(report(*again), confirmed(report(*again), known)[0]) == ["a/moved", "a/absent"]
 
 
 def test_the_same_code_needs_no_confirmation(known):
