@@ -11,6 +11,7 @@ import pytest
 from scipy.linalg import subspace_angles, svd, svdvals
 from scipy.sparse import csr_matrix
 
+from claims.networks import TRUNCATED_STD
 from claims.training_jacobian import recipe
 from claims.training_jacobian.as_network import network
 from claims.training_jacobian.data import load
@@ -145,3 +146,18 @@ def test_the_experiment_as_a_network_has_the_same_bits() -> None:
             training = recipe.training(experiment, load(experiment.data))
             assert np.array_equal(flatten(training(start)), made.trained.theta_T)
             assert np.array_equal(dense_jacobian(training, start), made.jacobian)
+
+
+def test_initial_parameters_have_the_notebooks_law() -> None:
+    """Kernels of variance 1 / fan-in, cut at two of the normal's deviations; biases N(0, 1 / width), those of the outputs too."""
+    data, model = load(EXPERIMENT.data), Model(hidden=(32,))
+    drawn = [recipe.init(model, data, seed) for seed in range(200)]
+    for layer, (fan_in, width) in enumerate(((64, 32), (32, 32))):
+        kernels, biases = (np.stack([theta[layer][kind] for theta in drawn]).ravel() for kind in (0, 1))
+        for values, variance in ((kernels, 1 / fan_in), (biases, 1 / width)):
+            # five standard errors of a mean, and of a normal's variance, which is larger than that of a cut normal's
+            assert abs(values.mean()) < 5 * np.sqrt(variance / values.size)
+            assert abs(values.var() / variance - 1) < 5 * np.sqrt(2 / values.size)
+        cut = 2 / TRUNCATED_STD / np.sqrt(fan_in)
+        assert 0.99 * cut < np.abs(kernels).max() <= cut
+        assert np.abs(biases).max() > 2.5 / np.sqrt(width), "no bias is cut"

@@ -71,6 +71,12 @@ def test_bulk_order_is_by_distance_from_one():
     assert got.sigma[got.by_distance].tolist() == [1.01, 0.9, 1.5, 0.0, 3.0]
 
 
+def test_a_region_lies_between_its_edges():
+    got = decompose(np.diag([3.0, 1.5, 1.01, 0.9, 0.0]))
+    assert got.sigma[got.region(0.95, 2.0)].tolist() == [1.5, 1.01]
+    assert got.sigma[got.region(0.9, 1.5)].tolist() == [1.01], "the edges are outside"
+
+
 def test_nan_and_shape_are_refused():
     broken = np.eye(4)
     broken[1, 2] = np.nan

@@ -260,6 +260,14 @@ def test_a_mistake_comes_with_its_traceback_and_a_refusal_does_not():
         assert outcome.record.message.endswith(f"NOT_RUN by failure: {cause}")
 
 
+@pytest.mark.parametrize(("values", "verdict"), [((0.8, 0.801, 0.799), "REFUTED"), ((1.0, 1.001, 0.999), "SUPPORTED")])
+def test_a_claim_at_its_edge_may_not_move_far(values, verdict):
+    """The ensemble's interval holds the edge, 0.9; its spread is 0.01."""
+    record = judged(claim(), runs(*values), known(tuple(np.linspace(0.885, 0.915, 16).tolist())))
+    assert (record.verdict, record.expected, record.passed) == (verdict, "INCONCLUSIVE", False)
+    assert any("do not belong to its reference ensemble" in one for one in record.complaints)
+
+
 def absent(size):
     raise NotRun("no singular value lies in the bulk")
 
