@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.errors import InvalidInput
 from harness.measure.measurement import Measurement
-from harness.suite.claim import Control, claim
+from harness.suite.claim import Control, bounded, claim
 from harness.suite.verdict import Verdict, at_least, within
 
 from .eigenspaces import BEYOND, alignment, shared
@@ -252,6 +252,7 @@ def spans(function):
 
 
 @spans
+@bounded(0, 1)
 def test_span(run, pair):
     means = np.linalg.qr(run.mixture.means.T)[0]
     if getattr(run, "turned", False):

@@ -18,7 +18,7 @@ from harness.measure.hessian_subspace import (
     spectrum_overlap,
 )
 from harness.measure.measurement import Measurement
-from harness.suite.claim import Control, World, claim
+from harness.suite.claim import Control, World, bounded, claim
 from harness.suite.verdict import at_least, at_most, within
 
 from . import experiments as e
@@ -180,6 +180,7 @@ def test_next_ten(history: History) -> Measurement:
     controls=[Control("H^20 g in the gradient's place, which is nearly an eigenvector", w.driven_to_the_top)],
     unit="eigenvectors",
 )
+@bounded(1, K)
 def test_spread_over_eigenvectors(history: History) -> Measurement:
     found = [participation(history.shares[history.at(step), :K]) for step in AFTER]
     return replace(shares(history, min(found), f"least {WATCHED}"), unit="eigenvectors")
@@ -381,6 +382,7 @@ def rows_of_the_table(function: Any) -> Any:
     published=0.99,
 )
 @rows_of_the_table
+@bounded(-1, 1)
 def test_overlap(overlaps: Overlaps, run: Any) -> Measurement:
     return mean_overlap(overlaps, run)
 
@@ -406,6 +408,7 @@ growing = supported("the network of the base case, trained with eta = 0.1", lamb
 
 
 @growth
+@bounded(-2, 2)
 def test_overlap_grows(overlaps: Overlaps, run: Any) -> Measurement:
     found = mean_overlap(overlaps, run)
     return replace(found, value=found.value - float(run.sibling(run.experiment.name).overlaps.values[0]))
@@ -424,6 +427,7 @@ PROXY = "we will take the overlap equation 3 to be a proxy measurement for the p
     accept=within(-0.1, 0.1, reason="a proxy that can be read as the part itself: the same to one decimal"),
     controls=[random_vectors, supported("after 600 steps", lambda run: World(run, instead=600))],
 )
+@bounded(-2, 1)
 def test_proxy(history: History, overlaps: Overlaps, run: Any) -> Measurement:
     step = getattr(run, "instead", 0)
     part = float(history.shares[history.at(step), :K].sum())
@@ -476,6 +480,7 @@ def held_out(function: Any) -> Any:
 
 
 @held_out
+@bounded(-1, 1)
 def test_held_out(held_out_overlaps: Overlaps, overlaps: Overlaps, run: Any) -> Measurement:
     last, found = run.experiment.steps, held_out_overlaps
     arrays = {"steps": found.steps, "overlap": found.values, "loss": found.loss}
@@ -555,6 +560,7 @@ RANDOM = (
     accept=within(-0.1, 0.1, reason="comparable: the same to one decimal"),
     controls=[Control("random vectors of the whole space", w.whole_space)],
 )
+@bounded(-2, 2)
 def test_random_vector_in_top(history: History, overlaps: Overlaps, run: Any) -> Measurement:
     rng, early = numpy_stream(run.experiment.seed, "vectors-in-top"), np.isin(history.steps, e.EARLY)
     drawn = np.concatenate([random_vector_overlap(values, rng, 2000) for values in history.values[early, :K]])
@@ -573,6 +579,7 @@ def test_random_vector_in_top(history: History, overlaps: Overlaps, run: Any) ->
     accept=at_most(0.1, reason="negligible: zero to one decimal"),
     controls=[Control("the gradient in their place", w.gradient_in_their_place)],
 )
+@bounded(-1, 1)
 def test_random_vector_of_whole_space(overlaps: Overlaps) -> Measurement:
     return Measurement(float(overlaps.random.mean()), "", f"{len(overlaps.random)} vectors", None, {"random": overlaps.random})
 
@@ -601,6 +608,7 @@ def sweep(run: Any) -> dict[str, float]:
     accept=at_most(0.5, reason="disappears: the gradient is less like a top eigenvector than unlike it"),
     controls=[Control("batches of 64", lambda run: run.sibling(f"tiny-{run.experiment.data}"))],
 )
+@bounded(-1, 1)
 def test_effect_disappears(overlaps: Overlaps, run: Any) -> Measurement:
     by_batch = {f"batch {batch}": value for batch, value in sweep(run).items()}
     value = overlaps.mean(e.EARLY[0], e.EARLY[-1])
@@ -634,6 +642,7 @@ def test_gradient_leaves_top(history: History) -> Measurement:
     accept=at_least(-0.1, reason="no smaller than with batches of 16, to one decimal"),
     controls=[Control("the whole set as one batch", lambda run: run.sibling(f"tiny-{run.experiment.data}-full-batch"))],
 )
+@bounded(-2, 2)
 def test_effect_persists(overlaps: Overlaps, run: Any) -> Measurement:
     small = run.sibling(f"tiny-{run.experiment.data}-batch-16").overlaps.mean(e.EARLY[0], e.EARLY[-1])
     value = overlaps.mean(e.EARLY[0], e.EARLY[-1])

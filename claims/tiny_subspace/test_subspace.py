@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from harness.measure.hessian_subspace import (
     root_mean_square,
 )
 from harness.measure.measurement import Measurement
-from harness.suite.claim import Control, World, claim
+from harness.suite.claim import Control, World, bounded, claim
 from harness.suite.verdict import at_least, at_most, within
 
 from . import worlds as w
@@ -74,6 +75,7 @@ def readings(function: Any) -> Any:
 
 
 @readings
+@bounded(0, 1)
 def test_preserved(history: History, start: int, part: slice) -> Measurement:
     overlaps = history.overlaps(start, UNTIL, part)
     arrays = {"steps": history.steps, "cross": history.cross[..., part, part], "overlaps": overlaps}
@@ -165,6 +167,7 @@ def contrasts(function: Any) -> Any:
 
 
 @contrasts
+@bounded(0, math.inf)
 def test_contrast(history: History, start: int) -> Measurement:
     top, following = (float(history.overlaps(start, UNTIL, part)[-1]) for part in (TOP, NEXT))
     return Measurement(
@@ -200,6 +203,7 @@ def kink(history: History, value_of: Any) -> Measurement:
     controls=[random_subspaces],
     unit="dimensions",
 )
+@bounded(DIMENSIONS[0], DIMENSIONS[-1])
 def test_peak(history: History) -> Measurement:
     return kink(history, lambda overlap: max(overlap, key=overlap.__getitem__))
 
@@ -214,6 +218,7 @@ def test_peak(history: History) -> Measurement:
     accept=at_least(0.1, reason="a fall that is visible on the figure's axis, from 0 to 1"),
     controls=[random_subspaces, Control("the eigenvectors in reverse, the bulk's first", w.backwards), frozen],
 )
+@bounded(-1, 1)
 def test_falls(history: History) -> Measurement:
     return kink(history, lambda overlap: overlap[K - 1] - overlap[2 * K])
 
@@ -231,6 +236,7 @@ def test_falls(history: History) -> Measurement:
         Control("outliers that mix two by two", w.mixing_pairs),
     ],
 )
+@bounded(-1, 1)
 def test_monotone(history: History) -> Measurement:
     return kink(history, lambda overlap: max(overlap[d + 1] - overlap[d] for d in range(K, 2 * K)))
 
@@ -248,6 +254,7 @@ def test_monotone(history: History) -> Measurement:
         Control("outliers that mix two by two", w.mixing_pairs),
     ],
 )
+@bounded(0, 1)
 def test_flat(history: History) -> Measurement:
     return kink(history, lambda overlap: np.ptp([overlap[d] for d in range(2, K)]))
 
@@ -398,6 +405,7 @@ def random_matrix(run: Any) -> World:
     accept=at_least(0.9, reason="many are small: nine in ten lie in the first bin of a histogram with a hundred of them"),
     controls=[Control("a symmetric Gaussian matrix with the same trace of H^2", random_matrix)],
 )
+@bounded(0, 1)
 def test_small_bulk(spectra: Any) -> Measurement:
     final = spectra[-1]
     return Measurement(
@@ -446,6 +454,7 @@ def test_positive_top(spectra: Any) -> Measurement:
     accept=at_least(1, reason="where eigenvalues are fewest, their logarithms are farthest apart"),
     controls=[Control("the spectrum without its first five eigenvalues", lambda run: World(run, dropped=5))],
 )
+@bounded(0, math.inf)
 def test_underdensity(run: Any) -> Measurement:
     values = spectra(run, REALISATIONS["digits"])[0][:, getattr(run, "dropped", 0) :]
     apart = np.mean(np.log(values[:, :-1] / values[:, 1:]), axis=0)  # apart[i - 1]: from eigenvalue i to the next
@@ -515,6 +524,7 @@ def kernels(run: Any) -> tuple[slice, slice]:
         supported("a last layer four times as large as the first", w.last_layer_times(4)),
     ],
 )
+@bounded(0, math.inf)
 def test_largest_coefficients(history: History, run: Any) -> Measurement:
     first, last = kernels(run)
     tiny = np.finfo(float).tiny  # a first layer without any coefficient
@@ -532,6 +542,7 @@ def test_largest_coefficients(history: History, run: Any) -> Measurement:
     accept=FOUR_TIMES,
     controls=[random_leading],
 )
+@bounded(0, math.inf)
 def test_typical_coefficients(history: History, run: Any) -> Measurement:
     first, last = kernels(run)
     return leading(history, run, lambda vector, _: root_mean_square(vector[last]) / root_mean_square(vector[first]))
@@ -636,5 +647,6 @@ def test_grows(history: History) -> Measurement:
     accept=at_most(0.5, reason="decay that is plain on the figure: it halves at least"),
     controls=[untrained, damped],
 )
+@bounded(-math.inf, 1)
 def test_decays(history: History) -> Measurement:
     return largest(history, float(history.values[-1, 0] / history.values[:, 0].max()), "last over largest")

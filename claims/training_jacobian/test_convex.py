@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
@@ -15,7 +16,7 @@ from harness.engine.jacobian import dense_jacobian
 from harness.engine.precision import with_exact_dtypes
 from harness.engine.training import Training
 from harness.measure.measurement import Measurement
-from harness.suite.claim import Control, World, claim
+from harness.suite.claim import Control, World, bounded, claim
 from harness.suite.verdict import at_most
 
 from . import recipe
@@ -154,6 +155,7 @@ def _held(run: Any) -> Any:
     on="digits",
     scales=("smoke", "paper"),
 )
+@bounded(0, math.inf)
 def test_convex_on_digits(run: Any) -> Measurement:
     held = _held(run)
     sigma = getattr(run, "convex", held["sigma"])

@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.engine.trees import cast
 from harness.measure.measurement import Measurement
-from harness.suite.claim import Control, claim
+from harness.suite.claim import Control, bounded, claim
 from harness.suite.verdict import at_least, within
 
 from . import recipe
@@ -58,6 +58,7 @@ def _labels(reading, structural, note):
     given={"other": "digits", "structural": True},
     scales=("smoke", "paper"),
 )
+@bounded(-1, 1)
 def test_same_bulk(run, other, structural):
     return excess_overlap(run.overlap(run.sibling(other), structural=structural))
 

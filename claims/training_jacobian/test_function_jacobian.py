@@ -13,7 +13,7 @@ from harness.engine.streams import numpy_stream
 from harness.measure.function_jacobian import largest_gap, null_count
 from harness.measure.measurement import Measurement
 from harness.measure.overlap import principal_cosines, random_baseline
-from harness.suite.claim import Control, World, claim
+from harness.suite.claim import Control, World, bounded, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
 from .sentences import NULLSPACES, STRENGTH
@@ -189,6 +189,7 @@ def test_null_sweep(null_sweep):
     on="digits",
     given={"images": "noise"},
 )
+@bounded(-1, 1)
 def test_null_overlap(function_jacobians, images):
     dimensions, sigma = function_jacobians.dimensions, function_jacobians.sigma[images]
     size = len(sigma)
@@ -236,6 +237,7 @@ def strong_overlap(reading, where_judged, at):
     given={"images": "noise", "worst": max, "at": slice(None)},
     scales=("smoke", "paper"),
 )
+@bounded(-1, 1)
 def test_null_overlap_beyond_structure(function_jacobians, spectrum, images, worst, at):
     dimensions, cosine = function_jacobians.null_dimensions, function_jacobians.null_cosine[images]
     size = np.count_nonzero(~spectrum.structural)
@@ -264,6 +266,7 @@ def _shuffled_strength(run):
     on="digits",
     scales=("smoke", "paper"),
 )
+@bounded(-1, 1)
 def test_active_by_strength(function_jacobians, spectrum):
     from scipy.stats import spearmanr
 

@@ -13,7 +13,7 @@ import numpy as np
 from harness.engine.streams import numpy_stream
 from harness.measure.influence import ratio_of_medians
 from harness.measure.measurement import Measurement
-from harness.suite.claim import Control, World, claim
+from harness.suite.claim import Control, World, bounded, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
 from .sentences import FAR, FIGURE_3A, FIGURE_3B
@@ -97,6 +97,7 @@ def invisible(reading, how, inputs, against):
 @invisible("eq-2", EQ_2, "test", "stable")
 @invisible("notebook", NOTEBOOK, "training", "chaotic")
 @invisible("notebook", NOTEBOOK, "training", "stable")
+@bounded(0, np.inf)
 def test_invisible_in_distribution(influence, spectrum, probe, against):
     return _ratio(influence, spectrum, probe, against)
 
@@ -131,6 +132,7 @@ def _bulk_effects(run):
 
 @notable("chaotic")
 @notable("stable")
+@bounded(0, np.inf)
 def test_notable_in_distribution(influence, spectrum, region):
     _, directions = regions(spectrum, region)
     values = np.asarray(influence.of("final", "test", "mean"))
@@ -156,6 +158,7 @@ def larger_than_in_distribution(reading, inputs, name):
 
 @larger_than_in_distribution("larger-than-in-distribution", "inverted", "inverted images")
 @larger_than_in_distribution("larger-than-in-distribution,noise", "uniform", "uniform noise")
+@bounded(0, np.inf)
 def test_larger_than_in_distribution(influence, spectrum, probe):
     bulk = spectrum.region(0.9, 1.1, structural=False)
     far, near = influence.of(*probe)[bulk], influence.of("final", "test", "mean")[bulk]
@@ -181,6 +184,7 @@ def same_on_noise(reading, how, noise, against):
 @same_on_noise("noise,uniform", EQ_2, "uniform", "chaotic")
 @same_on_noise("noise,uniform", EQ_2, "uniform", "stable")
 @same_on_noise("noise,normal", NOTEBOOK, "normal", "stable")
+@bounded(0, np.inf)
 def test_same_on_noise(influence, spectrum, probe, against):
     return _ratio(influence, spectrum, probe, against)
 
@@ -203,5 +207,6 @@ def inverted(reading, how, against):
 @inverted("inverted", EQ_2, "chaotic")
 @inverted("inverted", EQ_2, "stable")
 @inverted("inverted,notebook", NOTEBOOK, "chaotic")
+@bounded(0, np.inf)
 def test_inverted(influence, spectrum, probe, against):
     return _ratio(influence, spectrum, probe, against)

@@ -4,7 +4,7 @@ import numpy as np
 
 from harness.measure.measurement import Measurement
 from harness.measure.overlap import random_baseline, random_geodesic
-from harness.suite.claim import Control, claim
+from harness.suite.claim import Control, bounded, claim
 from harness.suite.verdict import Verdict, at_least
 
 from .sentences import SIMILAR
@@ -46,6 +46,7 @@ def seed_overlap(reading, structural, measure="cosine", note=""):
 @seed_overlap(
     "geodesic", False, "geodesic", note="geodesic distance relative to orthogonal subspaces, structural directions left out"
 )
+@bounded(-1, 1)
 def test_bulk_seed_overlap(first, second, structural, measure):
     return excess_overlap(first.overlap(second, structural=structural), measure)
 
@@ -65,6 +66,7 @@ def test_bulk_seed_overlap(first, second, structural, measure):
     on="digits",
     over="pairs",
 )
+@bounded(-1, 1)
 def test_beyond_pixels(first, second):
     curve, turned = (first.overlap(second, structural=False, turned=turned) for turned in (False, True))
     return _smallest(curve, turned.cosine, curve.cosine - turned.cosine)

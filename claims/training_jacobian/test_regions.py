@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from harness.measure.measurement import Measurement
-from harness.suite.claim import Control, World, claim
+from harness.suite.claim import Control, World, bounded, claim
 from harness.suite.verdict import Verdict, at_least, at_most, within
 
 from .sentences import ALMOST_UNCHANGED, NEAR_ONE, NOISE, RANK, THREE, UNCHANGED
@@ -59,6 +59,7 @@ def test_region_joint(run):
     reading="there is one delta that gives all three: the largest of the three relative errors of the numbers of sigma > 1 + delta, "
     "|sigma - 1| < delta and sigma < 1 - delta, smallest over delta, is at most 10 %. (The text's 500, 3000 and 750 leave 560 values "
     "in no region, so that no delta can give them.)",
+    bounds=(0, math.inf),
     accept=at_most(0.1, reason="'about': 10 % either way, as for bulk-count"),
     controls=[scaled(1.2), white_noise_inputs],
     on="digits",
@@ -107,6 +108,7 @@ def test_peak_of_the_bulk(spectrum):
     ],
     on="digits",
 )
+@bounded(0, 1)
 def test_valleys(spectrum):
     log = np.log10(np.maximum(spectrum.sigma[~spectrum.structural], 1e-4))
     grid = np.linspace(-3, 2, 501)

@@ -93,14 +93,15 @@ def code_hash(code: Iterable[Code]) -> str:
 
 
 def meaning_hash(code: Iterable[Code], without: tuple[str, ...] = ()) -> str:
-    """As :func:`code_hash`, blind to comments and docstrings, and to modules whose names start with one of ``without``.
+    """As :func:`code_hash`, blind to what moves no value: comments, docstrings, and modules whose names start with one of
+    ``without``, with what is imported from them. Decorators of ``test_`` functions declare a claim or a test, and count no more.
 
     Raises:
         InvalidInput: as for :func:`code_hash`.
     """
     sources = _closure(code, without).sources.values()
     digest = hashlib.sha256()
-    for name, content in sorted((source.name.partition(".")[2], _normal_form(source.content)) for source in sources):
+    for name, content in sorted((source.name.partition(".")[2], _normal_form(source.content, without)) for source in sources):
         digest.update(f"{name}\0{content}\0".encode())
     return digest.hexdigest()
 
@@ -125,11 +126,20 @@ def dump(node: Any) -> str:
 
 
 @functools.cache
-def _normal_form(content: bytes) -> str:
+def _normal_form(content: bytes, without: tuple[str, ...]) -> str:
     try:
-        return dump(meaning(ast.parse(content)))
+        return dump(_undeclared(meaning(ast.parse(content)), without))
     except (SyntaxError, ValueError):  # a compiled extension
         return content.hex()
+
+
+def _undeclared(tree: ast.Module, without: tuple[str, ...]) -> ast.Module:
+    """The tree without decorators of its tests, and without its imports from some modules."""
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(without))]
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            node.decorator_list = []
+    return tree
 
 
 def source_hash(code: Code) -> str:

@@ -147,7 +147,7 @@ def claim(
         derived: the statement is our own theorem or derivation, not the paper's.
         calibrated: the region, or the threshold it is measured with, was chosen so that the paper's number comes out.
         bounds: the lowest and highest value that the quantity can have, (0, 1) for a share, (0, math.inf) for a
-            ratio; intervals end there. A value outside is an error of the measurement.
+            ratio; intervals end there. A value outside is an error of the measurement. By default those of :func:`bounded`.
 
     Raises:
         InvalidInput: malformed or duplicate id, unknown scale, bounds that are no interval, no control, or a quotation that is
@@ -160,8 +160,8 @@ def claim(
     unknown = [scale for scale in scales if scale not in SCALES]
     if unknown or not scales:
         raise InvalidInput(f"claim {id}: scale {unknown} is unknown; allowed: {', '.join(SCALES)}")
-    if bounds is not None and not bounds[0] < bounds[1]:
-        raise InvalidInput(f"claim {id}: bounds {bounds} are empty: give (lowest, highest) value that the quantity can have")
+    if bounds is not None:
+        _check_bounds(f"claim {id}", *bounds)
     if not controls:
         raise InvalidInput(f"claim {id}: name at least one control, a world in which it must come out otherwise")
     if derived and quotes:
@@ -171,6 +171,7 @@ def claim(
     names = tuple(known_name(one) for one in (on if isinstance(on, list | tuple) else (on,)))
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        ends = bounds if bounds is not None else getattr(function, "__bounds__", None)
         made = Claim(
             id,
             where,
@@ -185,7 +186,7 @@ def claim(
             tuple(scales),
             unit,
             published,
-            bounds,
+            ends,
             portable=names == (ANY_NETWORK,),
             quotes=quotes,
             derived=derived,
@@ -203,6 +204,26 @@ def claim(
         return function
 
     return declare
+
+
+def bounded(low: float, high: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give the bounds of what a function measures to all claims on it: the decorator stands below theirs.
+
+    Raises:
+        InvalidInput: they are no interval.
+    """
+    _check_bounds("bounded", low, high)
+
+    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.__bounds__ = (low, high)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def _check_bounds(owner: str, low: float, high: float) -> None:
+    if not low < high:
+        raise InvalidInput(f"{owner}: bounds {(low, high)} are empty: give (lowest, highest) value that the quantity can have")
 
 
 def known_name(on: Any) -> str:

@@ -104,9 +104,9 @@ def _used(module: ModuleType, start: str, given: Iterable[str] = ()) -> tuple[li
 
 
 def _body(node: ast.stmt, declared: bool) -> ast.stmt:
-    """The statement in normal form; a claim's function loses its decorators, which only declare the claim."""
+    """The statement in normal form; claims' functions lose their decorators, which only declare claims."""
     body = meaning(node)
-    if declared and isinstance(body, ast.FunctionDef):
+    if isinstance(body, ast.FunctionDef) and (declared or body.name.startswith("test_")):
         body.decorator_list = []
     return body
 

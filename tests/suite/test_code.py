@@ -184,6 +184,29 @@ def test_code_that_judges_does_not_count_wherever_it_is_used(hashed):
     assert found == provenance.meaning_hash([helpers], without=code.JUDGING) != provenance.meaning_hash([helpers])
 
 
+def test_how_an_imported_claim_is_declared_does_not_count(hashed):
+    """Claims on any network call the functions of other claims, whose modules count as a whole."""
+    imports = "from harness.suite.claim import Claim\n\n\n"
+    plain = "def squared(x):\n    return test_square(x)\n\n\ndef test_square(x):\n    return x * x"
+    old = "def squared(x):\n    return x * x"
+    before = hashed(old, imports + plain)
+    more = imports.replace("import Claim", "import Claim, Control")
+    assert hashed(old, more + plain.replace("def test_square", "@(lambda f: f)\ndef test_square")) == before
+    assert hashed(old, imports + plain.replace("x * x", "x * x + 1")) != before
+    helper = plain.replace("test_square", "square")
+    assert hashed(old, imports + helper.replace("def square(", "@(lambda f: f)\ndef square(")) != hashed(old, imports + helper)
+
+
+def test_how_a_claim_that_another_calls_is_declared_does_not_count(hashed):
+    called = "def test_it(x):\n    return test_another(x)"
+    before = hashed("def test_it(x):\n    return squared(doubled(x)) + offsets.START", called)
+    again = hashed(
+        "def test_it(x):\n    return squared(doubled(x)) + offsets.START\n\n\ndef test_another",
+        called + "\n\n\n@(lambda f: f)\ndef test_another",
+    )
+    assert again == before
+
+
 def test_a_package_imports_from_itself(hashed):
     hashed()
     parts, modules = code._used(importlib.import_module("planted_claims"), "begin")
