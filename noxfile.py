@@ -135,8 +135,9 @@ def museum(session: nox.Session) -> None:
 def ensembles(session: nox.Session) -> None:
     """Measure the reference ensembles: 32 seeds at smoke scale, in both precisions; 16 at paper scale with ``-- paper``.
 
-    Three seeds come first: ensembles that they confirm are kept, and the other claims are measured on all seeds. It goes on where
-    it was stopped, and shows what would change; ``-- --accept`` writes it. Other arguments go to pytest.
+    Three seeds come first. An ensemble that they confirm is kept as it is, whatever its size; the other claims are measured on
+    all seeds. It goes on where it was stopped, and shows what would change; ``-- --accept`` writes it. Other arguments go to
+    pytest.
     """
     session.install("-e", ".[claims]")
     wanted = [argument for argument in session.posargs if argument not in ("paper", "--accept")]
@@ -147,7 +148,7 @@ def ensembles(session: nox.Session) -> None:
         how = [f"--claims-scale={scale}", f"--claims-precision={precision}", "--claims-ensemble", f"--claims-report={folder}"]
         # a claim may fail here: the difference shows it
         session.run("pytest", "claims", *how, "--claims-seeds=3", *wanted, success_codes=[0, 1])
-        left = folder / "left.txt"
+        left = Path(session.create_tmp()) / f"{scale}-{precision}.txt"
         session.run("python", "-m", "harness", "ensemble", str(newest(folder)), "--confirm", f"--left={left}", *accept)
         anew = [f"--claims-id={id}" for id in left.read_text(encoding="utf-8").splitlines()]
         if anew:

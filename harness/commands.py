@@ -141,6 +141,8 @@ def papers_folder(options: argparse.Namespace) -> int:
 
 def make_ensemble(options: argparse.Namespace) -> int:
     """Show what the reference ensembles of a report would change, and write them if asked to."""
+    if options.left and not options.confirm:
+        raise InvalidInput("--left goes with --confirm: it lists the claims whose ensembles are not confirmed")
     report = json_file.read(options.report)
     known = ensemble.load(options.into, report.scale, report.precision)
     if options.confirm:
@@ -252,8 +254,12 @@ def _unconfirmed(claims: Sequence[Claim], known: ensemble.Ensembles, scale: str,
 
     lab = Lab(scale=scale, precision=precision)
     named = [claim for claim in claims if all(scale in CATALOGUE.get(name, {}) for name in claim.on)]
-    codes = {claim.id: code_of(claim, [lab.run(name) for name in claim.on]) for claim in named}
-    return [id for id, code in codes.items() if code and code != known.claims[id]["code"]]
+
+    def other_code(claim: Claim) -> bool:
+        code = code_of(claim, [lab.run(name) for name in claim.on])
+        return bool(known.of(claim, ensemble.fingerprints(claim, scale, precision), code).unconfirmed)
+
+    return [claim.id for claim in named if other_code(claim)]
 
 
 def _named(what: str, ids: Sequence[str]) -> list[str]:

@@ -30,11 +30,11 @@ class Exit(enum.IntEnum):
 
 
 MEANING = {
-    Exit.SAME: "no verdict changed",
+    Exit.SAME: "no verdict changed, and no estimate's interval is wider by more than a quarter after as much work",
     Exit.VERDICT: "a claim changed its verdict",
     Exit.USAGE: "a command line that makes no sense",
-    Exit.MOVED: "every verdict is the same, but an estimate's interval is wider than before; with --strict also: a stage, a "
-    "value, an interval or a control moved beyond rounding, or a stage's own rounding error grew",
+    Exit.MOVED: "every verdict is the same, but an estimate's interval is wider by more than a quarter after as much work; with "
+    "--strict also: a stage, a value, an interval or a control moved beyond rounding, or a stage's own rounding error grew",
     Exit.INCOMPARABLE: "nothing could be compared (another scale, or no claim judged in both)",
     Exit.UNREADABLE: "a report, baseline or evidence file is missing, cut short, of another schema, or not as it was written",
     Exit.PARTLY: "with --strict: what was compared is the same, but claims of the baseline were not judged here",

@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.suite.ensemble import HELD
 
-PRIOR = 10.0  # seconds of cost that the earlier run's pace weighs against the tasks done here
-OWN = 10.0  # a task that takes more than so many times the expected time does the work of other tasks too
+PRIOR = 5.0  # seconds of cost that the earlier run's pace weighs against the tasks done here
+OWN = 10.0  # a task that takes more than so many times its cost, at this machine's pace, does the work of other tasks too
 
 
 class Plan:
@@ -37,20 +37,31 @@ class Plan:
     def done(self, kind: str, seconds: float) -> None:
         """Record that a task is over."""
         if self._todo[kind] > 0:
-            expected = self.expected(kind)
             self._todo[kind] -= 1
             self._took.setdefault(kind, []).append(seconds)
-            if expected is not None and seconds > OWN * expected:
-                self._share(kind, seconds - expected)
+            cost = self._costs.get(kind, self._unknown() or 0.0)
+            own = self.pace * cost if kind in self._costs else cost
+            if seconds > OWN * own:
+                self._share(kind, seconds - own)
+            elif self._ahead[kind] and seconds > own / 2:
+                self._take_back(kind)
 
     def _share(self, kind: str, surplus: float) -> None:
         """Take a task's surplus off the kinds that depend on the same experiments, those with most left first."""
-        own = set(self._needs.get(kind, ()))
-        left = {other: seconds for other, seconds in self._left().items() if own & set(self._needs.get(other, ()))}
+        left = {other: seconds for other, seconds in self._left().items() if self._together(kind, other)}
         for other in sorted(left, key=left.__getitem__, reverse=True):
             taken = min(surplus, left[other])
             self._ahead[other] += taken
             surplus -= taken
+
+    def _take_back(self, kind: str) -> None:
+        """A task took its own time after all: the surplus of the others was no work of theirs."""
+        for other in [other for other in self._ahead if self._together(kind, other)]:
+            del self._ahead[other]
+
+    def _together(self, kind: str, other: str) -> bool:
+        """Whether two kinds depend on the same experiment."""
+        return not set(self._needs.get(kind, ())).isdisjoint(self._needs.get(other, ()))
 
     def drop(self, kind: str) -> None:
         """Remove the remaining tasks of this kind, and those that depend on it."""
@@ -71,13 +82,13 @@ class Plan:
     def pace(self) -> float:
         """Seconds here for a second of the earlier run, from the tasks that were computed, or from all if none was.
 
-        It is their median, each weighted by its cost. A task with the work of others says nothing of the pace.
+        It is their median, each weighted by its cost: one task with the work of others does not move it far.
         """
-        told = [(cost, took) for cost, took in self._computed or self._pairs if took <= OWN * cost]
+        told = [(cost, min(took, OWN * cost)) for cost, took in self._computed or self._pairs]
         weights, took = np.array([(PRIOR, PRIOR), *told]).T
         order = np.argsort(took / weights)
-        middles = np.cumsum(weights[order]) - weights[order] / 2
-        return float(np.interp(weights.sum() / 2, middles, (took / weights)[order]))
+        middle = np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)
+        return float((took / weights)[order[middle]])
 
     def left(self, running: str = "", elapsed: float = 0.0) -> float | None:
         """Seconds that the tasks still take, including the running task; None where no task's time is known.
@@ -85,7 +96,8 @@ class Plan:
         A task that takes longer than expected is expected to end now.
         """
         left = self._left()
-        return max(0.0, sum(left.values()) - min(elapsed, self.expected(running) or 0.0)) if left else None
+        done = min(elapsed, self.expected(running) or 0.0, left.get(running, 0.0))
+        return sum(left.values()) - done if left else None
 
     def _left(self) -> dict[str, float]:
         """Seconds that the tasks of each kind still take, where it is known."""

@@ -93,8 +93,10 @@ def code_hash(code: Iterable[Code]) -> str:
 
 
 def meaning_hash(code: Iterable[Code], without: tuple[str, ...] = ()) -> str:
-    """As :func:`code_hash`, blind to what moves no value: comments, docstrings, and modules whose names start with one of
-    ``without``, with what is imported from them. Decorators of ``test_`` functions declare a claim or a test, and count no more.
+    """As :func:`code_hash`, blind to comments and docstrings, and to modules whose names start with one of ``without``.
+
+    With ``without``, imports from these modules at the top level are left out too, and so are the decorators of ``test_``
+    functions, which declare claims.
 
     Raises:
         InvalidInput: as for :func:`code_hash`.
@@ -134,12 +136,18 @@ def _normal_form(content: bytes, without: tuple[str, ...]) -> str:
 
 
 def _undeclared(tree: ast.Module, without: tuple[str, ...]) -> ast.Module:
-    """The tree without decorators of its tests, and without its imports from some modules."""
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(without))]
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            node.decorator_list = []
+    """The tree without imports from some modules and without declarations of claims; as it is where no module is named."""
+    if without:
+        kept = [node for node in tree.body if not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(without))]
+        tree.body = [undeclared(node) for node in kept]
     return tree
+
+
+def undeclared(node: ast.stmt) -> ast.stmt:
+    """The statement; a ``test_`` function loses its decorators, which declare claims."""
+    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+        node.decorator_list = []
+    return node
 
 
 def source_hash(code: Code) -> str:

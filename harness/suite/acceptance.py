@@ -41,23 +41,30 @@ def confirmed(report: Report, known: Ensembles) -> tuple[Json, list[str]]:
     claims, lines = dict(known.claims), []
     for record in report.claims:
         entry = known.claims.get(record.id)
-        if entry is None or not record.judged or not record.code or entry["code"] == record.code:
+        if entry is None or not record.judged or not record.code:
             continue
-        if why := _other_version(entry, record.experiments, record.over) or _unlike(record, entry):
+        why = _other_version(entry, record.experiments, record.over)
+        if not why and entry["code"] != record.code:
+            why = _unlike(record, entry)
+        if why:
             lines.append(f"{record.id}: {why}")
-            continue
-        claims[record.id] = {**entry, "code": record.code}
+        else:
+            claims[record.id] = {**entry, "code": record.code}
     return content(report, known, claims), lines
 
 
 def unsettled(report: Report, known: Json) -> list[str]:
-    """Ids of the report's claims over random seeds without an ensemble that the report's own code measured, or confirms.
+    """Ids of the report's claims over random seeds whose ensemble is lacking, outdated or unconfirmed.
 
     Args:
         known: the content of an ensemble file, such as :func:`confirmed` gives.
     """
-    random = [record for record in report.claims if record.judged and record.over in OVER]
-    return [record.id for record in random if known["claims"].get(record.id, {}).get("code") != record.code]
+
+    def settled(record: ClaimRecord) -> bool:
+        entry = known["claims"].get(record.id)
+        return entry is not None and entry["code"] == record.code and not _other_version(entry, record.experiments, record.over)
+
+    return [record.id for record in report.claims if record.judged and record.over in OVER and not settled(record)]
 
 
 def extended(report: Report, known: Ensembles) -> tuple[Json, list[str]]:

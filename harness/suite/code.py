@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from harness.runs.provenance import dump, meaning, meaning_hash
+from harness.runs.provenance import dump, meaning, meaning_hash, undeclared
 from harness.suite.claim import Claim
 
 JUDGING = ("harness.suite", "harness.report", "harness.compare", "harness.plugin")
@@ -105,8 +105,8 @@ def _used(module: ModuleType, start: str, given: Iterable[str] = ()) -> tuple[li
 
 def _body(node: ast.stmt, declared: bool) -> ast.stmt:
     """The statement in normal form; claims' functions lose their decorators, which only declare claims."""
-    body = meaning(node)
-    if isinstance(body, ast.FunctionDef) and (declared or body.name.startswith("test_")):
+    body = undeclared(meaning(node))
+    if declared and isinstance(body, ast.FunctionDef):  # whatever its name is
         body.decorator_list = []
     return body
 

@@ -158,19 +158,31 @@ def _sample(claim: Claim, terms: Terms, seeds: int | None = None) -> _Sample:
 def _measured(claim: Claim, groups: Sequence[tuple[Run, ...]], reference: Reference) -> list[Measurement]:
     """What the claim measures on each group of runs.
 
+    A claim may not apply to a seed, such as one without a bulk. If it applied to all seeds of its ensemble, this is a failure
+    where the same seed had a value, or where chance would not pick so many seeds.
+
     Raises:
         NotRun: it does not apply here.
-        EmptyOutcome: it does not apply here, and yet applied to every seed of its ensemble.
+        EmptyOutcome: it does not apply here, which chance does not explain.
     """
-    try:
-        return [_measurement(claim.measure(*group)) for group in groups]
-    except TooLarge:
-        raise
-    except NotRun as reason:
-        if reference.ensemble is None or any(getattr(run, "missing", "") for group in groups for run in group):
+    found, empty = [], []
+    for group in groups:
+        try:
+            found.append(_measurement(claim.measure(*group)))
+        except TooLarge:
             raise
-        values = f"its reference ensemble has {len(reference.ensemble.values)} values"
-        raise EmptyOutcome(f"{reason}; {values}: find out what left nothing to measure") from reason
+        except NotRun as reason:
+            if reference.ensemble is None or any(getattr(run, "missing", "") for run in group):
+                raise
+            empty.append((group, reason))
+    if not empty or reference.ensemble is None:
+        return found
+    first, k, n, known = empty[0][1], len(empty), len(groups), reference.ensemble.runs
+    # that the only k seeds without a value of all n + m are among these n
+    chance = math.comb(n, k) / math.comb(n + len(known), k)
+    if chance > CHANCE and not any(tuple(_names(group)) in known for group, _ in empty):
+        raise first
+    raise EmptyOutcome(f"{first}; its reference ensemble has {len(known)} values: find out what left nothing to measure")
 
 
 def _more(terms: Terms) -> Callable[[str, int], Sequence[Run]]:
@@ -289,7 +301,7 @@ def _measurement(got: Any) -> Measurement:
 
 def _records(claim: Claim, groups: Sequence[tuple[Run, ...]], measured: Sequence[Measurement]) -> list[MeasurementRecord]:
     """The judged quantity first, then each detail that was reported beside it."""
-    runs = [[f"{run.experiment.name}[{run.experiment.seed}]" for run in group] for group in groups]
+    runs = [_names(group) for group in groups]
     trials = [m.trials for m in measured if m.trials is not None] if claim.over == "trials" else None
     name, unit = claim.function.__name__.removeprefix("test_"), measured[0].unit or claim.unit
     low, high, method = measured[0].interval or (None, None, "")
@@ -297,6 +309,10 @@ def _records(claim: Claim, groups: Sequence[tuple[Run, ...]], measured: Sequence
     judged = MeasurementRecord(name, unit, measured[0].counted, runs, [m.value for m in measured], trials, own, method)
     names = dict.fromkeys(detail for m in measured for detail in m.details)
     return [judged, *(MeasurementRecord(name, "", "", runs, [_finite(m.details.get(name)) for m in measured]) for name in names)]
+
+
+def _names(group: Sequence[Run]) -> list[str]:
+    return [f"{run.experiment.name}[{run.experiment.seed}]" for run in group]
 
 
 def _blank(claim: Claim, terms: Terms, node: str) -> ClaimRecord:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 SCHEMA_VERSION = 1
@@ -196,7 +196,7 @@ class ClaimRecord:
             "ensemble": _maybe(EnsembleRecord, data["ensemble"]),
             "controls": [ControlRecord(**entry) for entry in data["controls"]],
             "evidence": _maybe(Evidence, data["evidence"]),
-            "membership": _maybe(MembershipRecord, data.get("membership")),
+            "membership": _membership(data.get("membership")),
             "power": _maybe(PowerRecord, data.get("power")),
         }
         return cls(**{**data, **nested})
@@ -341,6 +341,12 @@ def plain(value: Any) -> Any:
         return [plain(entry) for entry in value]
     number = value.item() if hasattr(value, "item") else value
     return None if isinstance(number, float) and not math.isfinite(number) else number
+
+
+def _membership(data: Json | None) -> MembershipRecord | None:
+    """The record; earlier reports call an outdated ensemble unconfirmed."""
+    found = _maybe(MembershipRecord, data)
+    return replace(found, state="outdated") if found is not None and found.state == "unconfirmed" else found
 
 
 def _maybe(record: type[T], data: Json | None) -> T | None:

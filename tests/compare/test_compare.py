@@ -305,7 +305,7 @@ class TestBesideTheValues:
         ("interval", "says"),
         [
             ([0.6, 0.84], ""),
-            ([0.55, 0.85], "an interval 0.3 wide, where the same budget gave one of 0.2 before"),
+            ([0.55, 0.85], "an interval 0.3 wide, where no more work gave one of 0.2 before"),
             (None, "an estimate without the interval that it had before"),
         ],
     )

@@ -204,7 +204,7 @@ class TestIntervals:
         before = claim([1.0], over="interval", interval=[0.5, 1.5], method="a", controls=[control])
         after = claim([1.0], over="interval", interval=[0.25, 2.0], method="b")
         wide, method, ends, lost = self._lines(before, after)
-        assert "1.75 wide, where the same budget gave one of 1 before" in wide
+        assert "1.75 wide, where no more work gave one of 1 before" in wide
         assert (method, ends) == ("interval by b, not a", "interval [0.25, 2] of the same values, not [0.5, 1.5]")
         assert lost == "control 'doubled' only in the baseline"
 

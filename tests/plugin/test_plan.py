@@ -22,7 +22,7 @@ def followed(pace: float, spread: float, order=ORDER):
         begun += seconds
 
 
-@pytest.mark.parametrize("pace", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("pace", [0.3, 1.0, 3.0, 8.0])
 @pytest.mark.parametrize("order", [ORDER, ORDER[::-1]], ids=["short tasks first", "long tasks first"])
 def test_another_pace_is_learnt_within_a_minute_and_known_after_half(pace, order):
     found = list(followed(pace, 0.15, order))
@@ -64,13 +64,17 @@ def test_a_run_from_a_warm_store_is_soon_expected_to_end():
     assert plan.left() < 25
 
 
-def test_what_nobody_knows_takes_the_mean_of_what_is_as_unknown():
+def test_what_nobody_knows_takes_the_median_of_what_is_as_unknown():
     plan = Plan({})
     plan.add(["a", "b", "b"])
     assert plan.left() is None
     plan.done("a", 4.0)
     assert plan.left() == pytest.approx(8)
     assert plan.left("b", 3.0) == pytest.approx(5)
+    plan.add(["c", "d"])
+    for kind, seconds in (("c", 4.0), ("d", 40.0)):
+        plan.done(kind, seconds)
+    assert plan.left() == pytest.approx(8)
 
 
 def test_a_task_that_takes_longer_than_expected_leaves_the_others():
@@ -111,6 +115,7 @@ def test_work_that_another_claim_has_done_is_not_waited_for():
     plan.done("digits", 100.0)
     plan.done("first", 65.0)
     assert plan.left() == pytest.approx(20 - 4.5 + 30, rel=0.02)
+    assert plan.left("payer", 30.0) == pytest.approx(20 - 4.5 + 30, rel=0.02), "nothing of it is left to be taken off"
     plan.done("payer", 0.1)
     plan.done("last", 16.0)
     assert plan.left() == pytest.approx(30, rel=0.02)
@@ -123,3 +128,14 @@ def test_one_slow_task_among_many_leaves_the_pace():
         plan.done(kind, 20.0)
     plan.done("e", 180.0)
     assert plan.left() == pytest.approx(20, rel=0.05)
+
+
+def test_a_long_wait_is_taken_for_the_work_of_others_until_one_of_them_takes_its_own_time():
+    """The machine slept through a claim of 5 s."""
+    costs = dict.fromkeys(("asleep", "b", "c", "d", "e", "f"), 50.0) | {"asleep": 5.0}
+    plan = Plan(costs, dict.fromkeys(costs, ("digits",)))
+    plan.add(list(costs))
+    plan.done("asleep", 300.0)
+    assert plan.left() < 50
+    plan.done("b", 50.0)
+    assert plan.left() == pytest.approx(200, rel=0.1)

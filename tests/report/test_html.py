@@ -343,7 +343,7 @@ class TestClaims:
         assert "Why it failed. REFUTED; expected SUPPORTED; the control is blind" in told
         assert "doubled: ✗ crashed" in told
         assert "What was measured instead. it is one, not half" in told
-        assert re.search(r"9 seeds: (SUPPORTED|REFUTED), if mean and spread stay", told)
+        assert "9 seeds: REFUTED, if mean and spread stay" in told
 
     @pytest.mark.parametrize("checkout", [True, False])
     def test_the_command_is_one_that_its_reader_has(self, checkout, tmp_path, monkeypatch):

@@ -131,6 +131,17 @@ def test_what_is_not_confirmed_has_to_be_measured_anew():
     assert unsettled(report(*again), confirmed(report(*again), known)[0]) == ["a/moved", "a/absent"]
 
 
+def test_an_outdated_ensemble_has_to_be_measured_anew_though_the_code_is_the_same():
+    known = ensembles(record(VALUES), record(VALUES, id="a/redefined"))
+    again = [
+        record(VALUES[:3], over="trials"),
+        dataclasses.replace(record(VALUES[:3], id="a/redefined"), experiments={"it": "1" * 64}),
+    ]
+    content, lines = confirmed(report(*again), known)
+    assert unsettled(report(*again), content) == ["a/b", "a/redefined"]
+    assert [line.partition(":")[0] for line in lines] == ["a/b", "a/redefined"]
+
+
 def test_the_same_code_needs_no_confirmation(known):
     assert confirmed(report(record([5.0, 6.0], code="old")), known)[1] == []
 

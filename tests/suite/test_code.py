@@ -193,6 +193,11 @@ def test_how_an_imported_claim_is_declared_does_not_count(hashed):
     more = imports.replace("import Claim", "import Claim, Control")
     assert hashed(old, more + plain.replace("def test_square", "@(lambda f: f)\ndef test_square")) == before
     assert hashed(old, imports + plain.replace("x * x", "x * x + 1")) != before
+    helpers = importlib.import_module("planted_claims.helpers")
+    whole = provenance.meaning_hash([helpers])
+    hashed(old, imports + plain.replace("def test_square", "@(lambda f: f)\ndef test_square"))
+    again = provenance.meaning_hash([importlib.import_module("planted_claims.helpers")])
+    assert again != whole, "the arguments of a claim stand in its decorator, and only code_of hashes them apart"
     helper = plain.replace("test_square", "square")
     assert hashed(old, imports + helper.replace("def square(", "@(lambda f: f)\ndef square(")) != hashed(old, imports + helper)
 

@@ -278,6 +278,19 @@ def test_a_claim_with_an_ensemble_that_no_longer_applies_is_broken():
     assert "no singular value lies in the bulk; its reference ensemble has 16 values" in record.message
 
 
+@pytest.mark.parametrize(
+    ("first", "alone", "broken"),
+    [(100, 101, False), (0, 1, True), (100, None, True)],
+    ids=["one new seed", "one seed that had a value", "all seeds"],
+)
+def test_chance_may_pick_a_seed_to_which_the_claim_does_not_apply(first, alone, broken):
+    def applies(run):
+        return absent(1.0) if alone in (None, run.experiment.seed) else Measurement(run.size)
+
+    record = judged(claim(lambda run: applies(run)), runs(1.0, 1.01, 1.02, first=first), known())
+    assert (record.verdict, record.declared) == ("NOT_RUN", not broken)
+
+
 @pytest.mark.parametrize("ensembles", [None, known(over="pairs", values=(1.0,) * 28)], ids=["none", "outdated"])
 def test_a_claim_without_an_ensemble_may_not_apply(ensembles):
     record = judged(claim(absent), runs(1.0, 1.1, 1.2), ensembles)
