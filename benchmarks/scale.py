@@ -1,7 +1,7 @@
 """How long large work takes on 10, 100 and 1000 workers, by simulation with measured times; writes docs/scale.md.
 
 python -m benchmarks.scale              # from the times that are tracked
-python -m benchmarks.scale --measure    # measure first what no tracked run says, two minutes on two cores
+python -m benchmarks.scale --measure    # measure first what no run says, two minutes on two cores
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import lzma
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,7 +39,7 @@ from harness.engine.jacobian import BLOCK
 from harness.runs.differentiated import BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, TIMES, RECORD = ROOT / "docs" / "scale.md", ROOT / "benchmarks" / "scale.json", ROOT / "docs" / "run" / "report.json.xz"
+PAGE, TIMES, RECORD = ROOT / "docs" / "scale.md", ROOT / "benchmarks" / "scale.json", ROOT / "docs" / "run" / "times.json"
 NETWORKS = 1000
 WORKERS = (1, 10, 100, 1000)
 BANDWIDTH = 1.25e9  # bytes a second, an assumption
@@ -52,8 +51,8 @@ UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1.0))
 
 
 def tracked() -> Times:
-    """The times of the tracked run, and those of ``--measure``."""
-    report = json.loads(lzma.decompress(RECORD.read_bytes()))
+    """The recorded times of a run from an empty store, and those of ``--measure``."""
+    report = json.loads(RECORD.read_text(encoding="utf-8"))
     seconds = [one["seconds"] for one in report["experiments"] if one["name"] == "digits"]
     run = {name: statistics.median(one[name] for one in seconds) for name in ("training", "jacobian", "spectrum")}
     return Times(**run, **json.loads(TIMES.read_text(encoding="utf-8")))
@@ -67,7 +66,7 @@ def written(times: Times) -> str:
     decomposition, counts = lenet(times, 0)[-1], resnet(times)
     measured = f"measured, {times.machine}, {times.date}"
     facts = {
-        f"training, N = {SIZE:,}": (f"{times.training:.2g} s", "measured: median of the seeds of `digits` in the tracked run"),
+        f"training, N = {SIZE:,}": (f"{times.training:.2g} s", "measured: median of the seeds of `digits` in the recorded run"),
         f"J, N = {SIZE:,}": (f"{times.jacobian:.3g} s", "measured, likewise"),
         f"spectrum of J, N = {SIZE:,}": (f"{times.spectrum:.3g} s", "measured, likewise"),
         "opening a run at a worker, before its first block": (f"{times.opening:.2g} s", measured),
@@ -179,7 +178,7 @@ def volume(size: float) -> str:
 
 
 def measured() -> dict[str, Any]:
-    """The times that no tracked run has."""
+    """The times that no run has."""
     import datetime
     import os
     import tempfile
@@ -240,7 +239,7 @@ def took(what: Callable[[], Any]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--measure", action="store_true", help="measure first what no tracked run says")
+    parser.add_argument("--measure", action="store_true", help="measure first what no run says")
     if parser.parse_args().measure:
         TIMES.write_text(json.dumps(measured(), indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(written(tracked()), encoding="utf-8")

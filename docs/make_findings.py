@@ -5,7 +5,8 @@
     python docs/make_findings.py                           # write docs/findings.md again from the run that is tracked
 
 The record is report.json without the digests of stages, which are most of it; the page is report.html as the run wrote it. The
-tracked run may have found networks in its store, so that its time says nothing: README has that of the default run.
+tracked run may have found networks in its store, so that its time says nothing: README has that of the default run, and
+times.json has what each of its tasks took.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import lzma
 import sys
 from pathlib import Path
+from typing import Any
 
 from harness.errors import InvalidInput
 from harness.report import findings, html, json_file
@@ -24,7 +26,7 @@ from harness.suite.records import Report
 
 DOCS = Path(__file__).resolve().parent
 RECORD, HTML, PAGE = DOCS / "run" / "report.json.xz", DOCS / "run" / "report.html.xz", DOCS / "findings.md"
-DEFAULT = DOCS / "run" / "default.json"
+DEFAULT, TIMES = DOCS / "run" / "default.json", DOCS / "run" / "times.json"
 EXAMPLE = "example-report.html"  # where the site has the page
 TOP = """# What the papers' sentences came to
 
@@ -78,10 +80,27 @@ def track(folder: Path) -> None:
 
 
 def track_default(folder: Path) -> None:
-    """Keep what a default run from an empty store took, seconds and MiB."""
+    """Keep what a default run from an empty store took, seconds and MiB, and what each of its tasks took."""
     report = full(folder)
     took = {"created": report.created, "seeds": report.seeds, "seconds": report.seconds, "peak_memory": report.peak_memory}
     DEFAULT.write_text(json.dumps(took, indent=1) + "\n", encoding="utf-8")
+    TIMES.write_text(json.dumps(times(report)) + "\n", encoding="utf-8")
+
+
+def times(report: Report) -> dict[str, Any]:
+    """Seconds of each claim, and of each run of an experiment: to prepare it, and of its stages."""
+    named = ("created", "scale", "precision", "seeds", "seconds")
+    runs = [
+        {
+            "name": run.name,
+            "seed": run.seed,
+            "prepared": round(run.prepared, 3),
+            "seconds": {stage: round(took, 3) for stage, took in run.seconds.items()},
+        }
+        for run in report.experiments
+    ]
+    claims = {record.id: round(record.seconds, 3) for record in report.claims}
+    return {**{name: getattr(report, name) for name in named}, "claims": claims, "experiments": runs}
 
 
 def main() -> None:
