@@ -48,7 +48,7 @@ GROUPS = {
         "Listed",
         "found refuted, or open at the edge of the region, and on record; each card says what was measured instead",
     ),
-    "refuted": ("Do not hold elsewhere", "on other networks, where nothing is expected: the verdict is the finding"),
+    "refuted": ("Do not hold elsewhere", "on other networks: the verdict is the finding, and no deviation is listed"),
     "open": ("Left open", "too few seeds to decide, or an opposite verdict that may be the chance of the seeds"),
     "passed": ("Hold", "supported, as published"),
 }

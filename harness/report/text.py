@@ -118,15 +118,15 @@ def runner(file: str) -> str:
 
 
 def outcome(record: ClaimRecord) -> str:
-    """``failed``, ``not run`` (declared), ``deviates`` (as listed), ``refuted`` (where nothing was expected), ``open`` (too few
-    seeds to decide, or an opposite verdict that their choice explains) or ``passed``."""
+    """``failed``, ``not run`` (declared), ``deviates`` (as listed), ``refuted`` (and not listed, as on other networks), ``open``
+    (too few seeds to decide, or an opposite verdict that their choice explains) or ``passed``."""
     if record.declared:
         return "not run"
     if not record.passed:
         return "failed"
     if opposite(record.verdict, record.expected):
         return "open"
-    if record.deviates or (record.verdict == "REFUTED" and record.expected):
+    if record.deviates:
         return "deviates"
     return {"INCONCLUSIVE": "open", "REFUTED": "refuted"}.get(record.verdict, "passed")
 
@@ -162,7 +162,7 @@ def passed(report: Report) -> str:
     parts = [
         f"{of['passed']} hold",
         f"{of['deviates']} are listed: refuted or at the edge" if of["deviates"] else "",
-        f"{of['refuted']} do not hold where nothing was expected" if of["refuted"] else "",
+        f"{of['refuted']} do not hold on other networks" if of["refuted"] else "",
         f"{of['open']} are open" if of["open"] else "",
     ]
     return f"passed means as expected: {', '.join(filter(None, parts))}" if any(parts[1:]) else ""

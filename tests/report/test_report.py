@@ -13,6 +13,7 @@ from harness import report as reports
 from harness.errors import InvalidInput
 from harness.report import environment, json_file, markdown
 from harness.report.publish import publish
+from harness.report.text import outcome
 from harness.suite import evidence
 from harness.suite.records import (
     CanariesRecord,
@@ -385,3 +386,10 @@ def test_a_summary_names_unconfirmed_outdated_and_blind_claims():
     assert "- paper/old: not tested, its ensemble was measured on another version of digits\n" in page
     assert "- Unconfirmed, their ensembles were measured by other code: paper/other\n" in page
     assert "- Only an absurdly large change of these would be seen: paper/blind\n" in page
+
+
+def test_a_claim_that_its_ensemble_refutes_on_another_network_is_not_called_listed():
+    known = EnsembleRecord([1.0] * 8, "then", [[f"d[{seed}]"] for seed in range(8)], spread=False, verdict="REFUTED")
+    port = dataclasses.replace(HELD, verdict="REFUTED", expected="REFUTED", expected_reason=None, ensemble=known)
+    assert outcome(port) == "refuted"
+    assert outcome(dataclasses.replace(port, expected_reason="it is two")) == "deviates"
