@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
@@ -28,7 +28,7 @@ class Plan:
         self._costs, self._needs = costs, needs or {}
         self._todo: Counter[str] = Counter()
         self._took: dict[str, list[float]] = {}
-        self._ahead: Counter[str] = Counter()  # seconds of a kind's work that another task did
+        self._ahead: defaultdict[str, float] = defaultdict(float)  # seconds of a kind's work that another task did
 
     def add(self, kinds: Iterable[str]) -> None:
         """Add one task for each named kind."""

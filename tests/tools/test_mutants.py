@@ -149,3 +149,10 @@ def test_every_fault_of_the_list_fits_the_tree(mutants: ModuleType, capsys: pyte
             assert not names or f"def {names[-1]}(" in (ROOT / path).read_text(encoding="utf-8"), check
     assert mutants.main(["--list", "no such fault"]) == 2
     assert "nothing in the list is called 'no such fault'" in capsys.readouterr().err
+
+
+def test_the_page_has_every_fault_of_the_list(mutants: ModuleType) -> None:
+    rows = (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8").splitlines()
+    named = [row.split(" | ")[0].removeprefix("| ") for row in rows if row.startswith("| ") and " | `" in row]
+    faults = importlib.import_module("mutants.faults")
+    assert named == [one.name.replace("|", "\\|") for one in faults.read()]
