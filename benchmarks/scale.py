@@ -1,7 +1,7 @@
 """How long large work takes on 10, 100 and 1000 workers, by simulation with measured times; writes docs/scale.md.
 
 python -m benchmarks.scale              # from the times that are tracked
-python -m benchmarks.scale --measure    # measure first what no run says, two minutes on two cores
+python -m benchmarks.scale --measure    # measure first what no run times, two minutes on two cores
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def volume(size: float) -> str:
 
 
 def measured() -> dict[str, Any]:
-    """The times that no run has."""
+    """What no run times."""
     import datetime
     import os
     import tempfile
@@ -239,7 +239,7 @@ def took(what: Callable[[], Any]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--measure", action="store_true", help="measure first what no run says")
+    parser.add_argument("--measure", action="store_true", help="measure first what no run times")
     if parser.parse_args().measure:
         TIMES.write_text(json.dumps(measured(), indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(written(tracked()), encoding="utf-8")

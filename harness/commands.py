@@ -12,7 +12,7 @@ import shlex
 import shutil
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.compare import Exit
@@ -192,7 +192,7 @@ def check_expected(options: argparse.Namespace) -> int:
         of = {claim.id: ensemble.fingerprints(claim, scale, precision) for claim in claims}
         lines = disagreements(deviations, known, REGISTRY, scale, lambda claim, of=of: of[claim.id])  # type: ignore[misc]
         outdated = [claim.id for claim in claims if known.of(claim, of[claim.id]).outdated]
-        unconfirmed = _unconfirmed([claim for claim in claims if claim.id not in outdated], known, scale, precision)
+        unconfirmed = _unconfirmed(claims, known, of, scale, precision)
         gone = sorted(id for id in known.claims if id not in {claim.id for claim in claims})
         for line in [
             *lines,
@@ -244,22 +244,23 @@ def _missing(scale: str, precision: str, known: ensemble.Ensembles, outdated: in
     return [f"{scale}, {precision}: {outdated} claims have an outdated ensemble and {absent} none; {remedy}"]
 
 
-def _unconfirmed(claims: Sequence[Claim], known: ensemble.Ensembles, scale: str, precision: str) -> list[str]:
+def _unconfirmed(
+    claims: Sequence[Claim], known: ensemble.Ensembles, of: Mapping[str, Mapping[str, str]], scale: str, precision: str
+) -> list[str]:
     """Ids of the claims whose ensemble other code measured. This opens the claims' runs, and computes nothing.
 
     Claims on experiments without a name in the catalogue, such as those of a lab of one's own, are left out.
+
+    Args:
+        of: fingerprints of each claim's experiments, by its id.
     """
     from harness.runs.lab import Lab
     from harness.suite.code import code_of
 
     lab = Lab(scale=scale, precision=precision)
     named = [claim for claim in claims if all(scale in CATALOGUE.get(name, {}) for name in claim.on)]
-
-    def other_code(claim: Claim) -> bool:
-        code = code_of(claim, [lab.run(name) for name in claim.on])
-        return bool(known.of(claim, ensemble.fingerprints(claim, scale, precision), code).unconfirmed)
-
-    return [claim.id for claim in named if other_code(claim)]
+    codes = {claim.id: code_of(claim, [lab.run(name) for name in claim.on]) for claim in named}
+    return [claim.id for claim in named if known.of(claim, of[claim.id], codes[claim.id]).unconfirmed]
 
 
 def _named(what: str, ids: Sequence[str]) -> list[str]:

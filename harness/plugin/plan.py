@@ -39,8 +39,7 @@ class Plan:
         if self._todo[kind] > 0:
             self._todo[kind] -= 1
             self._took.setdefault(kind, []).append(seconds)
-            cost = self._costs.get(kind, self._unknown() or 0.0)
-            own = self.pace * cost if kind in self._costs else cost
+            own = self._priced(kind, self.pace, self._unknown()) or 0.0
             if seconds > OWN * own:
                 self._share(kind, seconds - own)
             elif self._ahead[kind] and seconds > own / 2:
@@ -114,6 +113,11 @@ class Plan:
         took, cost = self._took.get(kind), self._costs.get(kind)
         if took and (cost is None or took[-1] > HELD * cost or all_held):
             return took[-1]
+        return self._priced(kind, pace, unknown)
+
+    def _priced(self, kind: str, pace: float, unknown: float | None) -> float | None:
+        """Seconds of one task by its cost alone."""
+        cost = self._costs.get(kind)
         return pace * cost if cost is not None else unknown
 
     def _unknown(self) -> float | None:

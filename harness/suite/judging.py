@@ -165,7 +165,8 @@ def _measured(claim: Claim, groups: Sequence[tuple[Run, ...]], reference: Refere
         NotRun: it does not apply here.
         EmptyOutcome: it does not apply here, which chance does not explain.
     """
-    found, empty = [], []
+    found: list[Measurement] = []
+    empty: dict[tuple[str, ...], NotRun] = {}
     for group in groups:
         try:
             found.append(_measurement(claim.measure(*group)))
@@ -174,13 +175,13 @@ def _measured(claim: Claim, groups: Sequence[tuple[Run, ...]], reference: Refere
         except NotRun as reason:
             if reference.ensemble is None or any(getattr(run, "missing", "") for run in group):
                 raise
-            empty.append((group, reason))
-    if not empty or reference.ensemble is None:
+            empty[tuple(_names(group))] = reason
+    if reference.ensemble is None or not empty:
         return found
-    first, k, n, known = empty[0][1], len(empty), len(groups), reference.ensemble.runs
+    first, k, n, known = next(iter(empty.values())), len(empty), len(groups), reference.ensemble.runs
     # that the only k seeds without a value of all n + m are among these n
-    chance = math.comb(n, k) / math.comb(n + len(known), k)
-    if chance > CHANCE and not any(tuple(_names(group)) in known for group, _ in empty):
+    p = math.comb(n, k) / math.comb(n + len(known), k)
+    if p > CHANCE and empty.keys().isdisjoint(known):
         raise first
     raise EmptyOutcome(f"{first}; its reference ensemble has {len(known)} values: find out what left nothing to measure")
 

@@ -129,7 +129,7 @@ def _interval(
 def deciding_seeds(over: str, measured: MeasurementRecord, region: Region, ensemble: Ensemble | None = None) -> int | None:
     """How many seeds would decide if mean and spread stayed; None when no number would, or seeds do not matter."""
     values = finite_values(measured)
-    if over == "seeds" and ensemble is not None and ensemble.skewed and min(values) > 0:
+    if ensemble is not None and _on_logarithms(over, values, ensemble):
         return seeds_of_values([math.log(value) for value in values], on_log_scale(region), ensemble.logarithms)
     if over == "seeds":
         return seeds_of_values(values, region, ensemble)
@@ -143,10 +143,15 @@ def deciding_seeds(over: str, measured: MeasurementRecord, region: Region, ensem
 def side_of(record: ClaimRecord) -> Verdict:
     """The verdict that enough seeds would give if mean and spread stayed: that of the mean, on the scale that is judged."""
     measured, region, ensemble = record.measurements[0], region_of(record), ensemble_of(record)
-    values = np.array([value for value in measured.values if value is not None])
-    if record.over == "seeds" and ensemble is not None and ensemble.skewed and values.min() > 0:
-        values, region = np.log(values), on_log_scale(region)
-    return judge(exact(float(values.mean())), region)
+    values = [value for value in measured.values if value is not None]
+    if _on_logarithms(record.over, values, ensemble):
+        values, region = [math.log(value) for value in values], on_log_scale(region)
+    return judge(exact(float(np.mean(values))), region)
+
+
+def _on_logarithms(over: str, values: Sequence[float], ensemble: Ensemble | None) -> bool:
+    """Whether the values are judged by their logarithms: their ensemble has a long tail."""
+    return over == "seeds" and ensemble is not None and ensemble.skewed and min(values) > 0
 
 
 def finite_values(measured: MeasurementRecord) -> list[float]:
