@@ -33,7 +33,7 @@ from harness.suite.expectation import of_ensemble
 from harness.suite.judging import contradicts, run_control
 from harness.suite.membership import FEWEST, difference, membership
 from harness.suite.records import ControlRecord, MeasurementRecord, Report
-from harness.suite.rejudge import interval_of
+from harness.suite.rejudge import ensemble_of, interval_of
 from harness.suite.verdict import Ensemble, Verdict, judge, mean_interval, proportion_interval
 
 SHIFTS = (1, 2, 3, 5)  # standard deviations between seeds
@@ -118,7 +118,7 @@ class TriedControls:
 def controls(report: Report, claims: Mapping[str, Claim], seeds: int, runs: int, rng: np.random.Generator) -> TriedControls:
     """Judge the controls of a report on ``seeds`` of its seeds, ``runs`` times. Controls over pairs or trials are left out."""
     held = {
-        f"{record.id}, control '{control.name}'": (claims[record.id], control)
+        f"{record.id}, control '{control.name}'": (claims[record.id], control, ensemble_of(record))
         for record in report.claims
         if record.over in ("seeds", "share") and record.id in claims
         for control in record.controls
@@ -130,14 +130,14 @@ def controls(report: Report, claims: Mapping[str, Claim], seeds: int, runs: int,
     return TriedControls(len(held), len(chosen), failed, {name: int(found.sum()) for name, found in wrong.items() if found.any()})
 
 
-def _holds(claim: Claim, recorded: ControlRecord, picked: Sequence[int]) -> bool:
+def _holds(claim: Claim, recorded: ControlRecord, ensemble: Ensemble | None, picked: Sequence[int]) -> bool:
     """Whether the control holds on some of its seeds: it is run again, with its recorded values as worlds."""
     again = dataclasses.replace(claim, function=lambda value: value, given={})
     control = Control(recorded.name, lambda run: World(run, value=run.value), Verdict[recorded.expect])
     runs: list[tuple[Any, ...]] = [
         (SimpleNamespace(value=recorded.values[i], experiment=SimpleNamespace(name="it", seed=i)),) for i in picked
     ]
-    return not run_control(again, control, runs).message
+    return not run_control(again, control, runs, ensemble).message
 
 
 def describe(tried: Tried, seeds: int) -> str:

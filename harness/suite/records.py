@@ -117,8 +117,8 @@ class ControlRecord:
     interval: list[float] | None = None
 
     @property
-    def by_middle(self) -> bool:
-        """Whether the control held although its interval is open: the middle is on the required side."""
+    def open(self) -> bool:
+        """Whether the control lacks seeds: its interval lies across the region's edge."""
         return not self.message and self.verdict == "INCONCLUSIVE" != self.expect
 
     @property

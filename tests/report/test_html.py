@@ -310,9 +310,9 @@ class TestClaims:
         )
         assert [fact for fact in facts if fact not in told.replace("\N{NO-BREAK SPACE}", " ")] == []
 
-    def test_a_control_that_is_open_is_held_by_its_middle(self):
+    def test_a_control_may_be_open_for_want_of_seeds(self):
         doubled = dataclasses.replace(HELD.controls[0], verdict="INCONCLUSIVE")
-        assert "doubled: 2, INCONCLUSIVE ✓ held by its middle" in text(dataclasses.replace(HELD, controls=[doubled]))
+        assert "doubled: 2, INCONCLUSIVE ✓ open: too few seeds" in text(dataclasses.replace(HELD, controls=[doubled]))
         blind = dataclasses.replace(doubled, message="blind")
         assert "doubled: 2, INCONCLUSIVE ✗ must be REFUTED" in text(dataclasses.replace(HELD, controls=[blind]))
 

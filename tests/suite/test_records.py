@@ -129,7 +129,7 @@ def test_plain_values_are_those_of_json():
 
 
 @pytest.mark.parametrize(
-    ("change", "by_middle", "constant"),
+    ("change", "is_open", "constant"),
     [
         ({"verdict": "INCONCLUSIVE", "message": "", "values": [1.0, 2.0]}, True, False),
         ({"verdict": "INCONCLUSIVE", "message": "blind"}, False, False),
@@ -138,9 +138,9 @@ def test_plain_values_are_those_of_json():
         ({"verdict": "REFUTED", "message": "", "values": []}, False, False),
     ],
 )
-def test_a_control_may_hold_by_its_middle_or_be_constant(change, by_middle, constant):
+def test_a_control_may_be_open_or_constant(change, is_open, constant):
     control = dataclasses.replace(CLAIM.controls[0], **change)
-    assert (control.by_middle, control.constant) == (by_middle, constant)
+    assert (control.open, control.constant) == (is_open, constant)
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,10 @@ def test_an_ensemble_of_few_seeds_is_tried_with_runs_of_the_full_size():
 
 
 def test_a_control_that_holds_on_some_seeds_alone_is_counted():
-    """At least one is accepted. Of four seeds one has 9 in the control's world, and fails the three runs that have it."""
+    """At least one is accepted. Of four seeds one has 0.1 in the control's world; the run of the other three fails."""
     claim, _ = planted("x", range(8), low=1.0)
     worlds = [
-        ControlRecord("some", "REFUTED", "REFUTED", 0.5, values=[0.1, 9.0, 0.2, 0.3]),
+        ControlRecord("some", "REFUTED", "REFUTED", 0.5, values=[0.1, 9.0, 9.1, 9.2]),
         ControlRecord("none", "SUPPORTED", "SUPPORTED", 3.0, values=[3.0, 2.0, 4.0, 3.5]),
         ControlRecord("of one run", "REFUTED", "REFUTED", 5.0, values=[5.0]),
     ]
@@ -82,9 +82,9 @@ def test_a_control_that_holds_on_some_seeds_alone_is_counted():
     record = ClaimRecord(claim.id, "", "", "", "", "seeds", "", None, "", rule, "SUPPORTED", None, controls=worlds)
     report = Report(True, False, "smoke", 4, "float32", "2020-01-01T00:00:00Z", 1.0, None, {}, [], [record])
     found = controls(report, {claim.id: claim}, 3, 100, np.random.default_rng(0))
-    assert (found.controls, found.runs, found.failed) == (2, 4, 3)
-    assert found.blamed == {"planted/x, control 'some'": 3}
-    assert "runs that have a control that does not hold     3" in describe_controls(found, 3)
+    assert (found.controls, found.runs, found.failed) == (2, 4, 1)
+    assert found.blamed == {"planted/x, control 'some'": 1}
+    assert "runs that have a control that does not hold     1" in describe_controls(found, 3)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
