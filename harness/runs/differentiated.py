@@ -98,7 +98,7 @@ class DifferentiatedRun(Shown, DenseRun):
         return self.trained.plot(axes)
 
     def stage_records(self) -> list[Record]:
-        return [{"name": "experiment", "digest": self.experiment.fingerprint(), "exact": True}]
+        return [{"name": "experiment", "digest": self.experiment.identity(), "exact": True}]
 
     @cached_property
     def training(self) -> Training:

@@ -51,6 +51,10 @@ class NetworkExperiment:
         """Hash of theta_0 and of the traced programs; the name does not count."""
         return _fingerprint(self.network, self.seed)
 
+    def identity(self) -> str:
+        """The fingerprint up to rounding in double precision: other machines, which round differently, have the same."""
+        return _fingerprint(self.network, self.seed, rounded=True)
+
 
 def name_of(source: Network | Callable[[], Network]) -> str:
     """A network's name; ``my-net`` of a function ``my_net``."""
@@ -73,8 +77,9 @@ def _made(source: Any, precision: str) -> Network:
 
 
 @lru_cache(maxsize=64)
-def _fingerprint(network: Network, seed: int) -> str:
-    content = network.programs(seed).digest + programs.bits(network.initial(seed))
+def _fingerprint(network: Network, seed: int, rounded: bool = False) -> str:
+    traced = network.programs(seed)
+    content = (traced.rounded if rounded else traced.digest) + programs.bits(network.initial(seed), rounded=rounded)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

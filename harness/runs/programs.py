@@ -23,37 +23,60 @@ ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 class Programs(NamedTuple):
     """Attributes:
     digest: SHA-256 of all programs and their constants.
+    rounded: the same with double precision constants rounded to single. Another processor or libm, which may differ in the last
+        bit of a logarithm, gives the same digest.
     callbacks: names of the primitives that call Python; the digest cannot see what they compute.
     """
 
     digest: str
+    rounded: str
     callbacks: tuple[str, ...]
 
 
 @with_exact_dtypes
 def traced(functions: Mapping[str, tuple[Callable[..., Any], tuple[Any, ...]]]) -> Programs:
     """The digest of functions, each with the arguments that it is traced for (their shapes and types count alone)."""
-    found, callbacks = hashlib.sha256(), set()
+    found, rounded, callbacks = hashlib.sha256(), hashlib.sha256(), set()
     for name, (function, arguments) in functions.items():
         program = jax.make_jaxpr(function)(*arguments)
-        found.update(f"{name}\0{ADDRESS.sub('', str(program))}\0".encode())
+        text = f"{name}\0{ADDRESS.sub('', str(program))}\0".encode()
+        found.update(text)
+        rounded.update(text)
         for constant in _constants(program):
             found.update(_bits(constant))
+            rounded.update(_bits(_single(constant)))
         callbacks |= {name for name in _primitives(program.jaxpr) if "callback" in name or "debug" in name}
-    return Programs(found.hexdigest(), tuple(sorted(callbacks)))
+    return Programs(found.hexdigest(), rounded.hexdigest(), tuple(sorted(callbacks)))
 
 
-def bits(tree: Any) -> str:
-    """SHA-256 of a tree of arrays: its structure, and the types, shapes and bits of its leaves."""
+def bits(tree: Any, *, rounded: bool = False) -> str:
+    """SHA-256 of a tree of arrays: its structure, and the types, shapes and bits of its leaves.
+
+    Args:
+        rounded: round double precision to single, as for :attr:`Programs.rounded`.
+    """
     leaves, structure = jax.tree.flatten(tree)
     found = hashlib.sha256(str(structure).encode())
     for leaf in leaves:
-        found.update(_bits(leaf))
+        found.update(_bits(_single(leaf) if rounded else leaf))
     return found.hexdigest()
 
 
+def _single(value: Any) -> Any:
+    """The value, in single precision if it is in double."""
+    if _is_key(value):
+        return value
+    array = np.asarray(value)
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32) if array.dtype == np.float64 else array
+
+
+def _is_key(value: Any) -> bool:
+    return bool(jnp.issubdtype(getattr(value, "dtype", np.dtype(float)), jax.dtypes.prng_key))
+
+
 def _bits(value: Any) -> bytes:
-    if jnp.issubdtype(getattr(value, "dtype", np.dtype(float)), jax.dtypes.prng_key):
+    if _is_key(value):
         value = jax.random.key_data(value)
     array = np.asarray(value, order="C")
     return f"{array.dtype.str}{array.shape}".encode() + array.tobytes()

@@ -13,6 +13,8 @@ import pytest
 from harness import InvalidInput, Network, NetworkRun, Store, judge
 from harness.errors import NotFinite, NotRun
 from harness.measure.carried import shifts_of
+from harness.runs.network_experiment import NetworkExperiment
+from harness.suite.ensemble import reference_fingerprint
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(22, 3)), RNG.integers(0, 3, 22)
@@ -199,6 +201,20 @@ def test_constants_of_inner_programs_count():
 
     assert identity(network(apply=with_constant(1.0))) == identity(network(apply=with_constant(1.0)))
     assert identity(network(apply=with_constant(1.0))) != identity(network(apply=with_constant(1.0 + 1e-15)))
+
+
+def test_the_identity_survives_the_rounding_of_another_machine():
+    """A deviation or a logarithm may differ in its last bit there; a change that training notices is another network."""
+
+    def experiment(by):
+        net = network(init=lambda seed: jax.tree.map(lambda leaf: leaf * by, init(jax.random.key(seed))))
+        return NetworkExperiment(dataclasses.replace(net, data=(X * by, Y, X_TEST, Y_TEST), precision="float64"))
+
+    here, there, other = experiment(1.0), experiment(1 + 2e-16), experiment(1 + 1e-6)
+    assert here.fingerprint() != there.fingerprint()
+    assert here.identity() == there.identity() != other.identity()
+    assert reference_fingerprint(here) == here.identity()
+    assert here.identity() != dataclasses.replace(here, precision="float32").identity()
 
 
 def test_the_derivative_of_a_custom_rule_counts():
