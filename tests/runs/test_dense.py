@@ -75,8 +75,8 @@ def test_the_devices_of_those_who_compute_decide_the_width(run):
     assert wide.blocks_left() == [0, 8, 16]
 
 
-def test_a_process_that_works_on_fewer_columns_at_once_computes_blocks_of_the_given_width(run):
-    """As one with a smaller cache does: the run that asked for the blocks finds them all."""
+def test_a_process_that_works_on_fewer_columns_at_once_computes_blocks_of_the_given_width(run, monkeypatch):
+    """As one with a smaller cache does: the run that asked for the blocks finds them all. Their sums are rounded otherwise."""
     expected = run("alone").jacobian
     small = run("shared")
     small.lab.chunk, small.width = 2, 8
@@ -85,7 +85,8 @@ def test_a_process_that_works_on_fewer_columns_at_once_computes_blocks_of_the_gi
     asked = run("shared")
     asked.width = 8
     assert asked.blocks_left() == []
-    assert np.array_equal(asked.jacobian, expected)
+    monkeypatch.setattr(Columns, "block", lambda *_: pytest.fail("a block was computed again"))
+    assert np.allclose(asked.jacobian, expected, rtol=0, atol=1e-6)
 
 
 def test_a_run_that_cannot_be_divided_says_so():
