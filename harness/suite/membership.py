@@ -6,10 +6,11 @@ An alarm needs two things together.
   uses the ensemble's spread and m - 1 degrees of freedom, so one seed is enough. It takes logarithms where the ensemble has a
   long tail. The level is :data:`FALSE_ALARMS` over the number of tested claims (Bonferroni; Holm would fail the same runs,
   Benjamini-Hochberg more of them).
-- Enough of the n values lie outside the range of the m others. Enough is the least number that occurs by chance in at most
-  :data:`FALSE_ALARMS` of runs, for any distribution; it is all n if even that is more frequent. Skewed quantities and counts
-  with few values need this condition, because Student's p is too small in their tails: one seed of three that counts 8 where
-  the others count 9 proves nothing.
+- Enough of the n values lie outside the range of the m others, and at least :data:`NEARLY` as far from their mean as the run's
+  mean must. Enough is the least number that lies outside by chance in at most :data:`FALSE_ALARMS` of runs, for any
+  distribution; it is all n if even that is more frequent. Skewed quantities and counts with few values need this condition,
+  because Student's p is too small in their tails: one seed of three that counts 8 where the others count 9 proves nothing, and
+  one far seed beside two that are hardly outside proves as little.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import numpy as np
 
 from harness.suite.ensemble import Reference
 from harness.suite.records import MeasurementRecord, MembershipRecord
-from harness.suite.verdict import ROUNDING, Ensemble
+from harness.suite.verdict import ROUNDING, Ensemble, quantile
 
 FALSE_ALARMS = 0.01  # largest share of runs with an alarm, if all runs are of the ensemble
 UNNOTICED = 0.01  # standard deviations between seeds: a value of a seed that moved by no more is the same value
 CHANCE = 0.01  # p above which the verdict of a run may be the opposite of its ensemble's by the chance of its seeds
+NEARLY = 0.75  # share of the shift that the mean needs, for each of the values that must lie outside
 FEWEST = 3  # seeds that a spread needs
 
 
@@ -178,10 +180,16 @@ def student(mean: float, seeds: int, others: Sample) -> tuple[float, float]:
     return shift, float(2 * stats.t.sf(t, others.seeds - 1))
 
 
+def critical_shift(seeds: int, others: int, level: float) -> float:
+    """The shift at which Student's p is ``level``, in standard deviations between seeds."""
+    return quantile(others - 1, 1 - level) * math.sqrt(1 / seeds + 1 / others)
+
+
 def _tested(values: Sequence[float], seeds: int, others: Sample, level: float, logarithms: bool) -> MembershipRecord:
     mean = float(np.mean(values))
     shift, p = student(mean, seeds, others)
-    beyond = sum(not others.low <= value <= others.high for value in values)
+    margin = NEARLY * critical_shift(seeds, others.seeds, level) * others.spread
+    beyond = sum(not others.low <= value <= others.high and abs(value - others.mean) >= margin for value in values)
     alarm = p <= level and beyond * seeds >= outside(seeds, others.seeds) * len(values)
     side = "above" if shift > 0 else "below"
     kind, here, there, low, high = "mean", mean, others.mean, others.low, others.high

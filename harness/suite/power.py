@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.engine.streams import numpy_stream
-from harness.suite.membership import CHANCE, FALSE_ALARMS, others_of, outside
+from harness.suite.membership import CHANCE, FALSE_ALARMS, NEARLY, critical_shift, others_of, outside
 from harness.suite.records import PowerRecord
 from harness.suite.verdict import CONFIDENCE, Ensemble, Region, on_log_scale, quantile
 
@@ -83,14 +83,15 @@ def alarm_shift(seeds: int, others: int, level: float) -> float | None:
     """
     draw = numpy_stream(0, "power")
     here, there = (draw.standard_normal((DRAWS, count)) for count in (seeds, others))
-    critical = quantile(others - 1, 1 - level) * math.sqrt(1 / seeds + 1 / others)
+    critical = critical_shift(seeds, others, level)
     spread, centre, low, high = there.std(axis=1, ddof=1), there.mean(axis=1), there.min(axis=1), there.max(axis=1)
     needed = outside(seeds, others)
 
     def seen(shift: float) -> bool:
         far = np.abs(here.mean(axis=1) + shift - centre) >= critical * spread
-        beyond = ((here + shift < low[:, None]) | (here + shift > high[:, None])).sum(axis=1)
-        return float(np.mean(far & (beyond >= needed))) >= SEEN
+        outer = (here + shift < low[:, None]) | (here + shift > high[:, None])
+        beyond = outer & (np.abs(here + shift - centre[:, None]) >= NEARLY * critical * spread[:, None])
+        return float(np.mean(far & (beyond.sum(axis=1) >= needed))) >= SEEN
 
     above = next((2.0**power for power in range(14) if seen(2.0**power)), None)
     below = 0.0

@@ -300,6 +300,14 @@ class TestFormulas:
         assert belonging([0.0, -0.001, -0.001], known).p < 0.01
         assert belonging([0.6 + 0.4] * 3, [1 - value for value in known]).state == "belongs"
 
+    def test_one_far_seed_beside_two_that_are_hardly_outside_is_no_alarm(self):
+        """The mean lies as far in both runs. A long tail gives the first one, a change of the code the second."""
+        known = np.linspace(-1, 1, 32)
+        tail, shift = (belonging(values, known, tests=100) for values in ([9.0, 1.001, 1.001], [3.666, 3.668, 3.668]))
+        assert (tail.state, shift.state) == ("belongs", "alarm")
+        assert tail.p == pytest.approx(shift.p)
+        assert tail.p < tail.level
+
     @pytest.mark.parametrize(("outside", "state"), [(3, "alarm"), (2, "belongs")])
     def test_so_many_of_the_pairs_lie_outside_as_must_of_the_seeds(self, outside, state):
         """Of three seeds all three must, and so all three pairs."""

@@ -45,7 +45,9 @@ def test_of_few_others_and_of_many_seeds_the_named_shift_is_as_right(seeds, othe
     here, there = rng.normal(shift, 1, (draws, seeds)), rng.normal(0, 1, (draws, others))
     t = (here.mean(axis=1) - there.mean(axis=1)) / there.std(axis=1, ddof=1) / math.sqrt(1 / seeds + 1 / others)
     low, high = there.min(axis=1, keepdims=True), there.max(axis=1, keepdims=True)
-    beyond = ((here < low) | (here > high)).sum(axis=1)
+    far = abs(here - there.mean(axis=1, keepdims=True)) / there.std(axis=1, ddof=1, keepdims=True)
+    needed = 0.75 * stats.t.isf(level / 2, others - 1) * math.sqrt(1 / seeds + 1 / others)
+    beyond = (((here < low) | (here > high)) & (far >= needed)).sum(axis=1)
     seen = np.mean((2 * stats.t.sf(abs(t), others - 1) <= level) & (beyond >= outside(seeds, others)))
     assert abs(seen - SEEN) < 4 * math.sqrt(2 * SEEN * (1 - SEEN) / draws)  # of two simulations of 4000 runs
 
