@@ -210,11 +210,14 @@ def bounded(low: float, high: float) -> Callable[[Callable[..., Any]], Callable[
     """Give the bounds of what a function measures to all claims on it: the decorator stands below theirs.
 
     Raises:
-        InvalidInput: they are no interval.
+        InvalidInput: they are no interval, or a claim on the function was declared before.
     """
     _check_bounds("bounded", low, high)
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+        late = [one.id for registry in (REGISTRY, PORTABLE) for one in registry.values() if one.function is function]
+        if late:
+            raise InvalidInput(f"claim {late[0]}: bounded{(low, high)} stands above @claim, where it has no effect: put it below")
         function.__bounds__ = (low, high)  # type: ignore[attr-defined]
         return function
 

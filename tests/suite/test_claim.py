@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.errors import InvalidInput
-from harness.suite.claim import ANY_NETWORK, REGISTRY, Claim, Control, World, claim
+from harness.suite.claim import ANY_NETWORK, REGISTRY, Claim, Control, World, bounded, claim
 from harness.suite.verdict import Verdict, within
 
 REGION = within(0, 1, reason="planted")
@@ -73,6 +73,13 @@ def test_every_field_of_a_declaration_arrives():
 def test_bounds_that_hold_no_interval_are_refused(bounds):
     with pytest.raises(InvalidInput, match="are empty: give"):
         declared(bounds=bounds)
+
+
+def test_bounds_of_a_function_stand_below_its_claims():
+    assert declared(function=bounded(0, 1)(lambda run: 0.5)).bounds == (0, 1)
+    above = declared("p/late").function
+    with pytest.raises(InvalidInput, match=r"claim p/late: bounded\(0, 1\) stands above @claim, where it has no effect"):
+        bounded(0, 1)(above)
 
 
 def test_a_claim_for_any_network_is_kept_apart(monkeypatch):
