@@ -107,12 +107,14 @@ class TriedControls:
         runs: number of runs.
         failed: runs in which a control does not hold.
         blamed: how often each control does not hold, of those that ever did not.
+        opened: how often each control is open, of those that ever were.
     """
 
     controls: int
     runs: int
     failed: int
     blamed: Mapping[str, int]
+    opened: Mapping[str, int]
 
 
 def controls(report: Report, claims: Mapping[str, Claim], seeds: int, runs: int, rng: np.random.Generator) -> TriedControls:
@@ -125,19 +127,22 @@ def controls(report: Report, claims: Mapping[str, Claim], seeds: int, runs: int,
         if len(control.values) == report.seeds
     }
     chosen = list(_chosen(range(report.seeds), seeds, runs, rng))
-    wrong = {name: np.array([not _holds(*of, picked) for picked in chosen], bool) for name, of in held.items()}
+    again = {name: [_again(*of, picked) for picked in chosen] for name, of in held.items()}
+    wrong = {name: [bool(one.message) for one in found] for name, found in again.items()}
     failed = int(np.any(list(wrong.values()), axis=0).sum()) if wrong else 0
-    return TriedControls(len(held), len(chosen), failed, {name: int(found.sum()) for name, found in wrong.items() if found.any()})
+    blamed = {name: sum(found) for name, found in wrong.items() if any(found)}
+    opened = {name: sum(one.open for one in found) for name, found in again.items()}
+    return TriedControls(len(held), len(chosen), failed, blamed, {name: count for name, count in opened.items() if count})
 
 
-def _holds(claim: Claim, recorded: ControlRecord, ensemble: Ensemble | None, picked: Sequence[int]) -> bool:
-    """Whether the control holds on some of its seeds: it is run again, with its recorded values as worlds."""
+def _again(claim: Claim, recorded: ControlRecord, ensemble: Ensemble | None, picked: Sequence[int]) -> ControlRecord:
+    """The control on some of its seeds: it is run again, with its recorded values as worlds."""
     again = dataclasses.replace(claim, function=lambda value: value, given={})
     control = Control(recorded.name, lambda run: World(run, value=run.value), Verdict[recorded.expect])
     runs: list[tuple[Any, ...]] = [
         (SimpleNamespace(value=recorded.values[i], experiment=SimpleNamespace(name="it", seed=i)),) for i in picked
     ]
-    return not run_control(again, control, runs, ensemble).message
+    return run_control(again, control, runs, ensemble)
 
 
 def describe(tried: Tried, seeds: int) -> str:
@@ -159,7 +164,8 @@ def describe_controls(tried: TriedControls, seeds: int) -> str:
         f"{tried.controls} controls, {tried.runs} runs of {seeds}",
         _share("have a control that does not hold", tried.failed, tried.runs),
     ]
-    return "\n".join([*head, *(f"  {name} does not hold in {count}" for name, count in tried.blamed.items())])
+    blamed = [f"  {name} does not hold in {count}" for name, count in tried.blamed.items()]
+    return "\n".join([*head, *blamed, *(f"  {name} is open in {count}" for name, count in tried.opened.items())])
 
 
 def _share(what: str, count: int, runs: int) -> str:

@@ -42,7 +42,7 @@ VERDICTS = ("NOT_RUN", "REFUTED", "INCONCLUSIVE", "SUPPORTED")
 GROUPS = {
     "failed": (
         "Failed",
-        "the verdict or the values contradict the reference ensemble, a control does not hold, or the claim broke",
+        "the verdict or the values contradict the reference ensemble, a control comes out on the wrong side, or the claim broke",
     ),
     "deviates": (
         "Listed",

@@ -161,8 +161,10 @@ def _section(title: str, header: list[str], rows: list[list[str]]) -> str:
 
 
 def _controls(record: ClaimRecord) -> str:
-    held = sum(not control.message for control in record.controls)
-    return f"{held} of {len(record.controls)} held" if record.controls else ""
+    count = len(record.controls)
+    waiting = sum(control.open for control in record.controls)
+    held = sum(not control.message for control in record.controls) - waiting
+    return f"{held} of {count} held" + (f", {waiting} open" if waiting else "") if count else ""
 
 
 def _unit(record: ClaimRecord) -> str:

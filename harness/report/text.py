@@ -20,9 +20,9 @@ DEFAULTS = {"scale": "paper", "precision": "float32", "seeds": 3, "first_seed": 
 TWO_QUESTIONS = (
     "Two questions are asked of every claim. Does it hold? The verdict says where the 95 % interval over this run's seeds lies "
     "against the accepted region. Is this run one of the reference ensemble? Its values are tested against those of other seeds; "
-    "of a hundred runs with nothing wrong one to three raise an alarm. A run fails when a verdict contradicts its ensemble's "
-    "(SUPPORTED against REFUTED, by more than chance), values do not belong to it, a control does not hold or something broke; "
-    "an open verdict fails nothing."
+    "of a hundred runs with nothing wrong one or two raise an alarm. A run fails when a verdict contradicts its ensemble's "
+    "(SUPPORTED against REFUTED, by more than chance), values do not belong to it, a control comes out on the wrong "
+    "side or something broke; an open verdict fails nothing."
 )
 
 

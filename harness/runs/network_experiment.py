@@ -49,11 +49,11 @@ class NetworkExperiment:
 
     def fingerprint(self) -> str:
         """Hash of theta_0 and of the traced programs; the name does not count."""
-        return _fingerprint(self.network, self.seed)
+        return _digests(self.network, self.seed)[0]
 
     def identity(self) -> str:
         """The fingerprint up to rounding in double precision: other machines, which round differently, have the same."""
-        return _fingerprint(self.network, self.seed, rounded=True)
+        return _digests(self.network, self.seed)[1]
 
 
 def name_of(source: Network | Callable[[], Network]) -> str:
@@ -77,10 +77,12 @@ def _made(source: Any, precision: str) -> Network:
 
 
 @lru_cache(maxsize=64)
-def _fingerprint(network: Network, seed: int, rounded: bool = False) -> str:
-    traced = network.programs(seed)
-    content = (traced.rounded if rounded else traced.digest) + programs.bits(network.initial(seed), rounded=rounded)
-    return hashlib.sha256(content.encode()).hexdigest()
+def _digests(network: Network, seed: int) -> tuple[str, str]:
+    """The fingerprint and the identity."""
+    traced, start = network.programs(seed), network.initial(seed)
+    contents = (traced.digest + programs.bits(start), traced.rounded + programs.bits(start, rounded=True))
+    exact, rounded = (hashlib.sha256(content.encode()).hexdigest() for content in contents)
+    return exact, rounded
 
 
 def known(source: Network | Callable[[], Network]) -> str:

@@ -18,13 +18,14 @@ import numpy as np
 from harness.engine.precision import with_exact_dtypes
 
 ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+NUMBER = re.compile(r"[-+.\w]+(?=:f64\[\])")  # in a program's text; its value is among the constants
 
 
 class Programs(NamedTuple):
     """Attributes:
     digest: SHA-256 of all programs and their constants.
-    rounded: the same with double precision constants rounded to single. Another processor or libm, which may differ in the last
-        bit of a logarithm, gives the same digest.
+    rounded: the same with constants in double precision rounded to single. Another processor or mathematical library, which may
+        differ in the last bit of a logarithm, gives the same digest.
     callbacks: names of the primitives that call Python; the digest cannot see what they compute.
     """
 
@@ -39,12 +40,12 @@ def traced(functions: Mapping[str, tuple[Callable[..., Any], tuple[Any, ...]]]) 
     found, rounded, callbacks = hashlib.sha256(), hashlib.sha256(), set()
     for name, (function, arguments) in functions.items():
         program = jax.make_jaxpr(function)(*arguments)
-        text = f"{name}\0{ADDRESS.sub('', str(program))}\0".encode()
-        found.update(text)
-        rounded.update(text)
+        text = f"{name}\0{ADDRESS.sub('', str(program))}\0"
+        found.update(text.encode())
+        rounded.update(NUMBER.sub("", text).encode())
         for constant in _constants(program):
             found.update(_bits(constant))
-            rounded.update(_bits(_single(constant)))
+            rounded.update(_bits(_rounded(constant)))
         callbacks |= {name for name in _primitives(program.jaxpr) if "callback" in name or "debug" in name}
     return Programs(found.hexdigest(), rounded.hexdigest(), tuple(sorted(callbacks)))
 
@@ -58,17 +59,20 @@ def bits(tree: Any, *, rounded: bool = False) -> str:
     leaves, structure = jax.tree.flatten(tree)
     found = hashlib.sha256(str(structure).encode())
     for leaf in leaves:
-        found.update(_bits(_single(leaf) if rounded else leaf))
+        found.update(_bits(_rounded(leaf) if rounded else leaf))
     return found.hexdigest()
 
 
-def _single(value: Any) -> Any:
-    """The value, in single precision if it is in double."""
-    if _is_key(value):
+def _rounded(value: Any) -> Any:
+    """An array in double precision, to 2^-24 of its largest entry: a difference that cancels is 0 on every machine."""
+    if _is_key(value) or np.asarray(value).dtype != np.float64:
         return value
     array = np.asarray(value)
-    with np.errstate(over="ignore"):
-        return array.astype(np.float32) if array.dtype == np.float64 else array
+    largest = np.max(np.abs(array), initial=0.0)
+    if not 0 < largest < np.inf:
+        return array
+    scale = 2.0 ** np.round(np.log2(largest))
+    return np.round(array / scale * 2**24) * (scale / 2**24) + 0.0  # 0.0 for -0.0
 
 
 def _is_key(value: Any) -> bool:

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import InvalidInput
 from harness.suite.claim import Claim
 from harness.suite.ensemble import OVER, Ensembles, Reference, fingerprints
 from harness.suite.expectation import Deviations, Expectation, expected, of_ensemble
 from harness.suite.judging import complaints
 from harness.suite.membership import FALSE_ALARMS, membership
 from harness.suite.records import ClaimRecord, ControlRecord, Report
-from harness.suite.verdict import Interval, Verdict, equal, exact, judge
+from harness.suite.rejudge import control_interval
+from harness.suite.verdict import Ensemble, Interval, Verdict, judge
 
 Array = np.ndarray[Any, Any]
 Floats = NDArray[np.float64]
@@ -119,7 +121,7 @@ def _claim(report: Report, record: ClaimRecord, claim: Claim, known: Known, test
     yield from _experiments(report, record, claim)
     reference = known.ensembles.of(claim, record.experiments) if claim.over in OVER else Reference()
     yield from _ensemble(record, reference)
-    yield from _controls(record, claim)
+    yield from _controls(record, claim, reference.ensemble)
     yield from _passing(record, claim, listed, reference, tests)
 
 
@@ -188,36 +190,41 @@ def _ensemble(record: ClaimRecord, reference: Reference) -> Iterator[str]:
         yield "its ensemble is not the tracked one"
 
 
-def _controls(record: ClaimRecord, claim: Claim) -> Iterator[str]:
+def _controls(record: ClaimRecord, claim: Claim, ensemble: Ensemble | None) -> Iterator[str]:
     here, there = ([(one.name, one.expect) for one in record.controls], [(one.name, one.expect.name) for one in claim.controls])
     if here != there:
         yield f"its controls are {here}, declared are {there}"
     for control in record.controls:
-        yield from _control(control, claim)
+        yield from _control(control, claim, len(record.measurements[0].values), ensemble)
 
 
-def _control(control: ControlRecord, claim: Claim) -> Iterator[str]:
+def _control(control: ControlRecord, claim: Claim, groups: int, ensemble: Ensemble | None) -> Iterator[str]:
     if control.verdict is None or control.value is None:
         if not control.message:
             yield f"control '{control.name}' has no verdict and says no reason"
         return
     if control.values and not math.isclose(control.value, float(np.mean(control.values)), rel_tol=1e-12, abs_tol=1e-300):
         yield f"control '{control.name}': {control.value} is not the mean of its values"
-    verdict = Verdict[control.verdict]
-    if claim.over == "interval":
-        held = control.verdict == control.expect
-        interval = Interval(control.interval[0], control.interval[1], "") if control.interval else None
-        found = verdict if interval is None else judge(interval, claim.accept)
-        if found is not verdict:
-            yield f"control '{control.name}': {interval} is {found.name}, not {control.verdict}"
-    else:
-        middle = judge(exact(control.value), claim.accept)
-        held = middle.name == control.expect and verdict in (middle, Verdict.INCONCLUSIVE)
-        point = len(control.values) < 3 or equal(control.values)
-        if verdict is not middle and (point or verdict is not Verdict.INCONCLUSIVE):
-            yield f"control '{control.name}' at {control.value:.6g} is {middle.name}, not {control.verdict}"
+    try:
+        interval = _control_interval(control, claim, groups, ensemble)
+    except InvalidInput as error:
+        yield f"control '{control.name}': {error}"
+        return
+    found = control.verdict if interval is None else judge(interval, claim.accept).name
+    if found != control.verdict:
+        yield f"control '{control.name}': {interval} is {found}, not {control.verdict}"
+    held = control.verdict == control.expect or (control.verdict == Verdict.INCONCLUSIVE.name and claim.over != "interval")
     if held == bool(control.message):
         yield f"control '{control.name}' {'holds' if held else 'does not hold'}, and the report says otherwise"
+
+
+def _control_interval(control: ControlRecord, claim: Claim, groups: int, ensemble: Ensemble | None) -> Interval | None:
+    """The control's interval from its record; None where the record does not have what it takes: trials, or values."""
+    if claim.over == "interval":
+        return Interval(control.interval[0], control.interval[1], "") if control.interval else None
+    if claim.over == "trials" or not control.values:
+        return None
+    return control_interval(claim.over, control.values, groups, None, ensemble, claim.bounds)
 
 
 def _passing(record: ClaimRecord, claim: Claim, listed: Expectation, reference: Reference, tests: int) -> Iterator[str]:

@@ -26,10 +26,11 @@ OTHER_CODE = (
 )
 
 
-def reference_fingerprint(experiment: Any) -> str:
-    """Fingerprint of the experiment at seed 0, which every seed of it shares, on every machine.
+def reference_identity(experiment: Any) -> str:
+    """What ensembles know an experiment by: its identity at seed 0, or its fingerprint there if it has no identity.
 
-    An experiment that is defined by arrays, as a user's network is, has an ``identity`` that no rounding changes.
+    A network is defined by arrays, whose last bits depend on the machine. Its identity leaves the rounding of double precision
+    out.
     """
     first = dataclasses.replace(experiment, seed=0)
     found: str = getattr(first, "identity", first.fingerprint)()
@@ -37,11 +38,11 @@ def reference_fingerprint(experiment: Any) -> str:
 
 
 def fingerprints(claim: Claim, scale: str, precision: str) -> dict[str, str]:
-    """Fingerprints, at seed 0 and by name, of the experiments that a run in that precision would measure the claim on."""
+    """Identities, at seed 0 and by name, of the experiments that a run in that precision would measure the claim on."""
     changes = {} if precision == PRECISIONS[0] else {"precision": precision}
     names = [name for name in claim.on if scale in CATALOGUE.get(name, {})]
     found = [dataclasses.replace(find(name, scale), **changes) for name in names]
-    return {experiment.name: reference_fingerprint(experiment) for experiment in found}
+    return {experiment.name: reference_identity(experiment) for experiment in found}
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,16 @@ from harness.errors import EmptyOutcome, HarnessError, InvalidInput, NotRun, Too
 from harness.measure.measurement import Measurement
 from harness.suite.claim import Claim, Control, World
 from harness.suite.code import code_of
-from harness.suite.ensemble import OVER, Ensembles, Reference, reference_fingerprint
+from harness.suite.ensemble import OVER, Ensembles, Reference, reference_identity
 from harness.suite.evidence import pack
 from harness.suite.expectation import Expectation, missing_control, of_ensemble
 from harness.suite.membership import CHANCE, chance, holds, membership
 from harness.suite.power import power
 from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, PowerRecord, RuleRecord
-from harness.suite.rejudge import deciding_seeds, ensemble_of, interval_of, side_of
+from harness.suite.rejudge import FEW, control_interval, deciding_seeds, ensemble_of, interval_of, side_of
 from harness.suite.verdict import CONFIDENCE, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, opposite, spent
 
 Run = Any
-FEW = 3  # fewest seeds that have a spread of their own
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def _sample(claim: Claim, terms: Terms, seeds: int | None = None) -> _Sample:
     """
     opened = [terms.open_runs(name) if seeds is None else _more(terms)(name, seeds) for name in claim.on]
     runs = [run for found in opened for run in found]
-    fingerprints = {run.experiment.name: reference_fingerprint(run.experiment) for run in runs}
+    fingerprints = {run.experiment.name: reference_identity(run.experiment) for run in runs}
     groups = groups_of(claim, runs)
     code = code_of(claim, runs) if claim.over in OVER else ""
     reference = terms.ensembles.of(claim, fingerprints, code) if claim.over in OVER else Reference()
@@ -226,7 +225,7 @@ def _refuse_blind(claim: Claim, record: ClaimRecord) -> None:
     Without an ensemble nobody has seen the control refuted, so one that is open must have its mean outside the region.
     """
     asked = [control for control in record.controls if control.expect == Verdict.REFUTED.name]
-    blind = [control.name for control in asked if control.message or (control.open and control.value in claim.accept)]
+    blind = [one.name for one in asked if one.message or (one.open and one.value is not None and one.value in claim.accept)]
     if blind:
         raise NotRun(f"on this network it comes out no different in its control: {'; '.join(blind)}")
 
@@ -252,13 +251,12 @@ def run_control(
 ) -> ControlRecord:
     """Measure the claim in the control's world, on all seeds that the world has, and judge it by the claim's region and rule.
 
-    A control fails when its interval lies on the wrong side of the region's edge. Across the edge the control is open: it lacks
-    seeds, as a claim would. An estimate of one run lacks no seeds, so its interval must lie on the required side. A crash proves
+    A control fails when its interval lies on the wrong side of the region's edge. Across the edge the control is open, as a claim
+    would be. More seeds do not narrow an estimate from one run, so its interval must lie on the required side. A crash proves
     nothing.
 
     Args:
-        ensemble: the claim's reference ensemble, whose spread stands for that of one or two seeds. Without one they give a point,
-            as equal values of all seeds do.
+        ensemble: the claim's reference ensemble, whose spread stands for that of one or two seeds.
     """
     blank = ControlRecord(control.name, control.expect.name, None, None)
     try:
@@ -299,15 +297,11 @@ def _finite_measurement(world: Any, claim: Claim) -> Measurement:
 def _control_interval(
     claim: Claim, found: Sequence[Measurement], groups: Sequence[tuple[Run, ...]], ensemble: Ensemble | None
 ) -> Interval:
-    values = [one.value for one in found]
     if claim.over == "interval":
-        return Interval(*found[0].interval) if found[0].interval else exact(values[0])
-    spread = len(found) >= FEW or (ensemble is not None and claim.over in ("seeds", "pairs"))
-    constant = len(found) > 1 and equal(values)
-    without_trials = claim.over == "trials" and any(one.trials is None for one in found)
-    if not spread or constant or without_trials or len(found) < len(groups):
-        return exact(float(np.mean(values)))
-    return interval_of(claim.over, _records(claim, groups, found)[0], ensemble, claim.bounds)
+        return Interval(*found[0].interval) if found[0].interval else exact(found[0].value)
+    trials = [one.trials for one in found if one.trials is not None]
+    whole = trials if len(trials) == len(found) else None
+    return control_interval(claim.over, [one.value for one in found], len(groups), whole, ensemble, claim.bounds)
 
 
 def _measurement(got: Any) -> Measurement:

@@ -6,8 +6,8 @@ An alarm needs two things together.
   uses the ensemble's spread and m - 1 degrees of freedom, so one seed is enough. It takes logarithms where the ensemble has a
   long tail. The level is :data:`FALSE_ALARMS` over the number of tested claims (Bonferroni; Holm would fail the same runs,
   Benjamini-Hochberg more of them).
-- Enough of the n values lie outside the range of the m others, and at least :data:`NEARLY` as far from their mean as the run's
-  mean must. Enough is the least number that lies outside by chance in at most :data:`FALSE_ALARMS` of runs, for any
+- Enough of the n values lie outside the range of the m others, and each at least :data:`NEARLY` times as far from their mean as
+  the run's mean must lie. Enough is the least number that lies outside by chance in at most :data:`FALSE_ALARMS` of runs, for any
   distribution; it is all n if even that is more frequent. Skewed quantities and counts with few values need this condition,
   because Student's p is too small in their tails: one seed of three that counts 8 where the others count 9 proves nothing, and
   one far seed beside two that are hardly outside proves as little.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +18,7 @@ from harness.suite.verdict import (
     Interval,
     Region,
     Verdict,
+    equal,
     exact,
     judge,
     log_scale_interval,
@@ -29,6 +31,7 @@ from harness.suite.verdict import (
 )
 from harness.suite.verdict import seeds_to_decide as seeds_of_values
 
+FEW = 3  # fewest seeds that have a spread of their own
 Pairs = Mapping[tuple[int, int], float]
 Bounds = tuple[float, float]
 
@@ -94,6 +97,39 @@ def interval_of(
         _check_bounds(measured.name, values, bounds)
     skewed = ensemble is not None and ensemble.skewed
     return _interval(over, values, measured, ensemble, confidence, skewed).within(bounds)
+
+
+def control_interval(
+    over: str,
+    values: Sequence[float],
+    groups: int,
+    trials: Sequence[int] | None,
+    ensemble: Ensemble | None,
+    bounds: Bounds | None,
+) -> Interval:
+    """The interval of what a claim measures in a control's world, by the claim's rule.
+
+    It is a point where the claim's rule gives none: one world stands for all seeds, a value over seeds or pairs is the same on
+    all of them, fewer than three seeds have no ensemble to take the spread from, or proportions have no trials.
+
+    Args:
+        values: one for each world; those of pairs in the order of ``itertools.combinations``.
+        groups: number of seeds (or pairs) that the claim is judged on.
+        trials: numbers of trials behind the values, for a claim over ``trials``.
+        ensemble: the claim's reference ensemble.
+
+    Raises:
+        InvalidInput: as for :func:`interval_of`.
+    """
+    random = over in ("seeds", "pairs")
+    spreadless = random and ((len(values) > 1 and equal(values)) or (len(values) < FEW and ensemble is None))
+    if over == "once" or len(values) < groups or spreadless or (over == "trials" and trials is None):
+        return exact(float(np.mean(values)))
+    of = 2 if over == "pairs" else 1
+    seeds = next(n for n in itertools.count(of) if math.comb(n, of) >= len(values))
+    runs = [[f"world[{seed}]" for seed in group] for group in itertools.combinations(range(seeds), of)]
+    measured = MeasurementRecord("control", "", "", runs, list(values), None if trials is None else list(trials))
+    return interval_of(over, measured, ensemble, bounds)
 
 
 def ensemble_interval(over: str, ensemble: Ensemble) -> Interval:

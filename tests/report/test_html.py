@@ -312,7 +312,7 @@ class TestClaims:
 
     def test_a_control_may_be_open_for_want_of_seeds(self):
         doubled = dataclasses.replace(HELD.controls[0], verdict="INCONCLUSIVE")
-        assert "doubled: 2, INCONCLUSIVE ✓ open: too few seeds" in text(dataclasses.replace(HELD, controls=[doubled]))
+        assert "doubled: 2, INCONCLUSIVE ? open: across the edge" in text(dataclasses.replace(HELD, controls=[doubled]))
         blind = dataclasses.replace(doubled, message="blind")
         assert "doubled: 2, INCONCLUSIVE ✗ must be REFUTED" in text(dataclasses.replace(HELD, controls=[blind]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,9 @@ import pytest
 from harness import InvalidInput, Network, NetworkRun, Store, judge
 from harness.errors import NotFinite, NotRun
 from harness.measure.carried import shifts_of
+from harness.runs import programs
 from harness.runs.network_experiment import NetworkExperiment
-from harness.suite.ensemble import reference_fingerprint
+from harness.suite.ensemble import reference_identity
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(22, 3)), RNG.integers(0, 3, 22)
@@ -203,18 +205,41 @@ def test_constants_of_inner_programs_count():
     assert identity(network(apply=with_constant(1.0))) != identity(network(apply=with_constant(1.0 + 1e-15)))
 
 
+def rounded_there(by):
+    """A network whose theta_0, data, constants and scalars are ``by`` times those of here; an entry of 0 is ``by - 1``."""
+    scale = jnp.array([1.0, 1.0, 1.0, 0.7 * by])[None]
+    data = np.where(np.arange(3) == 2, np.where(np.arange(22)[:, None] == 5, by - 1, X), X * by)
+    made = network(
+        init=lambda seed: jax.tree.map(lambda leaf: leaf * by, init(jax.random.key(seed))),
+        apply=activated(lambda hidden: jnp.tanh(hidden * scale) * (0.3 * by)),
+        data=(data, Y, X_TEST, Y_TEST),
+    )
+    return NetworkExperiment(made)
+
+
 def test_the_identity_survives_the_rounding_of_another_machine():
     """A deviation or a logarithm may differ in its last bit there; a change that training notices is another network."""
-
-    def experiment(by):
-        net = network(init=lambda seed: jax.tree.map(lambda leaf: leaf * by, init(jax.random.key(seed))))
-        return NetworkExperiment(dataclasses.replace(net, data=(X * by, Y, X_TEST, Y_TEST), precision="float64"))
-
-    here, there, other = experiment(1.0), experiment(1 + 2e-16), experiment(1 + 1e-6)
+    here, there, other = rounded_there(1.0), rounded_there(1 + 3e-16), rounded_there(1 + 1e-6)
     assert here.fingerprint() != there.fingerprint()
     assert here.identity() == there.identity() != other.identity()
-    assert reference_fingerprint(here) == here.identity()
+    assert reference_identity(here) == here.identity()
     assert here.identity() != dataclasses.replace(here, precision="float32").identity()
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.0, -1.0, 3e-300, math.pi])
+def test_a_scalar_is_rounded_and_stays_what_it_is(value):
+    assert programs.bits(np.float64(value), rounded=True) == programs.bits(np.float64(value * (1 + 2e-16)), rounded=True)
+    for factor in (1.001, 2.0, -1.0):
+        assert value == 0 or programs.bits(np.float64(value), rounded=True) != programs.bits(
+            np.float64(value * factor), rounded=True
+        )
+
+
+@pytest.mark.parametrize(
+    "leaf", [np.array([1.0, np.inf]), np.array([1.0, np.nan]), np.zeros(3), np.float32(0.1), np.array([], float)]
+)
+def test_what_has_no_rounding_keeps_its_bits(leaf):
+    assert programs.bits(leaf, rounded=True) == programs.bits(leaf)
 
 
 def test_the_derivative_of_a_custom_rule_counts():

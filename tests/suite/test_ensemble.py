@@ -9,7 +9,7 @@ import pytest
 from harness.errors import InvalidInput
 from harness.runs.experiment import CATALOGUE
 from harness.suite.claim import Claim
-from harness.suite.ensemble import Ensembles, fingerprints, load, make, needs_of, reference_fingerprint, seconds_of
+from harness.suite.ensemble import Ensembles, fingerprints, load, make, needs_of, reference_identity, seconds_of
 from harness.suite.records import ClaimRecord, ExperimentRecord, MeasurementRecord, Report, RuleRecord
 from harness.suite.verdict import Ensemble, at_least
 
@@ -152,7 +152,7 @@ def test_proportions_keep_their_trials(tmp_path):
 def test_fingerprints_are_those_of_seed_zero_in_the_precision_of_the_run(monkeypatch):
     monkeypatch.setitem(CATALOGUE, "it", {"smoke": Experiment(seed=7), "paper": Experiment(scale="paper")})
     monkeypatch.setitem(CATALOGUE, "large", {"large": Experiment("large", "large")})
-    assert reference_fingerprint(Experiment(seed=7)) == "it-smoke-0-float32"
+    assert reference_identity(Experiment(seed=7)) == "it-smoke-0-float32"
     claim = asked(on=("it", "large", "nowhere"))
     assert fingerprints(claim, "smoke", "float32") == {"it": "it-smoke-0-float32"}
     assert fingerprints(claim, "smoke", "float64") == {"it": "it-smoke-0-float64"}

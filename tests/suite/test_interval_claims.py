@@ -35,7 +35,7 @@ class NoEnsembles:
 
 @pytest.fixture
 def judged(monkeypatch):
-    monkeypatch.setattr("harness.suite.judging.reference_fingerprint", lambda experiment: "0")
+    monkeypatch.setattr("harness.suite.judging.reference_identity", lambda experiment: "0")
     before = dict(REGISTRY)
 
     def judge(value, interval, expected=Verdict.SUPPORTED, world=None, **more):

@@ -34,7 +34,7 @@ def planted(monkeypatch):
     """A claim for any network: the value is at least one; its control takes one away."""
     for registry in (PORTABLE, REGISTRY):
         monkeypatch.setattr(f"harness.suite.claim.{'PORTABLE' if registry is PORTABLE else 'REGISTRY'}", {})
-    monkeypatch.setattr("harness.suite.judging.reference_fingerprint", lambda experiment: "0")
+    monkeypatch.setattr("harness.suite.judging.reference_identity", lambda experiment: "0")
 
     @claim(
         "paper/large[reading]",
@@ -90,6 +90,13 @@ def test_what_its_control_cannot_refute_is_not_judged(planted):
     record = judged(planted, 2.5)
     assert record.declared
     assert "comes out no different in its control: one less" in record.message
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(2.005, "NOT_RUN"), (1.985, "SUPPORTED")])
+def test_where_no_ensemble_knows_its_control_the_mean_of_an_open_one_decides(planted, value, verdict):
+    record = judged(planted, value)
+    assert (record.verdict, record.declared) == (verdict, verdict == "NOT_RUN")
+    assert verdict == "NOT_RUN" or record.controls[0].open
 
 
 def test_ids_end_in_the_networks_name(monkeypatch, planted):

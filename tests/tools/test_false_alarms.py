@@ -84,6 +84,7 @@ def test_a_control_that_holds_on_some_seeds_alone_is_counted():
     found = controls(report, {claim.id: claim}, 3, 100, np.random.default_rng(0))
     assert (found.controls, found.runs, found.failed) == (2, 4, 1)
     assert found.blamed == {"planted/x, control 'some'": 1}
+    assert found.opened == {"planted/x, control 'some'": 3, "planted/x, control 'none'": 3}
     assert "runs that have a control that does not hold     1" in describe_controls(found, 3)
 
 

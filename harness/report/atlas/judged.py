@@ -80,9 +80,9 @@ def _blind_controls(claim: Claim, held: Mapping[tuple[str, ...], Measured]) -> l
 def _in_control(
     over: str, values: Mapping[tuple[str, ...], float], accept: Region, bounds: tuple[float, float] | None = None
 ) -> Verdict:
-    """Judge a control as the suite does: three or more values that differ give an interval, fewer or equal values a point.
+    """Judge a control: three or more values that differ give an interval, fewer or equal values a point.
 
-    An interval across the edge only lacks seeds, as a claim's does: its middle decides.
+    No ensemble knows the control, so the mean decides where the interval lies across the edge.
     """
     found = list(values.values())
     if len(found) < FEW or equal(found):
