@@ -40,8 +40,7 @@ def beside_each_other(session: nox.Session) -> dict[str, str]:
     """The environment of test workers: BLAS has a thread in each, and XLA compiles thousands of small programs in less time.
 
     XLA's former code generator is as exact and compiles faster. So does code that LLVM does not optimise, which tests run for
-    milliseconds only. Claims, and the canaries of their run, are of what XLA makes by default. A flag that XLA does not have is
-    left out.
+    milliseconds only. The session ``claims`` runs what XLA makes by default. A flag that XLA does not have is left out.
     """
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     start = [str(Path(session.bin) / "python"), "-c", "import jax; jax.devices()"]

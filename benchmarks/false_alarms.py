@@ -31,10 +31,10 @@ from harness.suite.claim import REGISTRY, Claim, Control, World
 from harness.suite.ensemble import Ensembles, Reference, fingerprints, load
 from harness.suite.expectation import of_ensemble
 from harness.suite.judging import contradicts, run_control
-from harness.suite.membership import FEWEST, difference, membership
+from harness.suite.membership import difference, membership
 from harness.suite.records import ControlRecord, MeasurementRecord, Report
 from harness.suite.rejudge import ensemble_of, interval_of
-from harness.suite.verdict import Ensemble, Verdict, judge, mean_interval, proportion_interval
+from harness.suite.verdict import FEWEST, Ensemble, Verdict, judge, mean_interval, proportion_interval
 
 SHIFTS = (1, 2, 3, 5)  # standard deviations between seeds
 LEAST = 8  # seeds that must be left for the expectation

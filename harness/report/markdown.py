@@ -161,10 +161,11 @@ def _section(title: str, header: list[str], rows: list[list[str]]) -> str:
 
 
 def _controls(record: ClaimRecord) -> str:
-    count = len(record.controls)
+    if not record.controls:
+        return ""
     waiting = sum(control.open for control in record.controls)
     held = sum(not control.message for control in record.controls) - waiting
-    return f"{held} of {count} held" + (f", {waiting} open" if waiting else "") if count else ""
+    return f"{held} of {len(record.controls)} held" + (f", {waiting} open" if waiting else "")
 
 
 def _unit(record: ClaimRecord) -> str:

@@ -24,8 +24,8 @@ NUMBER = re.compile(r"[-+.\w]+(?=:f64\[\])")  # in a program's text; its value i
 class Programs(NamedTuple):
     """Attributes:
     digest: SHA-256 of all programs and their constants.
-    rounded: the same with constants in double precision rounded to single. Another processor or mathematical library, which may
-        differ in the last bit of a logarithm, gives the same digest.
+    rounded: the same with each constant in double precision rounded to 2^-24 of its largest entry. Another processor or
+        mathematical library, which may differ in the last bit of a logarithm, gives the same digest.
     callbacks: names of the primitives that call Python; the digest cannot see what they compute.
     """
 
@@ -54,7 +54,7 @@ def bits(tree: Any, *, rounded: bool = False) -> str:
     """SHA-256 of a tree of arrays: its structure, and the types, shapes and bits of its leaves.
 
     Args:
-        rounded: round double precision to single, as for :attr:`Programs.rounded`.
+        rounded: round leaves in double precision, as for :attr:`Programs.rounded`.
     """
     leaves, structure = jax.tree.flatten(tree)
     found = hashlib.sha256(str(structure).encode())

@@ -24,8 +24,21 @@ from harness.suite.expectation import Expectation, missing_control, of_ensemble
 from harness.suite.membership import CHANCE, chance, holds, membership
 from harness.suite.power import power
 from harness.suite.records import ClaimRecord, ControlRecord, EnsembleRecord, MeasurementRecord, PowerRecord, RuleRecord
-from harness.suite.rejudge import FEW, control_interval, deciding_seeds, ensemble_of, interval_of, side_of
-from harness.suite.verdict import CONFIDENCE, ENOUGH, LOOKS, Ensemble, Interval, Verdict, equal, exact, judge, opposite, spent
+from harness.suite.rejudge import control_interval, deciding_seeds, ensemble_of, interval_of, side_of
+from harness.suite.verdict import (
+    CONFIDENCE,
+    ENOUGH,
+    FEWEST,
+    LOOKS,
+    Ensemble,
+    Interval,
+    Verdict,
+    equal,
+    exact,
+    judge,
+    opposite,
+    spent,
+)
 
 Run = Any
 
@@ -144,9 +157,9 @@ def _sample(claim: Claim, terms: Terms, seeds: int | None = None) -> _Sample:
     reference = terms.ensembles.of(claim, fingerprints, code) if claim.over in OVER else Reference()
     measured = _measured(claim, groups, reference)
     records = _records(claim, groups, measured)
-    if claim.over in ("seeds", "pairs") and len(runs) < FEW and reference.ensemble is None:
-        remedy = f"ask for more ({_more_seeds(claim, terms, FEW)})"
-        raise NotRun(f"fewer than {FEW} seeds give no spread, and {reference.why}: {remedy}")
+    if claim.over in ("seeds", "pairs") and len(runs) < FEWEST and reference.ensemble is None:
+        remedy = f"ask for more ({_more_seeds(claim, terms, FEWEST)})"
+        raise NotRun(f"fewer than {FEWEST} seeds give no spread, and {reference.why}: {remedy}")
     confidence = CONFIDENCE if seeds is None else spent(len(LOOKS))
     interval = interval_of(claim.over, records[0], reference.ensemble, claim.bounds, confidence)
     if seeds is not None:
@@ -207,7 +220,7 @@ def _ensemble_record(claim: Claim, ensemble: Ensemble, judged: MeasurementRecord
     """The ensemble, and whether the interval took its spread from it."""
     seeds = len({run for runs in judged.runs for run in runs})
     values = [value for value in judged.values if value is not None]
-    spread = claim.over in ("seeds", "pairs") and (seeds < FEW or (seeds < ENOUGH and equal(values)))
+    spread = claim.over in ("seeds", "pairs") and (seeds < FEWEST or (seeds < ENOUGH and equal(values)))
     runs, trials = [list(names) for names in ensemble.runs], None if ensemble.trials is None else list(ensemble.trials)
     verdict = of_ensemble(claim, ensemble)[0].name
     return EnsembleRecord(list(ensemble.values), ensemble.provenance, runs, trials, spread, verdict)
@@ -402,7 +415,7 @@ def _remedy(claim: Claim, terms: Terms, record: ClaimRecord) -> str:
         return ""
     seeds = record.seeds_to_decide
     if seeds is None:
-        unknown = claim.over == "pairs" and len(record.measurements[0].values) < FEW
+        unknown = claim.over == "pairs" and len(record.measurements[0].values) < FEWEST
         return "" if unknown else " (more seeds would not decide: the mean is at the edge)"
     return f" ({_more_seeds(claim, terms, seeds)} would decide: {side_of(record).name}, if mean and spread stay)"
 

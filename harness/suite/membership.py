@@ -23,13 +23,12 @@ import numpy as np
 
 from harness.suite.ensemble import Reference
 from harness.suite.records import MeasurementRecord, MembershipRecord
-from harness.suite.verdict import ROUNDING, Ensemble, quantile
+from harness.suite.verdict import FEWEST, ROUNDING, Ensemble, quantile
 
 FALSE_ALARMS = 0.01  # largest share of runs with an alarm, if all runs are of the ensemble
 UNNOTICED = 0.01  # standard deviations between seeds: a value of a seed that moved by no more is the same value
 CHANCE = 0.01  # p above which the verdict of a run may be the opposite of its ensemble's by the chance of its seeds
 NEARLY = 0.75  # share of the shift that the mean needs, for each of the values that must lie outside
-FEWEST = 3  # seeds that a spread needs
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from harness.errors import InvalidInput
 from harness.suite.records import ClaimRecord, MeasurementRecord
 from harness.suite.verdict import (
     CONFIDENCE,
+    FEWEST,
     LOOKS,
     ROUNDING,
     Ensemble,
@@ -31,7 +32,6 @@ from harness.suite.verdict import (
 )
 from harness.suite.verdict import seeds_to_decide as seeds_of_values
 
-FEW = 3  # fewest seeds that have a spread of their own
 Pairs = Mapping[tuple[int, int], float]
 Bounds = tuple[float, float]
 
@@ -122,7 +122,7 @@ def control_interval(
         InvalidInput: as for :func:`interval_of`.
     """
     random = over in ("seeds", "pairs")
-    spreadless = random and ((len(values) > 1 and equal(values)) or (len(values) < FEW and ensemble is None))
+    spreadless = random and ((len(values) > 1 and equal(values)) or (len(values) < FEWEST and ensemble is None))
     if over == "once" or len(values) < groups or spreadless or (over == "trials" and trials is None):
         return exact(float(np.mean(values)))
     of = 2 if over == "pairs" else 1

@@ -19,6 +19,7 @@ from harness.errors import InvalidInput
 
 CONFIDENCE = 0.95
 LOOKS = (3, 6, 12, 24)  # numbers of seeds at which open claims are judged, one after the other
+FEWEST = 3  # seeds that a spread needs
 ENOUGH = 8  # seeds: fewer equal values do not prove that all seeds are equal
 LARGEST_LOGARITHM = 700.0  # largest logarithm of a float64, roughly
 SKEWED = 0.01  # largest p of an ensemble's skewness for which it is judged on a log scale

@@ -14,9 +14,7 @@ from harness.report.atlas.table import NotSwept, Question, Rows
 from harness.suite.claim import Claim
 from harness.suite.records import MeasurementRecord
 from harness.suite.rejudge import interval_of
-from harness.suite.verdict import Region, Verdict, equal, exact, judge
-
-FEW = 3  # seeds that have a spread
+from harness.suite.verdict import FEWEST, Region, Verdict, equal, exact, judge
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def _in_control(
     No ensemble knows the control, so the mean decides where the interval lies across the edge.
     """
     found = list(values.values())
-    if len(found) < FEW or equal(found):
+    if len(found) < FEWEST or equal(found):
         return judge(exact(fmean(found)), accept)
     found_of = judge(interval_of(over, _record(values), None, bounds), accept)
     return judge(exact(fmean(found)), accept) if found_of is Verdict.INCONCLUSIVE else found_of
@@ -133,7 +131,7 @@ def of_question(question: Question, seeds: Mapping[int, Mapping[str, Row]]) -> J
     found = _judged(question.over, values, question.accept, len(used), question.bounds)
     control, first = fmean(controls.values()), used[min(used)]
     found = replace(found, control=control, against=_against(question, used.values()))
-    if len(used) < FEW and question.alone is not None:
+    if len(used) < FEWEST and question.alone is not None:
         found = replace(found, alone=question.alone(first))
     verdict = _in_control(question.over, controls, question.accept, question.bounds)
     if found.mark in (Verdict.SUPPORTED.name, "inside") and verdict is not Verdict.REFUTED:
@@ -175,8 +173,8 @@ def _judged(
     over: str, values: Mapping[tuple[str, ...], float], accept: Region, seeds: int, bounds: tuple[float, float] | None
 ) -> Judged:
     found, inside = list(values.values()), sum(value in accept for value in values.values())
-    if seeds < FEW:
-        return Judged(Verdict.NOT_RUN.name, found, None, inside, f"fewer than {FEW} seeds give no interval")
+    if seeds < FEWEST:
+        return Judged(Verdict.NOT_RUN.name, found, None, inside, f"fewer than {FEWEST} seeds give no interval")
     try:
         interval = interval_of(over, _record(values), None, bounds)
     except InvalidInput as error:
